@@ -1,0 +1,36 @@
+# One door for everything: the environment is made on first use and again when pyproject.toml changes.
+PYTHON ?= python3
+TEXT ?= Hello. This is moss-stream.
+BIN := .venv/bin
+# Torch comes first and alone: its constraint keeps pip from fetching another build with it.
+SETUP := .venv/.ready
+
+.PHONY: say test style types bench clean
+
+$(SETUP): pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('moss-stream needs Python 3.11 or newer, this is ' + sys.version.split()[0])"
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,speaker]"
+	touch $@
+
+say: $(SETUP)
+	@echo "No voice is trained yet: this speaks with the test checkpoint, whose weights are random. Expect noise."
+	$(BIN)/moss-stream say "$(TEXT)" --model tests/golden/local --codec tests/golden/cat
+
+test: $(SETUP)
+	$(BIN)/pytest
+
+style: $(SETUP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(SETUP)
+	$(BIN)/mypy
+
+bench: $(SETUP)
+	$(BIN)/python benchmarks/frame.py --shape tiny
+	$(BIN)/python benchmarks/frame.py --shape mid --compare
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

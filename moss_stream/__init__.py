@@ -1,0 +1,66 @@
+"""moss-stream makes a language model talk: text deltas in, 80 ms of speech out at a time.
+
+The names below are the public API. Importing the package imports neither torch nor a model.
+"""
+
+from __future__ import annotations
+
+from moss_stream.audio import Audio, AudioChunk
+from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.errors import (
+    AudioError,
+    ConfigError,
+    CorruptCheckpoint,
+    EngineError,
+    LoadError,
+    MissingDependency,
+    ModelNotFound,
+    MossError,
+    NoAudio,
+    SinkError,
+    StreamConsumed,
+    StreamError,
+    SynthesizerClosed,
+    TextError,
+    UnsupportedModel,
+    WeightsMismatch,
+)
+from moss_stream.sinks import MemorySink, PlaybackReport, Sink, WavSink, play
+from moss_stream.stream import SynthesisStream
+from moss_stream.synthesizer import StreamingSynthesizer
+from moss_stream.voices import Voice
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Audio",
+    "AudioChunk",
+    "AudioError",
+    "ChannelSampling",
+    "ConfigError",
+    "CorruptCheckpoint",
+    "EngineError",
+    "EngineOptions",
+    "LoadError",
+    "MemorySink",
+    "MissingDependency",
+    "ModelNotFound",
+    "MossError",
+    "NoAudio",
+    "PlaybackReport",
+    "SamplingOptions",
+    "Sink",
+    "SinkError",
+    "StreamConsumed",
+    "StreamError",
+    "StreamingSynthesizer",
+    "SynthesisOptions",
+    "SynthesisStream",
+    "SynthesizerClosed",
+    "TextError",
+    "UnsupportedModel",
+    "Voice",
+    "WavSink",
+    "WeightsMismatch",
+    "play",
+]

@@ -1,0 +1,104 @@
+"""PCM: the chunks a stream yields, whole recordings, rates, files."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from moss_stream.errors import AudioError
+
+__all__ = ["FRAME_S", "FRAME_SAMPLES", "SAMPLE_RATE_HZ", "Audio", "AudioChunk", "to_int16"]
+
+SAMPLE_RATE_HZ = 24_000
+FRAME_SAMPLES = 1_920
+"""Samples of one frame: the codec makes 12.5 frames a second."""
+FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
+
+Samples = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """A piece of a stream: mono int16 PCM, little endian, usually one frame of 80 ms.
+
+    The last chunk of a stream has `is_final` set and no samples: the end is only known after the
+    last frame was sent, and holding a frame back for it would cost 80 ms.
+    """
+
+    pcm: bytes
+    sample_rate: int
+    index: int
+    """Counts the chunks of a stream from 0."""
+    start_s: float
+    """Where the chunk begins, in seconds from the start of the stream."""
+    duration_s: float
+    generation: int
+    """Goes up when a stream is cancelled; a chunk of an older generation must not be played."""
+    is_final: bool = False
+
+    @property
+    def samples(self) -> npt.NDArray[np.int16]:
+        """The PCM as an array of int16, sharing memory with `pcm`."""
+        return np.frombuffer(self.pcm, dtype="<i2")
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A whole recording: mono int16 samples."""
+
+    samples: npt.NDArray[np.int16]
+    sample_rate: int = SAMPLE_RATE_HZ
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+    @property
+    def pcm(self) -> bytes:
+        """The samples as little-endian bytes."""
+        return self.samples.astype("<i2", copy=False).tobytes()
+
+    def save(self, path: str | Path) -> None:
+        """Write the recording to `path`; the suffix picks the format (wav, flac, ogg, mp3)."""
+        import soundfile
+
+        soundfile.write(str(path), self.samples, self.sample_rate)
+
+
+def to_int16(samples: Samples) -> npt.NDArray[np.int16]:
+    """Convert floats in [-1, 1] to int16; what lies outside is clipped."""
+    scaled = np.clip(samples, -1.0, 1.0) * 32767.0
+    return np.round(scaled).astype(np.int16)
+
+
+def read_mono(source: str | Path | bytes) -> Samples:
+    """Read a sound file or its bytes as mono float32 at 24 kHz.
+
+    Raises:
+        AudioError: There is no such file, or it is not audio in a format libsndfile knows.
+    """
+    import soundfile
+
+    if not isinstance(source, bytes) and not Path(source).is_file():
+        raise AudioError(f"There is no file {str(source)!r}. Give the path of a recording (wav, flac, ogg or mp3).")
+    name = "the given bytes" if isinstance(source, bytes) else repr(str(source))
+    try:
+        file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
+        data, rate = soundfile.read(file, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, TypeError) as error:
+        raise AudioError(f"{name} is not audio that can be read ({error}). Use wav, flac, ogg or mp3.") from error
+    return resample(data.mean(axis=1), int(rate), SAMPLE_RATE_HZ)
+
+
+def resample(samples: Samples, rate: int, new_rate: int) -> Samples:
+    """Resample a whole recording (soxr, high quality)."""
+    if rate == new_rate or len(samples) == 0:
+        return np.ascontiguousarray(samples, dtype=np.float32)
+    import soxr
+
+    return np.asarray(soxr.resample(samples, rate, new_rate, quality="HQ"), dtype=np.float32)

@@ -1,0 +1,151 @@
+"""The command line: say, download, doctor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import moss_stream
+from moss_stream.console import Progress, read_stdin
+from moss_stream.errors import MissingDependency, MossError, SinkError
+from moss_stream.sinks import Sink, WavSink
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="moss-stream", help="Speak text while it is being written.", no_args_is_help=True, add_completion=False
+)
+DEFAULT_OUTPUT = Path("speech.wav")
+
+Model = Annotated[str | None, typer.Option(help="Folder or hub repository id of a MossTTSLocal checkpoint.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.command()
+def say(
+    text: Annotated[str, typer.Argument(help="What to say; - reads standard input as it arrives.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="WAV file to write (speech.wav if nothing else is asked for).")
+    ] = None,
+    model: Model = None,
+    codec: Annotated[str | None, typer.Option(help="Folder or repository id of the codec.")] = None,
+    voice: Annotated[Path | None, typer.Option(help="A recording of the voice to speak with.")] = None,
+    n_vq: Annotated[int | None, typer.Option("--n-vq", help="Codebooks to use: fewer are faster and rougher.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed says the same text the same way.")] = 0,
+    tokens: Annotated[int | None, typer.Option(help="Wanted length in frames of 80 ms.")] = None,
+    language: Annotated[str | None, typer.Option(help='Language of the text, such as "English".')] = None,
+    play: Annotated[
+        bool | None,
+        typer.Option("--play/--no-play", help="Use the loudspeaker. By default: if there is one and no -o was given."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")] = "auto",
+) -> None:
+    """Say TEXT into a WAV file, the loudspeaker, or both."""
+
+    async def run() -> None:
+        options = moss_stream.SynthesisOptions(seed=seed, n_vq=n_vq, tokens=tokens, language=language)
+        source = read_stdin() if text == "-" else text
+        async with contextlib.AsyncExitStack() as stack:
+            sinks = _open_sinks(output, play, console)
+            for sink in sinks:
+                stack.push_async_callback(sink.aclose)
+            with console.status("loading the model") if console.is_terminal else contextlib.nullcontext():
+                synth = await moss_stream.StreamingSynthesizer.load(model, codec=codec, device=device, dtype=dtype)
+            await stack.enter_async_context(synth)
+            await _speak(synth.stream(source, voice=voice, options=options), sinks, console)
+
+    console = Console(stderr=True)
+    with _errors(console):
+        asyncio.run(run())
+
+
+def _open_sinks(output: Path | None, play: bool | None, console: Console) -> list[Sink]:
+    sinks: list[Sink] = []
+    if play or (play is None and output is None):
+        try:
+            from moss_stream.adapters.speaker import SpeakerSink
+
+            sinks.append(SpeakerSink.open())
+        except (SinkError, MissingDependency) as error:
+            if play:
+                raise
+            _note(console, f"Not played: {error}")
+    if output is not None or play is None or not sinks:
+        path = output or DEFAULT_OUTPUT
+        sinks.append(WavSink(path))
+        _note(console, f"Writing {path}")
+    return sinks
+
+
+async def _speak(stream: moss_stream.SynthesisStream, sinks: list[Sink], console: Console) -> None:
+    progress = Progress(console)
+    try:
+        async with stream:
+            async for chunk in stream:
+                progress.add(chunk.duration_s)
+                for sink in sinks:
+                    await sink.write(chunk)
+        progress.done()
+        for sink in sinks:
+            await sink.flush()
+    finally:
+        progress.close()
+
+
+@app.command()
+def download(
+    model: Annotated[str, typer.Argument(help="Hub repository id, such as OpenMOSS-Team/MOSS-TTS-Local-Transformer.")],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
+) -> None:
+    """Download a model and the codec it names, and print their folders."""
+    from moss_stream.hub import codec_of, locate, read_json
+    from moss_stream.models.config import LocalConfig
+
+    with _errors(Console(stderr=True)):
+        folder = locate(model, revision)
+        config = read_json(folder, "config.json")
+        typer.echo(folder)
+        if "quantizer_kwargs" not in config:
+            LocalConfig.parse(config, model)
+            typer.echo(locate(codec_of(folder)))
+
+
+@app.command()
+def doctor() -> None:
+    """Show what this machine has and what would be chosen."""
+    from moss_stream.diagnosis import diagnose
+
+    table = Table("what", "here", show_lines=False)
+    for name, value in diagnose():
+        table.add_row(name, Text(value))
+    Console().print(table)
+
+
+@contextlib.contextmanager
+def _errors(console: Console) -> Iterator[None]:
+    """Show our errors as one sentence, without a traceback."""
+    try:
+        yield
+    except MossError as error:
+        _note(console, f"error: {error}", style="red")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _note(console: Console, message: str, style: str | None = None) -> None:
+    console.print(Text(message, style=style or ""), soft_wrap=True)

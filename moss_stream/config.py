@@ -1,0 +1,113 @@
+"""Options, as frozen values that are checked when they are made."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from moss_stream.errors import ConfigError
+
+__all__ = ["ChannelSampling", "EngineOptions", "SamplingOptions", "SynthesisOptions"]
+
+
+class _Options(BaseModel):
+    """A frozen model whose bad values raise `ConfigError` with a sentence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(_sentence(type(self).__name__, error)) from error
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with `changes`, checked like a new one."""
+        return type(self)(**{**dict(self), **changes})
+
+
+def _sentence(name: str, error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"]) or "value"
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{where} is not an option")
+        else:
+            lines.append(f"{where}={problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}")
+    return f"{name}: {'; '.join(lines)}"
+
+
+class ChannelSampling(_Options):
+    """How one channel of a row is sampled.
+
+    The order is the reference implementation's: repetition penalty, temperature, top-k, top-p. A
+    temperature of 0 takes the most likely value and applies nothing else, the penalty included.
+    """
+
+    temperature: float = Field(1.0, ge=0.0, le=10.0)
+    top_p: float = Field(1.0, gt=0.0, le=1.0)
+    top_k: int = Field(0, ge=0, description="0 keeps every value; ties with the k-th value are kept.")
+    repetition_penalty: float = Field(1.0, ge=0.1, le=10.0)
+
+
+class SamplingOptions(_Options):
+    """How rows are sampled; the defaults are those of the reference implementation.
+
+    `audio` holds for every codebook, or is a tuple with one entry per codebook (the last one holds
+    for the rest). The repetition penalty never applies to the text channel.
+    """
+
+    text: ChannelSampling = ChannelSampling(temperature=1.5, top_p=1.0, top_k=50)
+    audio: ChannelSampling | tuple[ChannelSampling, ...] = ChannelSampling(
+        temperature=1.0, top_p=0.95, top_k=50, repetition_penalty=1.1
+    )
+
+    @model_validator(mode="after")
+    def _text_has_no_penalty(self) -> Self:
+        if self.text.repetition_penalty != 1.0:
+            raise ValueError("the text channel takes no repetition_penalty, leave it at 1.0")
+        if self.audio == ():
+            raise ValueError("audio needs at least one entry")
+        return self
+
+    def channels(self, num_codebooks: int) -> list[ChannelSampling]:
+        """Return the options of the text channel and of each of `num_codebooks` codebooks."""
+        audio = self.audio if isinstance(self.audio, tuple) else (self.audio,)
+        padded = [*audio, *[audio[-1]] * num_codebooks]
+        return [self.text, *padded[:num_codebooks]]
+
+
+class SynthesisOptions(_Options):
+    """What one stream asks for.
+
+    `n_vq` is the number of codebooks to generate and decode (None: all the model has; fewer are
+    faster and sound rougher). `tokens` is the wanted length of the whole text in frames of 80 ms;
+    with it the text is spoken as one segment. The words from `language` to `ambient_sound` go into
+    the model's prompt as they are.
+    """
+
+    sampling: SamplingOptions = SamplingOptions()
+    seed: int = Field(0, ge=0, lt=2**63)
+    n_vq: int | None = Field(None, ge=1)
+    tokens: int | None = Field(None, ge=1, le=100_000)
+    language: str | None = None
+    instruction: str | None = None
+    quality: str | None = None
+    sound_event: str | None = None
+    ambient_sound: str | None = None
+    history_s: float = Field(20.0, ge=0.0, le=600.0, description="Audio carried into the next segment.")
+
+
+class EngineOptions(_Options):
+    """How the model runs, fixed when it is loaded.
+
+    `text_head="pair"` samples the text channel between "one more frame" and "end of audio" and
+    loads only those two rows of the head; `"full"` samples over all text ids as the reference does.
+    """
+
+    text_head: Literal["pair", "full"] = "pair"
+    max_context: int = Field(4096, ge=64, le=131_072, description="Rows the KV cache holds.")
+    prefill_chunk: int = Field(256, ge=1, description="Rows of one prefill step.")
+    max_lead_ms: int = Field(2000, ge=80, description="Audio made ahead of the consumer.")
+    pack_weights: bool = Field(True, description="On CPU, keep weights in oneDNN's layout.")

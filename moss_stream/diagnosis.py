@@ -1,0 +1,56 @@
+"""What `moss-stream doctor` shows."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+
+import psutil
+
+import moss_stream
+from moss_stream.errors import MossError
+
+__all__ = ["diagnose"]
+
+
+def diagnose() -> Iterator[tuple[str, str]]:
+    """Yield what was looked at and what was found."""
+    yield "moss-stream", moss_stream.__version__
+    yield "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    memory = psutil.virtual_memory()
+    yield "memory", f"{memory.available / 2**30:.1f} GiB free of {memory.total / 2**30:.1f}, {os.cpu_count()} cores"
+    yield from _torch()
+    yield "sound", _sound()
+    yield "model", "none is shipped with this version: name one with --model"
+
+
+def _torch() -> Iterator[tuple[str, str]]:
+    try:
+        import torch
+
+        from moss_stream.engine.device import choose_device, choose_dtype
+    except (ImportError, OSError) as error:
+        yield "torch", f"cannot be imported ({error}): pip install torch"
+        return
+    yield "torch", f"{torch.__version__}, {torch.get_num_threads()} threads"
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        name = torch.cuda.get_device_name(index)
+        yield f"cuda:{index}", f"{name}, {free / 2**30:.1f} GiB free of {total / 2**30:.1f}"
+    device = choose_device("auto")
+    dtype = str(choose_dtype("auto", device)).removeprefix("torch.")
+    yield "chosen", f"device {device}, speech model in {dtype}, codec in float32"
+
+
+def _sound() -> str:
+    try:
+        from moss_stream.adapters.speaker import import_sounddevice
+
+        sounddevice = import_sounddevice()
+        name = sounddevice.query_devices(kind="output")["name"]
+        return f"{sounddevice.get_portaudio_version()[1]}, default device {name!r}"
+    except MossError as error:
+        return str(error)
+    except Exception as error:  # PortAudioError when there is no device; its class needs PortAudio to import
+        return f"PortAudio is there, but no output device ({error})"

@@ -1,0 +1,104 @@
+"""MossTTSLocal and its codec behind the engine protocol."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.engine.device import choose_device, choose_dtype
+from moss_stream.engine.generator import FrameGenerator
+from moss_stream.engine.protocol import EngineInfo, Frame
+from moss_stream.engine.vocoder import Vocoder
+from moss_stream.errors import TextError, UnsupportedModel
+from moss_stream.models.cat import Cat
+from moss_stream.models.checkpoint import load_cat, load_local
+from moss_stream.models.local import MossTTSLocal
+from moss_stream.text.prompt import Codes, Message, PromptBuilder
+from moss_stream.text.tokenizer import ChatTokenizer
+
+__all__ = ["LocalEngine"]
+
+logger = logging.getLogger("moss_stream.engine")
+
+
+class LocalEngine:
+    """Implements `moss_stream.engine.protocol.Engine`.
+
+    Args:
+        model: Ready to run.
+        codec: Ready to run, on the same device.
+        prompts: Of the model's checkpoint.
+        options: How to run.
+        name: Of the model, for people.
+    """
+
+    def __init__(
+        self, model: MossTTSLocal, codec: Cat, prompts: PromptBuilder, options: EngineOptions, name: str = "model"
+    ) -> None:
+        self._codec = codec
+        self._prompts = prompts
+        self._device = model.text_embedding.device
+        dtype = str(model.text_embedding.dtype).removeprefix("torch.")
+        self.info = EngineInfo(model.config.n_vq, f"{name} on {self._device} in {dtype}")
+        self.generator = FrameGenerator(model, options)
+        self.vocoder = Vocoder(codec.decoder, model.config.n_vq, model.config.audio_end_token_id, self._device)
+
+    @classmethod
+    def load(cls, model: Path, codec: Path, device: str, dtype: str, options: EngineOptions) -> LocalEngine:
+        """Load both checkpoints from their folders.
+
+        Raises:
+            LoadError: A checkpoint cannot be loaded, or the two do not fit together.
+            ConfigError: There is no such device or dtype.
+        """
+        place = choose_device(device)
+        network = load_local(model, place, choose_dtype(dtype, place), options)
+        cat = load_cat(codec, place, options)
+        _check_fit(network, cat, model, codec)
+        prompts = PromptBuilder(network.config, ChatTokenizer(model))
+        engine = cls(network, cat, prompts, options, model.name)
+        logger.info("Loaded %s with the codec %s.", engine.info.description, codec.name)
+        return engine
+
+    def open(self, options: SynthesisOptions) -> None:
+        """See the protocol."""
+        self.generator.open(options)
+        self.vocoder.reset()
+
+    def begin(self, message: Message, prefix: Codes | None) -> int:
+        """See the protocol."""
+        rows = self._prompts.build(message, prefix)
+        capacity = self.generator.capacity
+        # Speech takes about one frame for each character; less cannot be enough.
+        wanted = len(rows) + (message.tokens or len(message.text) // 2)
+        if wanted > capacity:
+            raise TextError(
+                f"The text is too long: with prompt and speech it needs about {wanted} rows of context, and "
+                f"{capacity} are there. Shorten it, give it in sentences, or load with a larger max_context."
+            )
+        self.generator.prefill(rows)
+        return capacity - len(rows)
+
+    def step(self) -> Frame:
+        """See the protocol."""
+        return self.vocoder.step(self.generator.step(), self.generator.n_vq)
+
+    def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
+        """See the protocol."""
+        codes = self._codec.encode(torch.from_numpy(samples).to(self._device))
+        return np.asarray(codes[:, : self.info.num_codebooks].cpu().numpy(), dtype=np.int64)
+
+
+def _check_fit(model: MossTTSLocal, codec: Cat, model_path: Path, codec_path: Path) -> None:
+    quantizer, config = codec.config.quantizer_kwargs, model.config
+    if quantizer.num_quantizers < config.n_vq or quantizer.codebook_size != config.audio_vocab_size:
+        raise UnsupportedModel(
+            f"The codec {codec_path} does not belong to the model {model_path}: it has {quantizer.num_quantizers} "
+            f"codebooks of {quantizer.codebook_size}, the model speaks {config.n_vq} of {config.audio_vocab_size}. "
+            "Give the codec that the model was trained with."
+        )

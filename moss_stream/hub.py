@@ -1,0 +1,103 @@
+"""Where a checkpoint's files are: a local folder, or a repository on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from moss_stream.errors import CorruptCheckpoint, ModelNotFound
+
+__all__ = ["DEFAULT_CODEC", "codec_of", "locate", "read_json"]
+
+DEFAULT_CODEC = "OpenMOSS-Team/MOSS-Audio-Tokenizer"
+_FILES = ["*.json", "*.safetensors", "*.jinja"]
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def locate(model: str | Path, revision: str | None = None, offline: bool = False) -> Path:
+    """Return the folder of a checkpoint, downloading it to the hub's cache if need be.
+
+    Blocks while it downloads, with a progress bar on standard error.
+
+    Args:
+        model: A folder, or a repository id such as "OpenMOSS-Team/MOSS-TTS-Local-Transformer".
+        revision: A branch, tag or commit of the repository; None takes the newest.
+        offline: Use only what was downloaded before (as does the environment's HF_HUB_OFFLINE=1).
+
+    Raises:
+        ModelNotFound: There is no such folder or repository, or it cannot be reached.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder
+    if not _REPOSITORY.fullmatch(str(model)) or str(model).startswith("."):
+        raise ModelNotFound(
+            f"There is no folder {str(model)!r}, and it is no repository id either. Give a folder with config.json, "
+            "or an id such as OpenMOSS-Team/MOSS-TTS-Local-Transformer."
+        )
+    return _download(str(model), revision, offline)
+
+
+def _download(repository: str, revision: str | None, offline: bool) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        path = snapshot_download(repository, revision=revision, local_files_only=offline, allow_patterns=_FILES)
+    except RevisionNotFoundError as error:
+        raise ModelNotFound(f"The repository {repository!r} has no revision {revision!r}.") from error
+    except RepositoryNotFoundError as error:
+        raise ModelNotFound(
+            f"The hub has no repository {repository!r}, or it is private. Check the name; for a private one, "
+            "set HF_TOKEN."
+        ) from error
+    except LocalEntryNotFoundError as error:
+        why = "was not downloaded before, and this is offline" if offline else "cannot be downloaded: no connection"
+        raise ModelNotFound(
+            f"{repository!r} {why}. Run `moss-stream download {repository}` on a machine with a connection, or give "
+            "a local folder."
+        ) from error
+    except Exception as error:  # what else it raises differs between versions of the library
+        raise ModelNotFound(f"{repository!r} cannot be downloaded ({error}). Try again, or give a local folder.") from error
+    return Path(path)
+
+
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """Read a JSON object from a checkpoint's folder.
+
+    Raises:
+        ModelNotFound: The file is not there.
+        CorruptCheckpoint: It is not a JSON object.
+    """
+    path = folder / name
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelNotFound(
+            f"{folder} has no {name}, so it is not a checkpoint folder. Give the folder that holds config.json and "
+            "the safetensors files, or a hub repository id such as OpenMOSS-Team/MOSS-TTS-Local-Transformer."
+        ) from error
+    except ValueError as error:
+        raise CorruptCheckpoint(f"{path} is not valid JSON ({error}). Download the checkpoint again.") from error
+    if not isinstance(value, dict):
+        raise CorruptCheckpoint(f"{path} holds no JSON object. Download the checkpoint again.")
+    return value
+
+
+def codec_of(model: Path) -> str | Path:
+    """Return the codec that a checkpoint names in its processor config: a folder or repository id.
+
+    A path in it is relative to the checkpoint. Without one it is the codec all MOSS-TTS v1 models use.
+
+    Raises:
+        CorruptCheckpoint: The processor config is not valid JSON.
+    """
+    if not (model / "processor_config.json").is_file():
+        return DEFAULT_CODEC
+    config = read_json(model, "processor_config.json")
+    nested = config.get("audio_tokenizer")
+    name = nested.get("audio_tokenizer_name_or_path") if isinstance(nested, dict) else None
+    name = str(name or config.get("audio_tokenizer_name_or_path") or DEFAULT_CODEC)
+    return model / name if (model / name).is_dir() else name

@@ -1,0 +1,110 @@
+"""The tensors that remember: a linear KV cache and a ring over a sliding window.
+
+Both are allocated once and written in place; nothing here grows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["KVCache", "RingCache"]
+
+
+class KVCache:
+    """Keys and values of a stack of causal layers, for `batch` sequences of up to `capacity` rows.
+
+    `keys` and `values` are [layers, batch, kv_heads, capacity, head_dim].
+    """
+
+    def __init__(
+        self,
+        layers: int,
+        batch: int,
+        kv_heads: int,
+        capacity: int,
+        head_dim: int,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        shape = (layers, batch, kv_heads, capacity, head_dim)
+        self.keys = torch.zeros(shape, device=device, dtype=dtype)
+        self.values = torch.zeros(shape, device=device, dtype=dtype)
+        self._slots = torch.arange(batch, device=device)[:, None]
+
+    @property
+    def capacity(self) -> int:
+        """Rows that fit."""
+        return self.keys.shape[3]
+
+    def write(self, layer: int, positions: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Store `keys` and `values` [B, T, H, D] at `positions` [B, T]."""
+        self.keys[layer][self._slots, :, positions] = keys
+        self.values[layer][self._slots, :, positions] = values
+
+    def read(self, layer: int, length: int) -> tuple[Tensor, Tensor]:
+        """Return views of the first `length` rows, [B, H, length, D] each."""
+        return self.keys[layer, :, :, :length], self.values[layer, :, :, :length]
+
+
+class RingCache:
+    """Keys and values of the last `window` positions for chunks of up to `max_chunk` positions.
+
+    A chunk is written before it attends, so the ring holds `window + max_chunk - 1` positions: the
+    first query of a full chunk still finds the oldest key of its window. (With a capacity of just
+    `window`, as the reference has it, that key is already overwritten.) For the same reason a
+    chunk that is not committed can be written again: it only overwrites positions that no later
+    query may see.
+    """
+
+    def __init__(
+        self,
+        layers: int,
+        batch: int,
+        heads: int,
+        window: int,
+        max_chunk: int,
+        head_dim: int,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.window = window
+        self.max_chunk = max_chunk
+        self.capacity = window + max_chunk - 1
+        shape = (layers, batch, heads, self.capacity, head_dim)
+        self.keys = torch.zeros(shape, device=device, dtype=dtype)
+        self.values = torch.zeros(shape, device=device, dtype=dtype)
+        self.offset = torch.zeros(batch, device=device, dtype=torch.int64)
+        self._slots = torch.arange(batch, device=device)[:, None]
+        self._places = torch.arange(self.capacity, device=device)
+        self._steps = torch.arange(max_chunk, device=device)
+
+    def positions(self, length: int) -> Tensor:
+        """Return the absolute positions [B, length] of the next chunk."""
+        return self.offset[:, None] + self._steps[:length]
+
+    def mask(self, positions: Tensor) -> Tensor:
+        """Return which ring places each query may see, [B, 1, T, capacity], once the chunk is written.
+
+        The place p holds the newest position that is congruent to p modulo the capacity.
+        """
+        last = positions[:, -1:]
+        held = last - torch.remainder(last - self._places, self.capacity)  # [B, capacity]
+        distance = positions[:, :, None] - held[:, None, :]
+        visible = (held[:, None, :] >= 0) & (distance >= 0) & (distance < self.window)
+        return visible[:, None]
+
+    def write(self, layer: int, positions: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Store a chunk, [B, T, H, D] each, and return the whole ring, [B, H, capacity, D] each."""
+        places = torch.remainder(positions, self.capacity)
+        self.keys[layer][self._slots, :, places] = keys
+        self.values[layer][self._slots, :, places] = values
+        return self.keys[layer], self.values[layer]
+
+    def advance(self, length: int, active: Tensor) -> None:
+        """Commit a chunk for the sequences that are `active` [B] (bool)."""
+        self.offset.add_(active.to(self.offset.dtype), alpha=length)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.offset.zero_()

@@ -1,0 +1,79 @@
+"""MossTTSLocal v1.0: embeddings, backbone and depth transformer, one frame at a time."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from moss_stream.models.cache import KVCache
+from moss_stream.models.config import LocalConfig
+from moss_stream.models.depth import DepthTransformer
+from moss_stream.models.qwen3 import Backbone
+from moss_stream.models.sampling import Sampler
+
+__all__ = ["MossTTSLocal"]
+
+
+class MossTTSLocal(nn.Module):
+    """The network; rows are [text id, code 0, ..., code Nq - 1]."""
+
+    def __init__(self, config: LocalConfig, text_head: Literal["pair", "full"]) -> None:
+        super().__init__()
+        self.config = config
+        width = config.language_config.hidden_size
+        self.pair = sorted([config.audio_assistant_gen_slot_token_id, config.audio_end_token_id])
+        self.text_rows = self.pair if text_head == "pair" else None
+        self.text_embedding = nn.Parameter(torch.empty(config.language_config.vocab_size, width))
+        self.audio_embedding = nn.Parameter(torch.empty(config.n_vq, config.audio_vocab_size + 1, width))
+        self.backbone = Backbone(config.language_config)
+        self.depth = DepthTransformer(config, self.text_rows)
+
+    @torch.inference_mode()
+    def prepare(self, max_context: int) -> None:
+        """Compute the tables that follow from the weights; needed once before use."""
+        device, dtype = self.text_embedding.device, self.text_embedding.dtype
+        self.backbone.prepare(max_context, device, dtype)
+        self.depth.tabulate(self.audio_embedding)
+        self._codebook_rows = torch.arange(self.config.n_vq, device=device) * (self.config.audio_vocab_size + 1)
+        self._text_ids = torch.tensor(self.pair, device=device)
+
+    def embed(self, text_ids: Tensor, codes: Tensor) -> Tensor:
+        """Sum the embeddings of rows.
+
+        Args:
+            text_ids: [N].
+            codes: [N, K]: the first K codebooks; the pad code has an embedding like any other.
+
+        Returns:
+            [N, hidden].
+        """
+        flat = codes + self._codebook_rows[: codes.shape[1]]
+        audio = F.embedding_bag(flat, self.audio_embedding.flatten(0, 1), mode="sum")
+        return F.embedding(text_ids, self.text_embedding) + audio
+
+    def hidden(
+        self, rows: Tensor, n_vq: int, positions: Tensor, cache: KVCache, context: int, mask: Tensor | None
+    ) -> Tensor:
+        """Run `rows` [B, T, 1 + Nq] through the backbone (see `Backbone.forward`); return [B, T, hidden]."""
+        b, t, _ = rows.shape
+        flat = rows.view(b * t, -1)
+        x = self.embed(flat[:, 0], flat[:, 1 : 1 + n_vq]).view(b, t, -1)
+        return self.backbone.forward(x, positions, cache, context, mask)
+
+    def frame(self, hidden: Tensor, n_vq: int, cache: KVCache, sampler: Sampler, row: Tensor) -> None:
+        """Sample the row that follows a hidden state.
+
+        Args:
+            hidden: Of the last row, [B, hidden].
+            n_vq: How many codebooks to generate; the others are left as they are in `row`.
+            cache: The depth transformer's; overwritten.
+            sampler: Chooses and remembers.
+            row: [B, 1 + Nq] int64, written.
+        """
+        sampler.next_frame()
+        choice = sampler.text(self.depth.step(self.depth.in_mlp(hidden), 0, cache))
+        row[:, 0] = choice if self.text_rows is None else self._text_ids[choice]
+        self.depth.codes(F.embedding(row[:, 0], self.text_embedding), n_vq, cache, sampler, row[:, 1:])

@@ -1,0 +1,87 @@
+"""The backbone: Qwen3 layers over rows that are already embedded."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from moss_stream.models.cache import KVCache
+from moss_stream.models.config import TransformerConfig
+from moss_stream.models.layers import (
+    GatedMLP,
+    QwenAttention,
+    RMSNorm,
+    grouped_attention,
+    rotary_table,
+    rotate_half,
+)
+
+__all__ = ["Backbone", "BackboneLayer", "causal_mask"]
+
+
+def causal_mask(positions: Tensor, context: int) -> Tensor:
+    """Return which of the first `context` rows each position may see: [B, 1, T, context], bool."""
+    rows = torch.arange(context, device=positions.device)
+    return (rows <= positions[:, :, None])[:, None]
+
+
+class BackboneLayer(nn.Module):
+    """One Qwen3 layer."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.input_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.attention = QwenAttention(config)
+        self.post_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.mlp = GatedMLP(config.hidden_size, config.intermediate_size, config.hidden_size)
+
+
+class Backbone(nn.Module):
+    """Qwen3 without its embedding: rows in, hidden states out, keys and values in a cache."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.layers = nn.ModuleList(BackboneLayer(config) for _ in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self._cos = self._sin = torch.empty(0)
+
+    def prepare(self, length: int, device: torch.device, dtype: torch.dtype) -> None:
+        """Make the rotary table for `length` positions; needed once before `forward`."""
+        cos, sin = rotary_table(length, self.config.head_dim, self.config.rope_theta)
+        self._cos, self._sin = cos.to(device, dtype), sin.to(device, dtype)
+
+    def new_cache(self, batch: int, capacity: int) -> KVCache:
+        """Return an empty cache for `batch` sequences of up to `capacity` rows."""
+        c, weight = self.config, self.norm.weight
+        return KVCache(
+            c.num_hidden_layers, batch, c.num_key_value_heads, capacity, c.head_dim, weight.device, weight.dtype
+        )
+
+    def forward(self, x: Tensor, positions: Tensor, cache: KVCache, context: int, mask: Tensor | None) -> Tensor:
+        """Run rows through the stack and store their keys and values.
+
+        Args:
+            x: Embedded rows [B, T, hidden].
+            positions: Where each row stands in its sequence, [B, T].
+            cache: Written at `positions`.
+            context: How many rows of the cache to attend over; more than the largest position.
+            mask: [B, 1, T, context], true where attention is allowed, or None if every row may see
+                all of the context (one row a sequence, at the end of it).
+
+        Returns:
+            Hidden states after the final norm, [B, T, hidden].
+        """
+        cos, sin = self._cos[positions][:, :, None], self._sin[positions][:, :, None]
+        for index, module in enumerate(self.layers):
+            layer = cast(BackboneLayer, module)
+            q, k, v = layer.attention.project(layer.input_norm(x))
+            cache.write(index, positions, rotate_half(k, cos, sin), v)
+            keys, values = cache.read(index, context)
+            attended = grouped_attention(rotate_half(q, cos, sin), keys, values, mask)
+            x = x + layer.attention.o_proj(attended)
+            x = x + layer.mlp(layer.post_norm(x))
+        normed: Tensor = self.norm(x)
+        return normed

@@ -1,0 +1,151 @@
+"""Sampling as tensor arithmetic: the reference's order, no host sync, one random stream per seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from moss_stream.config import ChannelSampling
+
+__all__ = ["ChannelOptions", "Sampler", "process", "uniform"]
+
+_MASK32 = 0xFFFFFFFF
+_U23 = 1.0 / (1 << 23)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOptions:
+    """The sampling options of one channel for every sequence of a batch, each [B, 1]."""
+
+    temperature: Tensor
+    tail: Tensor
+    """1 - top_p, rounded once: the mass that may be cut off."""
+    top_k: Tensor
+    penalty: Tensor
+
+
+def process(logits: Tensor, options: ChannelOptions, seen: Tensor | None) -> Tensor:
+    """Apply repetition penalty, temperature, top-k and top-p, in this order.
+
+    The order and the treatment of ties follow the logits processors of transformers 5.0.0, which
+    the reference implementation uses.
+
+    Args:
+        logits: [B, V], float32.
+        options: Of this channel.
+        seen: [B, V] bool, the values that occur anywhere in the sequence; None for no penalty.
+
+    Returns:
+        Scores [B, V]; what was filtered out is -inf.
+    """
+    if seen is not None:
+        penalised = torch.where(logits < 0, logits * options.penalty, logits / options.penalty)
+        logits = torch.where(seen, penalised, logits)
+    # Temperature 0 is decided by the caller; 1 keeps the arithmetic finite.
+    logits = logits / torch.where(options.temperature > 0, options.temperature, 1.0)
+
+    size = logits.shape[-1]
+    ascending, order = torch.sort(logits, dim=-1)
+    kth = (size - options.top_k).clamp(0, size - 1)
+    threshold = ascending.gather(-1, torch.where(options.top_k > 0, kth, 0))
+    ascending = ascending.masked_fill(ascending < threshold, -torch.inf)
+    below = torch.softmax(ascending, dim=-1).cumsum(dim=-1) <= options.tail
+    below[:, -1] = False  # the most likely value always stays
+    return torch.empty_like(logits).scatter_(-1, order, ascending.masked_fill(below, -torch.inf))
+
+
+def uniform(seed: Tensor, frame: Tensor, channels: Tensor) -> Tensor:
+    """Return random numbers in [0, 1) that depend on nothing but the arguments.
+
+    A counter-based generator: seed, frame and channel are mixed by three rounds of MurmurHash3's
+    32-bit finalizer, so a stream draws the same numbers alone or in any batch, on any device.
+
+    Args:
+        seed: [B], int64, not negative.
+        frame: [B], int64: counts the frames of the stream.
+        channels: [C], int64.
+
+    Returns:
+        [B, C], float32, on a grid of 2**-23.
+    """
+    high, low = (seed >> 32) & _MASK32, seed & _MASK32
+    key = _mix(_mix(low) ^ ((high * 0x9E3779B1) & _MASK32))
+    key = _mix((key + frame * 0x85EBCA77) & _MASK32)
+    mixed = _mix((key[:, None] + channels * 0xC2B2AE3D) & _MASK32)
+    return (mixed >> 9).float() * _U23
+
+
+def _mix(x: Tensor) -> Tensor:
+    """MurmurHash3's finalizer (public domain, A. Appleby), on 32 bits kept in int64."""
+    x = x ^ (x >> 16)
+    x = (x * 0x85EBCA6B) & _MASK32
+    x = x ^ (x >> 13)
+    x = (x * 0xC2B2AE35) & _MASK32
+    return x ^ (x >> 16)
+
+
+class Sampler:
+    """The sampling state of a batch: options, random counters and the codes already seen.
+
+    Attributes:
+        seen: [B, Nq, V + 1] bool: which codes of each codebook occur in the sequence, prompt and
+            reference included.
+        frame: [B] int64: frames sampled so far; with the seed it fixes the random numbers.
+    """
+
+    def __init__(self, batch: int, num_codebooks: int, vocab_size: int, device: torch.device) -> None:
+        self.num_codebooks = num_codebooks
+        self.seen = torch.zeros(batch, num_codebooks, vocab_size, dtype=torch.bool, device=device)
+        self.frame = torch.zeros(batch, dtype=torch.int64, device=device)
+        self._seed = torch.zeros(batch, dtype=torch.int64, device=device)
+        self._channels = torch.arange(1 + num_codebooks, device=device)
+        # Per channel [temperature, tail, penalty] and top_k, for every sequence: [3, C, B, 1] and [C, B, 1].
+        self._floats = torch.ones(3, 1 + num_codebooks, batch, 1, device=device)
+        self._top_k = torch.zeros(1 + num_codebooks, batch, 1, dtype=torch.int64, device=device)
+        self._uniform = torch.zeros(batch, 1 + num_codebooks, device=device)
+
+    def configure(self, slot: int, channels: Sequence[ChannelSampling], seed: int) -> None:
+        """Give sequence `slot` its options, text channel first, and restart its random stream."""
+        values = torch.tensor([[c.temperature, 1.0 - c.top_p, c.repetition_penalty] for c in channels])
+        self._floats[:, :, slot, 0] = values.T
+        self._top_k[:, slot, 0] = torch.tensor([c.top_k for c in channels])
+        self._seed[slot] = seed
+        self.frame[slot] = 0
+
+    def remember(self, slot: int, codes: Tensor) -> None:
+        """Set what sequence `slot` has seen to the codes of its rows [T, Nq], pad included."""
+        self.seen[slot] = False
+        self.seen[slot].scatter_(1, codes.T, True)
+
+    def next_frame(self) -> None:
+        """Draw the random numbers of the next frame, for all channels at once."""
+        self._uniform.copy_(uniform(self._seed, self.frame, self._channels))
+        self.frame.add_(1)
+
+    def options(self, channel: int) -> ChannelOptions:
+        """Return views of the options of `channel` (0 is the text)."""
+        temperature, tail, penalty = self._floats[:, channel]
+        return ChannelOptions(temperature, tail, self._top_k[channel], penalty)
+
+    def text(self, logits: Tensor) -> Tensor:
+        """Sample the text channel: an index [B] into `logits` [B, V]."""
+        return self._choose(0, logits, None)
+
+    def code(self, codebook: int, logits: Tensor) -> Tensor:
+        """Sample a code [B] of `codebook` from `logits` [B, V + 1] and remember it."""
+        code = self._choose(1 + codebook, logits, self.seen[:, codebook])
+        self.seen[:, codebook].scatter_(1, code[:, None], True)
+        return code
+
+    def _choose(self, channel: int, logits: Tensor, seen: Tensor | None) -> Tensor:
+        options = self.options(channel)
+        logits = logits.float()
+        cumulative = torch.softmax(process(logits, options, seen), dim=-1).cumsum(dim=-1)
+        # u has 23 bits, so u * total stays below total after rounding, and a value of probability
+        # zero, whose cumulative sum equals its predecessor's, is never the first one above it.
+        target = self._uniform[:, channel : channel + 1] * cumulative[:, -1:]
+        drawn = (cumulative <= target).sum(dim=-1)
+        return torch.where(options.temperature[:, 0] > 0, drawn, logits.argmax(dim=-1))

@@ -1,0 +1,139 @@
+"""Where audio goes: the contract of all sinks, and the two that need no device."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from moss_stream.audio import SAMPLE_RATE_HZ, AudioChunk
+from moss_stream.errors import SinkError
+
+__all__ = ["MemorySink", "PlaybackReport", "Sink", "WavSink", "play"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackReport:
+    """What became of the audio written to a sink."""
+
+    played_s: float
+    """Seconds that were really played (or stored)."""
+    dropped_s: float = 0.0
+    """Seconds that were written and never played."""
+
+
+class Sink(Protocol):
+    """A place for audio."""
+
+    @property
+    def sample_rate(self) -> int:
+        """The rate of the chunks it takes, in Hz."""
+
+    @property
+    def position_s(self) -> float:
+        """Seconds really played so far."""
+
+    async def write(self, chunk: AudioChunk) -> None:
+        """Take a chunk; waits while the sink holds enough audio."""
+
+    async def flush(self) -> PlaybackReport:
+        """Wait until everything written is played."""
+
+    async def clear(self) -> PlaybackReport:
+        """Drop what is not played yet."""
+
+    async def aclose(self) -> None:
+        """Free the device; may be called again."""
+
+
+async def play(chunks: AsyncIterable[AudioChunk], sink: Sink) -> PlaybackReport:
+    """Write a stream to a sink and wait until it is played.
+
+    Cancelling it drops what is not played yet.
+    """
+    try:
+        async for chunk in chunks:
+            await sink.write(chunk)
+        return await sink.flush()
+    except BaseException:
+        await sink.clear()
+        raise
+
+
+class MemorySink:
+    """Keeps the audio as bytes in `pcm`."""
+
+    sample_rate = SAMPLE_RATE_HZ
+
+    def __init__(self) -> None:
+        self.pcm = bytearray()
+
+    @property
+    def position_s(self) -> float:
+        """See `Sink`: what is stored counts as played."""
+        return len(self.pcm) / 2 / self.sample_rate
+
+    async def write(self, chunk: AudioChunk) -> None:
+        """See `Sink`; never waits."""
+        self.pcm += chunk.pcm
+
+    async def flush(self) -> PlaybackReport:
+        """See `Sink`."""
+        return PlaybackReport(self.position_s)
+
+    async def clear(self) -> PlaybackReport:
+        """See `Sink`; what is stored stays."""
+        return PlaybackReport(self.position_s)
+
+    async def aclose(self) -> None:
+        """See `Sink`."""
+
+
+class WavSink:
+    """Writes a WAV file as the audio arrives; the header is right after `flush` and `aclose`.
+
+    Args:
+        path: Of the file; overwritten.
+
+    Raises:
+        SinkError: The file cannot be written.
+    """
+
+    sample_rate = SAMPLE_RATE_HZ
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            self._file = open(path, "wb")  # noqa: SIM115 - closed by aclose
+        except OSError as error:
+            raise SinkError(f"{str(path)!r} cannot be written ({error.strerror}). Choose another path.") from error
+        self._wave = wave.open(self._file, "wb")
+        self._wave.setparams((1, 2, self.sample_rate, 0, "NONE", ""))
+        self._samples = 0
+
+    @property
+    def position_s(self) -> float:
+        """See `Sink`: what is in the file counts as played."""
+        return self._samples / self.sample_rate
+
+    async def write(self, chunk: AudioChunk) -> None:
+        """See `Sink`; never waits longer than the file system."""
+        self._wave.writeframesraw(chunk.pcm)
+        self._samples += len(chunk.pcm) // 2
+
+    async def flush(self) -> PlaybackReport:
+        """See `Sink`."""
+        self._wave.writeframes(b"")  # patches the header
+        self._file.flush()
+        return PlaybackReport(self.position_s)
+
+    async def clear(self) -> PlaybackReport:
+        """See `Sink`; what is in the file stays."""
+        return await self.flush()
+
+    async def aclose(self) -> None:
+        """See `Sink`."""
+        if not self._file.closed:
+            self._wave.close()
+            self._file.close()

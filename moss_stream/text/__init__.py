@@ -1,0 +1,1 @@
+"""What to say next: text in, prompts out. No torch, no asyncio, no threads, no clock."""

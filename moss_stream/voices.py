@@ -1,0 +1,81 @@
+"""Voices: a recording of a person, as the codes the model hears."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from moss_stream.audio import SAMPLE_RATE_HZ, Audio, read_mono, resample
+from moss_stream.errors import AudioError
+from moss_stream.text.prompt import Codes
+
+__all__ = ["Reference", "Voice"]
+
+MIN_S = 0.5
+MAX_S = 60.0
+_TARGET_DBFS = -20.0
+_MAX_GAIN_DB = 3.0
+_SILENCE_DBFS = -60.0
+
+Reference = str | Path | bytes | Audio
+"""A recording: a path, the bytes of a sound file, or samples."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Voice:
+    """A voice to speak with, encoded once; made by `StreamingSynthesizer.encode_voice`."""
+
+    codes: Codes
+    """[T, Nq]."""
+    key: str
+    """The hash of the samples: equal recordings have equal keys."""
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the recording in seconds, in whole frames."""
+        return len(self.codes) * 0.08
+
+
+def load_reference(reference: Reference) -> npt.NDArray[np.float32]:
+    """Return the samples of a recording as the codec wants them: mono, 24 kHz, near -20 dBFS.
+
+    The loudness is moved towards -20 dBFS by at most 3 dB, as the reference implementation does.
+
+    Raises:
+        AudioError: The recording is missing, no audio, too short, too long, silent or damaged.
+    """
+    if isinstance(reference, Audio):
+        samples = resample(reference.samples.astype(np.float32) / 32768.0, reference.sample_rate, SAMPLE_RATE_HZ)
+    else:
+        samples = read_mono(reference)
+    _check(samples)
+    gain_db = np.clip(_TARGET_DBFS - _dbfs(samples), -_MAX_GAIN_DB, _MAX_GAIN_DB)
+    return np.asarray(samples * 10.0 ** (gain_db / 20.0), dtype=np.float32)
+
+
+def content_key(samples: npt.NDArray[np.float32]) -> str:
+    """Return the hash of samples."""
+    return hashlib.sha256(samples.tobytes()).hexdigest()
+
+
+def _dbfs(samples: npt.NDArray[np.float32]) -> float:
+    return float(10.0 * np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-9))
+
+
+def _check(samples: npt.NDArray[np.float32]) -> None:
+    seconds = len(samples) / SAMPLE_RATE_HZ
+    if seconds < MIN_S:
+        raise AudioError(
+            f"The reference is {seconds:.2f} s long, too short to know a voice from. Give {MIN_S} to {MAX_S:.0f} s; "
+            "5 to 20 s of clean speech are best."
+        )
+    if seconds > MAX_S:
+        raise AudioError(f"The reference is {seconds:.0f} s long. Cut it to at most {MAX_S:.0f} s; 5 to 20 s are best.")
+    if not np.isfinite(samples).all():
+        raise AudioError("The reference holds samples that are not numbers (NaN or infinity). Export it again.")
+    if _dbfs(samples) < _SILENCE_DBFS:
+        raise AudioError("The reference is silent. Give a recording of a person speaking.")
