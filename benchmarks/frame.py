@@ -1,0 +1,176 @@
+"""Time one frame: backbone step, depth loop with sampling, codec step.
+
+    python benchmarks/frame.py --shape 1.7b|mid|tiny [--n-vq 32] [--device auto] [--dtype auto]
+                               [--frames 50] [--context 300] [--compare] [--json out.json]
+
+Weights are random. "Bytes read" are the weights that one frame touches; the floor is the time to read
+them at the bandwidth measured in the same run. `--compare` times a plain loop beside it, which runs
+the depth transformer again over the whole frame so far for each codebook, as the reference
+implementation does, and alternates with ours so that both see the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.measure import bandwidth_gb_s, p50_p95, times_ms
+from benchmarks.plain import PlainLoop
+from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
+from moss_stream.audio import FRAME_S
+from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.engine.device import choose_device, choose_dtype
+from moss_stream.engine.generator import FrameGenerator
+from moss_stream.engine.vocoder import Vocoder
+from moss_stream.text.prompt import Rows
+
+
+def bytes_per_frame(shape: Shape, n_vq: int, dtype: torch.dtype) -> dict[str, int]:
+    """Count the weight bytes that one frame reads, by part."""
+    heads, kv_heads, d = shape.heads
+
+    def layer(hidden: int, inner: int) -> int:
+        return hidden * d * (2 * heads + 2 * kv_heads) + 3 * hidden * inner
+
+    layers, hidden, inner = shape.backbone
+    depth_layers, width, depth_inner = shape.depth
+    in_mlp = shape.bridge * (2 * hidden + width)
+    out_mlp = shape.bridge * (2 * width + hidden)
+    numbers = {
+        "backbone": layers * layer(hidden, inner),
+        "depth layers": (1 + n_vq) * depth_layers * layer(width, depth_inner),
+        "depth heads": 2 * in_mlp + (1 + n_vq) * out_mlp + (2 + 1025 * n_vq) * hidden,
+    }
+    size = torch.finfo(dtype).bits // 8
+    codec = sum(stage_layers * 12 * stage_width**2 for stage_layers, stage_width in shape.codec)
+    return {**{part: count * size for part, count in numbers.items()}, "codec": codec * 4}
+
+
+class Bench:
+    """A model of a shape, a prompt of `context` rows, and what is timed on them."""
+
+    def __init__(self, shape: Shape, device: torch.device, dtype: torch.dtype, n_vq: int, context: int) -> None:
+        options = EngineOptions()
+        self.device, self.n_vq = device, n_vq
+        self.config = local_config(shape)
+        self.model = random_local(self.config, device, dtype, options)
+        codec = random_cat(cat_config(shape), device, options)
+        self.generator = FrameGenerator(self.model, options)
+        self.vocoder = Vocoder(codec.decoder, self.config.n_vq, self.config.audio_end_token_id, device)
+        self.generator.open(SynthesisOptions(n_vq=n_vq))
+        self.rows: Rows = np.full((context, 1 + self.config.n_vq), self.config.audio_pad_code, dtype=np.int64)
+        self.rows[:, 0] = np.arange(context) % 97 + 10
+
+    def frame(self) -> object:
+        """Make one frame."""
+        return self.vocoder.step(self.generator.step(), self.n_vq)
+
+    def first_audio(self, cached_rows: int) -> object:
+        """From a prompt whose first `cached_rows` rows are known (the voice) to the first PCM on the host."""
+        self.rows[cached_rows:, 0] += 1  # another text
+        self.generator.prefill(self.rows)
+        return self.frame()
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Measure, and return the figures."""
+    device = choose_device(args.device)
+    dtype = choose_dtype(args.dtype, device)
+    shape = SHAPES[args.shape]
+    n_vq = args.n_vq or shape.num_codebooks
+    bench = Bench(shape, device, dtype, n_vq, args.context)
+    first = p50_p95(times_ms(lambda: bench.first_audio(args.context - 40), 10, device))
+    bench.generator.prefill(bench.rows)
+    read = bytes_per_frame(shape, n_vq, dtype)
+    result: dict[str, Any] = {
+        "machine": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
+        "torch": torch.__version__,
+        "shape": args.shape,
+        "n_vq": n_vq,
+        "dtype": str(dtype).removeprefix("torch."),
+    }
+    if args.compare:
+        frames, plain = _compare(bench, shape, device, dtype, args.frames)
+        result["plain_p50_ms"] = p50_p95(plain)[0]
+        result["times_faster_than_plain"] = p50_p95(plain)[0] / p50_p95(frames)[0]
+    else:
+        frames = times_ms(bench.frame, args.frames, device)
+    p50, p95 = p50_p95(frames)
+    bandwidth = bandwidth_gb_s(device)
+    floor_ms = sum(read.values()) / bandwidth / 1e6
+    return result | {
+        "frame_p50_ms": p50,
+        "frame_p95_ms": p95,
+        "rtf": p50 / 1000 / FRAME_S,
+        "first_audio_p50_ms": first[0],
+        "first_audio_p95_ms": first[1],
+        "bytes_read": read,
+        "gb_read": sum(read.values()) / 1e9,
+        "bandwidth_gb_s": bandwidth,
+        "floor_ms": floor_ms,
+        "share_of_floor": floor_ms / p50,
+    }
+
+
+def _compare(
+    bench: Bench, shape: Shape, device: torch.device, dtype: torch.dtype, count: int
+) -> tuple[list[float], list[float]]:
+    """Time our frame and the plain loop in turns, both without the codec's step."""
+    plain = PlainLoop(random_local(bench.config, device, dtype, EngineOptions(text_head="full", pack_weights=False)))
+    plain.prefill(bench.rows)
+    ours_ms, plain_ms = [], []
+    for _ in range(max(1, count // 10)):
+        ours_ms += times_ms(bench.generator.step, 10, device, warmup=1)
+        plain_ms += times_ms(lambda: plain.step(bench.n_vq), 3, device, warmup=1)
+    return ours_ms, plain_ms
+
+
+def _cpu_name() -> str:
+    name = ""
+    if platform.system() == "Linux":
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return f"{name or platform.processor()}, {torch.get_num_threads()} threads"
+
+
+def _show(r: dict[str, Any]) -> None:
+    print(f"{r['machine']}, torch {r['torch']}: shape {r['shape']}, K={r['n_vq']}, {r['dtype']}")
+    print(f"  frame        p50 {r['frame_p50_ms']:.2f} ms, p95 {r['frame_p95_ms']:.2f} ms, RTF {r['rtf']:.3f}")
+    print(f"  first audio  p50 {r['first_audio_p50_ms']:.1f} ms, p95 {r['first_audio_p95_ms']:.1f} ms")
+    parts = ", ".join(f"{part} {size / 1e9:.3f}" for part, size in r["bytes_read"].items())
+    print(f"  weights      {r['gb_read']:.3f} GB a frame ({parts})")
+    floor = f"{r['floor_ms']:.2f} ms at {r['bandwidth_gb_s']:.0f} GB/s"
+    print(f"  floor        {floor}; the frame reaches {100 * r['share_of_floor']:.0f} % of it")
+    if "plain_p50_ms" in r:
+        faster = r["times_faster_than_plain"]
+        print(f"  plain loop   p50 {r['plain_p50_ms']:.1f} ms: ours is {faster:.1f} times faster (both without codec)")
+
+
+def main() -> None:
+    """Parse the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=list(SHAPES), default="mid")
+    parser.add_argument("--n-vq", type=int)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--frames", type=int, default=50)
+    parser.add_argument("--context", type=int, default=300, help="rows of the prompt")
+    parser.add_argument("--compare", action="store_true", help="time the plain loop too")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there")
+    args = parser.parse_args()
+    with torch.inference_mode():
+        result = run(args)
+    _show(result)
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Timing and the memory bandwidth of a device."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+from moss_stream.models.packing import PackedLinear
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def times_ms(step: Callable[[], object], count: int, device: torch.device, warmup: int = 3) -> list[float]:
+    """Return how long each of `count` calls of `step` took, in ms, after `warmup` calls."""
+    samples = []
+    for index in range(warmup + count):
+        synchronize(device)
+        began = time.perf_counter()
+        step()
+        synchronize(device)
+        if index >= warmup:
+            samples.append((time.perf_counter() - began) * 1000)
+    return samples
+
+
+def p50_p95(samples: list[float]) -> tuple[float, float]:
+    """Return the median and the 95th percentile."""
+    ordered = sorted(samples)
+    return statistics.median(ordered), ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+
+
+def bandwidth_gb_s(device: torch.device) -> float:
+    """Measure how fast the device reads weights, in GB/s: the best of a copy and matrix-vector products.
+
+    A copy counts what it reads and what it writes. The products run over 400 MB of matrices, far
+    more than the caches hold.
+    """
+    source = torch.ones(100_000_000, dtype=torch.float32, device=device)
+    target = torch.empty_like(source)
+    copy = 2 * source.nbytes / min(times_ms(lambda: target.copy_(source), 5, device)) / 1e6
+    del source, target
+    dtype = torch.bfloat16
+    matrices = [torch.nn.Linear(1024, 6144, bias=False, device=device, dtype=dtype) for _ in range(32)]
+    size = sum(matrix.weight.nbytes for matrix in matrices)
+    x = torch.ones(1, 1024, dtype=dtype, device=device)
+    with torch.inference_mode():
+        if device.type == "cpu" and torch.backends.mkldnn.is_available():
+            packed = [PackedLinear(matrix) for matrix in matrices]
+            product = size / min(times_ms(lambda: [matrix(x) for matrix in packed], 5, device)) / 1e6
+        else:
+            product = size / min(times_ms(lambda: [F.linear(x, m.weight) for m in matrices], 5, device)) / 1e6
+    return max(copy, product)

@@ -1,0 +1,143 @@
+"""Models of any shape with random weights: speed does not depend on their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from moss_stream.config import EngineOptions
+from moss_stream.models.cat import Cat
+from moss_stream.models.config import CatConfig, LocalConfig
+from moss_stream.models.local import MossTTSLocal
+from moss_stream.models.packing import pack_linears
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Widths and depths: backbone and depth transformer as (layers, hidden, inner), codec as (layers, width)."""
+
+    backbone: tuple[int, int, int]
+    depth: tuple[int, int, int]
+    heads: tuple[int, int, int]
+    """Query heads, key/value heads, head dimension."""
+    bridge: int
+    """Inner width of the MLPs between backbone and depth transformer."""
+    codec: tuple[tuple[int, int], ...]
+    """Decoder stages at 12.5, 25, 50 and 100 Hz."""
+    vocab: int = 151_936
+    num_codebooks: int = 32
+
+
+SHAPES = {
+    "1.7b": Shape((28, 2048, 6144), (4, 1536, 8960), (16, 8, 128), 2048, ((32, 1280), (12, 768), (12, 768), (12, 768))),
+    "mid": Shape((8, 1024, 3072), (4, 1024, 6144), (16, 8, 128), 1024, ((4, 512), (2, 384), (2, 384), (2, 384))),
+    "tiny": Shape((4, 256, 768), (2, 192, 512), (4, 2, 64), 256, ((2, 128), (1, 128), (1, 128), (1, 128)), 2048),
+}
+
+
+def local_config(shape: Shape) -> LocalConfig:
+    """Return the config of a MossTTSLocal of `shape`."""
+    layers, hidden, inner = shape.backbone
+    heads, kv_heads, head_dim = shape.heads
+    language = {
+        "hidden_size": hidden,
+        "intermediate_size": inner,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": kv_heads,
+        "head_dim": head_dim,
+        "vocab_size": shape.vocab,
+        "max_position_embeddings": 32_768,
+    }
+    ids = {"pad": 1, "audio_start": 2, "audio_end": 3, "audio_user_slot": 4, "audio_assistant_gen_slot": 5}
+    return LocalConfig.model_validate(
+        {
+            "language_config": language,
+            "n_vq": shape.num_codebooks,
+            "audio_vocab_size": 1024,
+            "audio_pad_code": 1024,
+            **{f"{name}_token_id": value for name, value in ids.items()},
+            "local_hidden_size": shape.depth[1],
+            "local_ffn_hidden_size": shape.depth[2],
+            "local_num_layers": shape.depth[0],
+            "additional_mlp_ffn_hidden_size": shape.bridge,
+        }
+    )
+
+
+def cat_config(shape: Shape) -> CatConfig:
+    """Return the config of a codec of `shape`; its encoder is one small stage."""
+    stages: list[dict[str, Any]] = []
+    width = shape.codec[0][1]
+    for number, (layers, d_model) in enumerate(shape.codec):
+        out = 240 if number == 3 else d_model
+        stages.append(_stage(width, d_model, out, layers))
+        stages.append({"module_type": "PatchedPretransform", "patch_size": 240 if number == 3 else 2})
+        width = out // 2
+    patch = {"module_type": "PatchedPretransform", "patch_size": 1920}
+    return CatConfig.model_validate(
+        {
+            "sampling_rate": 24_000,
+            "downsample_rate": 1920,
+            "causal_transformer_context_duration": 10,
+            "encoder_kwargs": [patch, _stage(1920, 128, shape.codec[0][1], 1)],
+            "decoder_kwargs": stages,
+            "quantizer_kwargs": {
+                "input_dim": shape.codec[0][1],
+                "rvq_dim": 512,
+                "output_dim": shape.codec[0][1],
+                "num_quantizers": shape.num_codebooks,
+                "codebook_size": 1024,
+                "codebook_dim": 8,
+            },
+        }
+    )
+
+
+def _stage(inputs: int, width: int, outputs: int, layers: int) -> dict[str, Any]:
+    return {
+        "module_type": "Transformer",
+        "input_dimension": inputs,
+        "d_model": width,
+        "output_dimension": outputs,
+        "num_layers": layers,
+        "num_heads": width // 64,
+        "dim_feedforward": 4 * width,
+        "layer_scale": 0.01,
+    }
+
+
+def random_local(config: LocalConfig, device: torch.device, dtype: torch.dtype, options: EngineOptions) -> MossTTSLocal:
+    """Return a MossTTSLocal with random weights, ready to run."""
+    with torch.device("meta"):
+        model = MossTTSLocal(config, options.text_head)
+    _randomise(model, device, dtype)
+    model.prepare(options.max_context)
+    if options.pack_weights:
+        pack_linears(model)
+    return model.eval()
+
+
+def random_cat(config: CatConfig, device: torch.device, options: EngineOptions) -> Cat:
+    """Return a codec with random weights, ready to run."""
+    with torch.device("meta"):
+        codec = Cat(config)
+    _randomise(codec, device, torch.float32)
+    codec.prepare()
+    if options.pack_weights:
+        pack_linears(codec)
+    return codec.eval()
+
+
+def _randomise(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    for name, parameter in list(module.named_parameters()):
+        owner, _, leaf = name.rpartition(".")
+        if parameter.ndim == 1:
+            value = torch.ones(parameter.shape, device=device, dtype=dtype)
+        else:
+            value = torch.empty(parameter.shape, device=device, dtype=dtype).normal_(std=0.02)
+        setattr(module.get_submodule(owner), leaf, nn.Parameter(value, requires_grad=False))
