@@ -64,7 +64,7 @@ class SpeakerSink:
             sink._device.start()
         except (sounddevice.PortAudioError, ValueError) as error:
             raise SinkError(
-                f"The sound device {device or 'by default'!r} cannot be opened ({error}). "
+                f"The sound device {'by default' if device is None else device!r} cannot be opened ({error}). "
                 "`moss-stream doctor` shows the devices; write to a file with -o instead."
             ) from error
         return sink
@@ -80,7 +80,8 @@ class SpeakerSink:
         await self._wait(lambda: self._written - self._taken <= self._max_queued)
         if chunk.pcm:
             self._in_utterance = True
-            self._written += len(chunk.pcm)
+            # What was taken while `clear` ran may exceed what it left as written.
+            self._written = max(self._written, self._taken) + len(chunk.pcm)
             self._queue.append(memoryview(chunk.pcm))
 
     async def flush(self) -> PlaybackReport:
@@ -93,12 +94,14 @@ class SpeakerSink:
     async def clear(self) -> PlaybackReport:
         """Drop what is queued; what the device has buffered is still heard."""
         self._in_utterance = False
-        self._queue.clear()
-        dropped, self._written = self._written - self._taken, self._taken
+        self._queue = deque()  # a new one: a callback under way puts its rest back into the old one
+        dropped, self._written = max(0, self._written - self._taken), self._taken
+        self._drained.set()
         return PlaybackReport(self.position_s, dropped / _BYTES_PER_SAMPLE / self.sample_rate)
 
     async def aclose(self) -> None:
-        """Close the device."""
+        """Close the device; whoever still waits for it goes on."""
+        await self.clear()
         device, self._device = self._device, None
         if device is not None:
             device.abort()
@@ -106,16 +109,16 @@ class SpeakerSink:
 
     def callback(self, out: Any, frames: int, time: Any, status: Any) -> None:
         """Fill `out` with the next samples, or silence. Called by PortAudio."""
-        filled = 0
+        queue, filled = self._queue, 0
         while filled < len(out):
             try:
-                block = self._queue.popleft()
+                block = queue.popleft()
             except IndexError:
                 break
             take = min(len(block), len(out) - filled)
             out[filled : filled + take] = block[:take]
             if take < len(block):
-                self._queue.appendleft(block[take:])
+                queue.appendleft(block[take:])
             filled += take
         if filled < len(out):
             out[filled:] = bytes(len(out) - filled)
@@ -127,7 +130,7 @@ class SpeakerSink:
     def _crossed_low_mark(self, before: int) -> bool:
         low = self._max_queued // 2
         fell = self._written - before > low >= self._written - self._taken
-        return fell or self._taken == self._written
+        return fell or self._taken >= self._written
 
     async def _wait(self, condition: Callable[[], bool]) -> None:
         while not condition():

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from moss_stream.errors import AudioError
+from moss_stream.errors import AudioError, SinkError
 
 __all__ = ["FRAME_S", "FRAME_SAMPLES", "SAMPLE_RATE_HZ", "Audio", "AudioChunk", "to_int16"]
 
@@ -64,10 +64,19 @@ class Audio:
         return self.samples.astype("<i2", copy=False).tobytes()
 
     def save(self, path: str | Path) -> None:
-        """Write the recording to `path`; the suffix picks the format (wav, flac, ogg, mp3)."""
+        """Write the recording to `path`; the suffix picks the format (wav, flac, ogg, mp3).
+
+        Raises:
+            SinkError: The file cannot be written, or its suffix names no format.
+        """
         import soundfile
 
-        soundfile.write(str(path), self.samples, self.sample_rate)
+        try:
+            soundfile.write(str(path), self.samples, self.sample_rate)
+        except (soundfile.LibsndfileError, TypeError) as error:
+            raise SinkError(
+                f"{str(path)!r} cannot be written ({error}). Choose another path, ending in .wav, .flac, .ogg or .mp3."
+            ) from error
 
 
 def to_int16(samples: Samples) -> npt.NDArray[np.int16]:

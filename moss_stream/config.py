@@ -45,10 +45,10 @@ class ChannelSampling(_Options):
     temperature of 0 takes the most likely value and applies nothing else, the penalty included.
     """
 
-    temperature: float = Field(1.0, ge=0.0, le=10.0)
-    top_p: float = Field(1.0, gt=0.0, le=1.0)
-    top_k: int = Field(0, ge=0, description="0 keeps every value; ties with the k-th value are kept.")
-    repetition_penalty: float = Field(1.0, ge=0.1, le=10.0)
+    temperature: float = Field(default=1.0, ge=0.0, le=10.0)
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    top_k: int = Field(default=0, ge=0, description="0 keeps every value; ties with the k-th value are kept.")
+    repetition_penalty: float = Field(default=1.0, ge=0.1, le=10.0)
 
 
 class SamplingOptions(_Options):
@@ -88,15 +88,15 @@ class SynthesisOptions(_Options):
     """
 
     sampling: SamplingOptions = SamplingOptions()
-    seed: int = Field(0, ge=0, lt=2**63)
-    n_vq: int | None = Field(None, ge=1)
-    tokens: int | None = Field(None, ge=1, le=100_000)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    n_vq: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1, le=100_000)
     language: str | None = None
     instruction: str | None = None
     quality: str | None = None
     sound_event: str | None = None
     ambient_sound: str | None = None
-    history_s: float = Field(20.0, ge=0.0, le=600.0, description="Audio carried into the next segment.")
+    history_s: float = Field(default=20.0, ge=0.0, le=600.0, description="Audio carried into the next segment.")
 
 
 class EngineOptions(_Options):
@@ -107,7 +107,7 @@ class EngineOptions(_Options):
     """
 
     text_head: Literal["pair", "full"] = "pair"
-    max_context: int = Field(4096, ge=64, le=131_072, description="Rows the KV cache holds.")
-    prefill_chunk: int = Field(256, ge=1, description="Rows of one prefill step.")
-    max_lead_ms: int = Field(2000, ge=80, description="Audio made ahead of the consumer.")
-    pack_weights: bool = Field(True, description="On CPU, keep weights in oneDNN's layout.")
+    max_context: int = Field(default=4096, ge=64, le=131_072, description="Rows the KV cache holds.")
+    prefill_chunk: int = Field(default=256, ge=1, description="Rows of one prefill step.")
+    max_lead_ms: int = Field(default=2000, ge=80, description="Audio made ahead of the consumer.")
+    pack_weights: bool = Field(default=True, description="On CPU, keep weights in oneDNN's layout.")

@@ -25,10 +25,12 @@ async def read_stdin() -> AsyncIterator[str]:
     def read() -> None:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         data = b"-"
-        while data:
-            data = sys.stdin.buffer.read1(65_536)  # type: ignore[union-attr]
-            _put(decoder.decode(data, final=not data))
-        _put(None)
+        try:
+            while data and sys.stdin is not None:  # None: the shell closed it
+                data = sys.stdin.buffer.read1(65_536)  # type: ignore[union-attr]
+                _put(decoder.decode(data, final=not data))
+        finally:
+            _put(None)  # whatever happens here, the reader must not wait for ever
 
     def _put(item: str | None) -> None:
         try:

@@ -41,7 +41,7 @@ def locate(model: str | Path, revision: str | None = None, offline: bool = False
 
 
 def _download(repository: str, revision: str | None, offline: bool) -> Path:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
     try:
@@ -54,7 +54,8 @@ def _download(repository: str, revision: str | None, offline: bool) -> Path:
             "set HF_TOKEN."
         ) from error
     except LocalEntryNotFoundError as error:
-        why = "was not downloaded before, and this is offline" if offline else "cannot be downloaded: no connection"
+        is_offline = offline or constants.HF_HUB_OFFLINE
+        why = "was not downloaded before, and this is offline" if is_offline else "cannot be downloaded: no connection"
         raise ModelNotFound(
             f"{repository!r} {why}. Run `moss-stream download {repository}` on a machine with a connection, or give "
             "a local folder."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import wave
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -104,10 +105,9 @@ class WavSink:
     sample_rate = SAMPLE_RATE_HZ
 
     def __init__(self, path: str | Path) -> None:
-        try:
+        self._path = str(path)
+        with self._errors():
             self._file = open(path, "wb")  # noqa: SIM115 - closed by aclose
-        except OSError as error:
-            raise SinkError(f"{str(path)!r} cannot be written ({error.strerror}). Choose another path.") from error
         self._wave = wave.open(self._file, "wb")
         self._wave.setparams((1, 2, self.sample_rate, 0, "NONE", ""))
         self._samples = 0
@@ -119,13 +119,15 @@ class WavSink:
 
     async def write(self, chunk: AudioChunk) -> None:
         """See `Sink`; never waits longer than the file system."""
-        self._wave.writeframesraw(chunk.pcm)
+        with self._errors():
+            self._wave.writeframesraw(chunk.pcm)
         self._samples += len(chunk.pcm) // 2
 
     async def flush(self) -> PlaybackReport:
         """See `Sink`."""
-        self._wave.writeframes(b"")  # patches the header
-        self._file.flush()
+        with self._errors():
+            self._wave.writeframes(b"")  # patches the header
+            self._file.flush()
         return PlaybackReport(self.position_s)
 
     async def clear(self) -> PlaybackReport:
@@ -134,6 +136,13 @@ class WavSink:
 
     async def aclose(self) -> None:
         """See `Sink`."""
-        if not self._file.closed:
+        with self._errors(), self._file:
             self._wave.close()
-            self._file.close()
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            why = error.strerror or error
+            raise SinkError(f"{self._path!r} cannot be written ({why}). Choose another path.") from error

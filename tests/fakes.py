@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from moss_stream import EngineOptions, StreamingSynthesizer
 from moss_stream.audio import FRAME_SAMPLES
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.protocol import EngineInfo, Frame
+from moss_stream.engine.worker import Worker
 from moss_stream.errors import TextError
 from moss_stream.text.prompt import Codes, Message
 
@@ -80,3 +82,9 @@ class FakeEngine:
     def texts(self) -> list[str]:
         """What it was asked to say, segment by segment, with the history before each."""
         return [message.text for kind, message in self.log if kind == "begin" and isinstance(message, Message)]
+
+
+async def synthesizer_on(engine: FakeEngine, options: EngineOptions | None = None) -> StreamingSynthesizer:
+    """Return a synthesizer that runs on `engine`."""
+    worker = Worker(lambda: engine)
+    return StreamingSynthesizer(worker, await worker.start(), options or EngineOptions())

@@ -38,11 +38,16 @@ class ChatTokenizer:
             raise CorruptCheckpoint(f"{path} cannot be read ({error}). Download the checkpoint again.") from error
         special = [token.content for token in self._tokenizer.get_added_tokens_decoder().values() if token.special]
         self._special = re.compile("|".join(map(re.escape, sorted(special, key=len, reverse=True))) or r"(?!)")
+        self._folder = folder
         self._template, self._names = _template(folder)
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of `text`; special tokens in it become their ids."""
-        return list(self._tokenizer.encode(text).ids)
+        """Return the ids of `text`; special tokens in it become their ids.
+
+        Halves of characters (lone surrogates), as some LLM clients yield them, are joined or replaced.
+        """
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return list(self._tokenizer.encode(whole).ids)
 
     def without_special_tokens(self, text: str) -> str:
         """Return `text` without what would be read as a control token."""
@@ -51,10 +56,18 @@ class ChatTokenizer:
         return text
 
     def chat(self, role: str, content: str, add_generation_prompt: bool) -> str:
-        """Return one message in the chat format."""
-        return self._template.render(
-            messages=[{"role": role, "content": content}], add_generation_prompt=add_generation_prompt, **self._names
-        )
+        """Return one message in the chat format.
+
+        Raises:
+            CorruptCheckpoint: The template fails, or tries what the sandbox forbids.
+        """
+        messages = [{"role": role, "content": content}]
+        try:
+            return self._template.render(
+                messages=messages, add_generation_prompt=add_generation_prompt, **self._names
+            )
+        except Exception as error:  # a template is a program: it can raise anything
+            raise CorruptCheckpoint(f"The chat template of {self._folder} cannot be used ({error}).") from error
 
 
 def _template(folder: Path) -> tuple[jinja2.Template, dict[str, Any]]:
@@ -63,6 +76,8 @@ def _template(folder: Path) -> tuple[jinja2.Template, dict[str, Any]]:
     file = folder / "chat_template.jinja"
     try:
         config = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+        if not isinstance(config, dict):
+            raise ValueError("tokenizer_config.json holds no JSON object")
         source = file.read_text(encoding="utf-8") if file.is_file() else config.get("chat_template")
         if not isinstance(source, str):
             raise ModelNotFound(f"{folder} has neither chat_template.jinja nor a chat_template in tokenizer_config.json.")
