@@ -63,8 +63,11 @@ class SpeakerSink:
             )
             sink._device.start()
         except (sounddevice.PortAudioError, ValueError) as error:
+            if sink._device is not None:
+                sink._device.close()
+            name = "default sound device" if device is None else f"sound device {device!r}"
             raise SinkError(
-                f"The sound device {'by default' if device is None else device!r} cannot be opened ({error}). "
+                f"The {name} cannot be opened ({error}). "
                 "`moss-stream doctor` shows the devices; write to a file with -o instead."
             ) from error
         return sink
@@ -149,7 +152,9 @@ def import_sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        raise MissingDependency("Playing on a sound device needs the library sounddevice", "speaker") from error
+        raise MissingDependency(
+            "Playing on a sound device needs the library sounddevice", "speaker"
+        ) from error
     except OSError as error:
         raise SinkError(
             "PortAudio, which plays sound, is not installed. On Debian and Ubuntu: apt install libportaudio2."

@@ -55,7 +55,9 @@ def bytes_per_frame(shape: Shape, n_vq: int, dtype: torch.dtype) -> dict[str, in
 class Bench:
     """A model of a shape, a prompt of `context` rows, and what is timed on them."""
 
-    def __init__(self, shape: Shape, device: torch.device, dtype: torch.dtype, n_vq: int, context: int) -> None:
+    def __init__(
+        self, shape: Shape, device: torch.device, dtype: torch.dtype, n_vq: int, context: int
+    ) -> None:
         options = EngineOptions()
         self.device, self.n_vq = device, n_vq
         self.config = local_config(shape)
@@ -122,7 +124,9 @@ def _compare(
     bench: Bench, shape: Shape, device: torch.device, dtype: torch.dtype, count: int
 ) -> tuple[list[float], list[float]]:
     """Time our frame and the plain loop in turns, both without the codec's step."""
-    plain = PlainLoop(random_local(bench.config, device, dtype, EngineOptions(text_head="full", pack_weights=False)))
+    plain = PlainLoop(
+        random_local(bench.config, device, dtype, EngineOptions(text_head="full", pack_weights=False))
+    )
     plain.prefill(bench.rows)
     ours_ms, plain_ms = [], []
     for _ in range(max(1, count // 10)):
@@ -135,13 +139,17 @@ def _cpu_name() -> str:
     name = ""
     if platform.system() == "Linux":
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+            name = next(
+                (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), ""
+            )
     return f"{name or platform.processor()}, {torch.get_num_threads()} threads"
 
 
 def _show(r: dict[str, Any]) -> None:
     print(f"{r['machine']}, torch {r['torch']}: shape {r['shape']}, K={r['n_vq']}, {r['dtype']}")
-    print(f"  frame        p50 {r['frame_p50_ms']:.2f} ms, p95 {r['frame_p95_ms']:.2f} ms, RTF {r['rtf']:.3f}")
+    print(
+        f"  frame        p50 {r['frame_p50_ms']:.2f} ms, p95 {r['frame_p95_ms']:.2f} ms, RTF {r['rtf']:.3f}"
+    )
     print(f"  first audio  p50 {r['first_audio_p50_ms']:.1f} ms, p95 {r['first_audio_p95_ms']:.1f} ms")
     parts = ", ".join(f"{part} {size / 1e9:.3f}" for part, size in r["bytes_read"].items())
     print(f"  weights      {r['gb_read']:.3f} GB a frame ({parts})")
@@ -149,12 +157,16 @@ def _show(r: dict[str, Any]) -> None:
     print(f"  floor        {floor}; the frame reaches {100 * r['share_of_floor']:.0f} % of it")
     if "plain_p50_ms" in r:
         faster = r["times_faster_than_plain"]
-        print(f"  plain loop   p50 {r['plain_p50_ms']:.1f} ms: ours is {faster:.1f} times faster (both without codec)")
+        print(
+            f"  plain loop   p50 {r['plain_p50_ms']:.1f} ms: ours is {faster:.1f} times faster (both without codec)"
+        )
 
 
 def main() -> None:
     """Parse the command line, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--shape", choices=list(SHAPES), default="mid")
     parser.add_argument("--n-vq", type=int)
     parser.add_argument("--device", default="auto")

@@ -39,14 +39,23 @@ class PlainLoop:
         self.length = len(rows)
         positions = torch.arange(self.length, device=self.row.device)[None]
         mask = causal_mask(positions, self.length)
-        self.model.hidden(device_rows, self.model.config.n_vq, positions, self.cache, self.length, mask)
+        hidden = self.model.hidden(
+            device_rows, self.model.config.n_vq, positions, self.cache, self.length, mask
+        )
+        self.hidden = hidden[:, -1:]
+        self.sampler.remember(0, device_rows[0, :, 1:])
 
     def step(self, n_vq: int) -> Tensor:
-        """Make one row."""
+        """Make one row, then run the backbone on it."""
         model = self.model
+        self._frame(self.hidden, n_vq)
+        position = torch.tensor([[self.length]], device=self.row.device)
         self.length += 1
-        position = torch.tensor([[self.length - 1]], device=self.row.device)
-        hidden = model.hidden(self.row[:, None], n_vq, position, self.cache, self.length, None)
+        self.hidden = model.hidden(self.row[:, None], n_vq, position, self.cache, self.length, None)
+        return self.row
+
+    def _frame(self, hidden: Tensor, n_vq: int) -> None:
+        model = self.model
         self.sampler.next_frame()
         x = model.depth.in_mlp(hidden)
         self.row[:, 0] = self.sampler.text(self._depth(x, 0))
@@ -56,7 +65,6 @@ class PlainLoop:
             code = self.sampler.code(codebook, self._depth(x, 1 + codebook))
             self.row[:, 1 + codebook] = code
             embedding = F.embedding(code, model.audio_embedding[codebook])
-        return self.row
 
     def _depth(self, x: Tensor, index: int) -> Tensor:
         depth = self.model.depth

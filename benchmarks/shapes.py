@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from moss_stream.config import EngineOptions
 from moss_stream.models.cat import Cat
 from moss_stream.models.config import CatConfig, LocalConfig
 from moss_stream.models.local import MossTTSLocal
+from moss_stream.models.names import local_weights
 from moss_stream.models.packing import pack_linears
 
 
@@ -32,9 +36,15 @@ class Shape:
 
 
 SHAPES = {
-    "1.7b": Shape((28, 2048, 6144), (4, 1536, 8960), (16, 8, 128), 2048, ((32, 1280), (12, 768), (12, 768), (12, 768))),
-    "mid": Shape((8, 1024, 3072), (4, 1024, 6144), (16, 8, 128), 1024, ((4, 512), (2, 384), (2, 384), (2, 384))),
-    "tiny": Shape((4, 256, 768), (2, 192, 512), (4, 2, 64), 256, ((2, 128), (1, 128), (1, 128), (1, 128)), 2048),
+    "1.7b": Shape(
+        (28, 2048, 6144), (4, 1536, 8960), (16, 8, 128), 2048, ((32, 1280), (12, 768), (12, 768), (12, 768))
+    ),
+    "mid": Shape(
+        (8, 1024, 3072), (4, 1024, 6144), (16, 8, 128), 1024, ((4, 512), (2, 384), (2, 384), (2, 384))
+    ),
+    "tiny": Shape(
+        (4, 256, 768), (2, 192, 512), (4, 2, 64), 256, ((2, 128), (1, 128), (1, 128), (1, 128)), 2048
+    ),
 }
 
 
@@ -110,7 +120,9 @@ def _stage(inputs: int, width: int, outputs: int, layers: int) -> dict[str, Any]
     }
 
 
-def random_local(config: LocalConfig, device: torch.device, dtype: torch.dtype, options: EngineOptions) -> MossTTSLocal:
+def random_local(
+    config: LocalConfig, device: torch.device, dtype: torch.dtype, options: EngineOptions
+) -> MossTTSLocal:
     """Return a MossTTSLocal with random weights, ready to run."""
     with torch.device("meta"):
         model = MossTTSLocal(config, options.text_head)
@@ -141,3 +153,16 @@ def _randomise(module: nn.Module, device: torch.device, dtype: torch.dtype) -> N
         else:
             value = torch.empty(parameter.shape, device=device, dtype=dtype).normal_(std=0.02)
         setattr(module.get_submodule(owner), leaf, nn.Parameter(value, requires_grad=False))
+
+
+def write_local(shape: Shape, folder: Path, dtype: torch.dtype) -> int:
+    """Write a checkpoint with random weights in the on-disk format; return its bytes."""
+    config = local_config(shape)
+    language = config.language_config.model_dump() | {"hidden_act": "silu"}
+    raw = config.model_dump() | {"model_type": "moss_tts_delay", "language_config": language}
+    (folder / "config.json").write_text(json.dumps(raw))
+    plan = local_weights(config, None)
+    shapes = {name: size for weight in plan.values() for name, size in weight.sources.items()}
+    file = folder / "model.safetensors"
+    save_file({name: torch.empty(size, dtype=dtype).normal_(std=0.02) for name, size in shapes.items()}, file)
+    return file.stat().st_size

@@ -75,7 +75,8 @@ class Audio:
             soundfile.write(str(path), self.samples, self.sample_rate)
         except (soundfile.LibsndfileError, TypeError) as error:
             raise SinkError(
-                f"{str(path)!r} cannot be written ({error}). Choose another path, ending in .wav, .flac, .ogg or .mp3."
+                f"{str(path)!r} cannot be written ({error}). "
+                "Choose another path, ending in .wav, .flac, .ogg or .mp3."
             ) from error
 
 
@@ -94,13 +95,18 @@ def read_mono(source: str | Path | bytes) -> Samples:
     import soundfile
 
     if not isinstance(source, bytes) and not Path(source).is_file():
-        raise AudioError(f"There is no file {str(source)!r}. Give the path of a recording (wav, flac, ogg or mp3).")
+        raise AudioError(
+            f"There is no file {str(source)!r}. Give the path of a recording (wav, flac, ogg or mp3)."
+        )
     name = "the given bytes" if isinstance(source, bytes) else repr(str(source))
     try:
         file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
         data, rate = soundfile.read(file, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, TypeError) as error:
-        raise AudioError(f"{name} is not audio that can be read ({error}). Use wav, flac, ogg or mp3.") from error
+        why = getattr(error, "error_string", error)  # the whole message names the buffer by its address
+        raise AudioError(
+            f"{name} is not audio that can be read ({why}). Use wav, flac, ogg or mp3."
+        ) from error
     return resample(data.mean(axis=1), int(rate), SAMPLE_RATE_HZ)
 
 

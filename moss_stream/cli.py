@@ -22,7 +22,10 @@ from moss_stream.sinks import Sink, WavSink
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    name="moss-stream", help="Speak text while it is being written.", no_args_is_help=True, add_completion=False
+    name="moss-stream",
+    help="Speak text while it is being written.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 DEFAULT_OUTPUT = Path("speech.wav")
 
@@ -38,18 +41,23 @@ def main() -> None:
 def say(
     text: Annotated[str, typer.Argument(help="What to say; - reads standard input as it arrives.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="WAV file to write (speech.wav if nothing else is asked for).")
+        Path | None,
+        typer.Option("-o", "--output", help="WAV file to write (speech.wav if nothing else is asked for)."),
     ] = None,
     model: Model = None,
     codec: Annotated[str | None, typer.Option(help="Folder or repository id of the codec.")] = None,
     voice: Annotated[Path | None, typer.Option(help="A recording of the voice to speak with.")] = None,
-    n_vq: Annotated[int | None, typer.Option("--n-vq", help="Codebooks to use: fewer are faster and rougher.")] = None,
+    n_vq: Annotated[
+        int | None, typer.Option("--n-vq", help="Codebooks to use: fewer are faster and rougher.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed says the same text the same way.")] = 0,
     tokens: Annotated[int | None, typer.Option(help="Wanted length in frames of 80 ms.")] = None,
     language: Annotated[str | None, typer.Option(help='Language of the text, such as "English".')] = None,
     play: Annotated[
         bool | None,
-        typer.Option("--play/--no-play", help="Use the loudspeaker. By default: if there is one and no -o was given."),
+        typer.Option(
+            "--play/--no-play", help="Use the loudspeaker. By default: if there is one and no -o was given."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")] = "auto",
@@ -64,7 +72,9 @@ def say(
             for sink in sinks:
                 stack.push_async_callback(sink.aclose)
             with console.status("loading the model") if console.is_terminal else contextlib.nullcontext():
-                synth = await moss_stream.StreamingSynthesizer.load(model, codec=codec, device=device, dtype=dtype)
+                synth = await moss_stream.StreamingSynthesizer.load(
+                    model, codec=codec, device=device, dtype=dtype
+                )
             await stack.enter_async_context(synth)
             await _speak(synth.stream(source, voice=voice, options=options), sinks, console)
 
@@ -108,7 +118,9 @@ async def _speak(stream: moss_stream.SynthesisStream, sinks: list[Sink], console
 
 @app.command()
 def download(
-    model: Annotated[str, typer.Argument(help="Hub repository id, such as OpenMOSS-Team/MOSS-TTS-Local-Transformer.")],
+    model: Annotated[
+        str, typer.Argument(help="Hub repository id, such as OpenMOSS-Team/MOSS-TTS-Local-Transformer.")
+    ],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
 ) -> None:
     """Download a model and the codec it names, and print their folders."""

@@ -96,7 +96,9 @@ class SynthesisOptions(_Options):
     quality: str | None = None
     sound_event: str | None = None
     ambient_sound: str | None = None
-    history_s: float = Field(default=20.0, ge=0.0, le=600.0, description="Audio carried into the next segment.")
+    history_s: float = Field(
+        default=20.0, ge=0.0, le=600.0, description="Audio carried into the next segment."
+    )
 
 
 class EngineOptions(_Options):

@@ -19,7 +19,10 @@ def diagnose() -> Iterator[tuple[str, str]]:
     yield "moss-stream", moss_stream.__version__
     yield "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     memory = psutil.virtual_memory()
-    yield "memory", f"{memory.available / 2**30:.1f} GiB free of {memory.total / 2**30:.1f}, {os.cpu_count()} cores"
+    yield (
+        "memory",
+        f"{memory.available / 2**30:.1f} GiB free of {memory.total / 2**30:.1f}, {os.cpu_count()} cores",
+    )
     yield from _torch()
     yield "sound", _sound()
     yield "model", "none is shipped with this version: name one with --model"

@@ -64,7 +64,9 @@ class MissingDependency(MossError, ImportError):
     """An optional library is not installed; the message names the command that installs it."""
 
     def __init__(self, what: str, extra: str, detail: str = "") -> None:
-        super().__init__(f"{what}: install it with `pip install moss-stream[{extra}]`.{detail and ' ' + detail}")
+        super().__init__(
+            f"{what}: install it with `pip install moss-stream[{extra}]`.{detail and ' ' + detail}"
+        )
 
 
 class LoadError(MossError):

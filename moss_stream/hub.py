@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from moss_stream.errors import CorruptCheckpoint, ModelNotFound
+from moss_stream.errors import CorruptCheckpoint, LoadError, ModelNotFound
 
 __all__ = ["DEFAULT_CODEC", "codec_of", "locate", "read_json"]
 
@@ -29,13 +29,16 @@ def locate(model: str | Path, revision: str | None = None, offline: bool = False
     Raises:
         ModelNotFound: There is no such folder or repository, or it cannot be reached.
     """
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return folder
+    try:
+        folder = Path(model).expanduser()
+        if folder.is_dir():
+            return folder
+    except (OSError, RuntimeError) as error:  # longer than a path may be; a home of nobody
+        raise ModelNotFound(f"There is no folder {str(model)!r} ({error}). Give another one.") from error
     if not _REPOSITORY.fullmatch(str(model)) or str(model).startswith("."):
         raise ModelNotFound(
-            f"There is no folder {str(model)!r}, and it is no repository id either. Give a folder with config.json, "
-            "or an id such as OpenMOSS-Team/MOSS-TTS-Local-Transformer."
+            f"There is no folder {str(model)!r}, and it is no repository id either. "
+            "Give a folder with config.json, or an id such as OpenMOSS-Team/MOSS-TTS-Local-Transformer."
         )
     return _download(str(model), revision, offline)
 
@@ -45,7 +48,9 @@ def _download(repository: str, revision: str | None, offline: bool) -> Path:
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
     try:
-        path = snapshot_download(repository, revision=revision, local_files_only=offline, allow_patterns=_FILES)
+        path = snapshot_download(
+            repository, revision=revision, local_files_only=offline, allow_patterns=_FILES
+        )
     except RevisionNotFoundError as error:
         raise ModelNotFound(f"The repository {repository!r} has no revision {revision!r}.") from error
     except RepositoryNotFoundError as error:
@@ -55,13 +60,19 @@ def _download(repository: str, revision: str | None, offline: bool) -> Path:
         ) from error
     except LocalEntryNotFoundError as error:
         is_offline = offline or constants.HF_HUB_OFFLINE
-        why = "was not downloaded before, and this is offline" if is_offline else "cannot be downloaded: no connection"
+        why = (
+            "was not downloaded before, and this is offline"
+            if is_offline
+            else "cannot be downloaded: no connection"
+        )
         raise ModelNotFound(
-            f"{repository!r} {why}. Run `moss-stream download {repository}` on a machine with a connection, or give "
-            "a local folder."
+            f"{repository!r} {why}. Run `moss-stream download {repository}` on a machine with a connection, "
+            "or give a local folder."
         ) from error
     except Exception as error:  # what else it raises differs between versions of the library
-        raise ModelNotFound(f"{repository!r} cannot be downloaded ({error}). Try again, or give a local folder.") from error
+        raise ModelNotFound(
+            f"{repository!r} cannot be downloaded ({error}). Try again, or give a local folder."
+        ) from error
     return Path(path)
 
 
@@ -71,17 +82,23 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     Raises:
         ModelNotFound: The file is not there.
         CorruptCheckpoint: It is not a JSON object.
+        LoadError: The file cannot be read.
     """
     path = folder / name
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelNotFound(
-            f"{folder} has no {name}, so it is not a checkpoint folder. Give the folder that holds config.json and "
-            "the safetensors files, or a hub repository id such as OpenMOSS-Team/MOSS-TTS-Local-Transformer."
+            f"{folder} has no {name}, so it is not a checkpoint folder. "
+            "Give the folder that holds config.json and the safetensors files, "
+            "or a hub repository id such as OpenMOSS-Team/MOSS-TTS-Local-Transformer."
         ) from error
-    except ValueError as error:
-        raise CorruptCheckpoint(f"{path} is not valid JSON ({error}). Download the checkpoint again.") from error
+    except OSError as error:
+        raise LoadError(f"{path} cannot be read ({error.strerror}). Check the rights of the file.") from error
+    except (ValueError, RecursionError) as error:
+        raise CorruptCheckpoint(
+            f"{path} is not valid JSON ({error}). Download the checkpoint again."
+        ) from error
     if not isinstance(value, dict):
         raise CorruptCheckpoint(f"{path} holds no JSON object. Download the checkpoint again.")
     return value

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import threading
 import wave
 from collections.abc import AsyncIterable, Iterator
 from dataclasses import dataclass
@@ -95,22 +97,26 @@ class MemorySink:
 class WavSink:
     """Writes a WAV file as the audio arrives; the header is right after `flush` and `aclose`.
 
+    The file is written on a thread, one operation at a time, so a slow disk does not hold up the
+    event loop; a cancelled operation still ends.
+
     Args:
         path: Of the file; overwritten.
 
     Raises:
-        SinkError: The file cannot be written.
+        SinkError: The file cannot be written. The methods raise it, too.
     """
 
     sample_rate = SAMPLE_RATE_HZ
 
     def __init__(self, path: str | Path) -> None:
         self._path = str(path)
-        with self._errors():
-            self._file = open(path, "wb")  # noqa: SIM115 - closed by aclose
+        self._samples = 0
+        self._lock = threading.Lock()
+        with self._exclusively():
+            self._file = open(path, "wb")
         self._wave = wave.open(self._file, "wb")
         self._wave.setparams((1, 2, self.sample_rate, 0, "NONE", ""))
-        self._samples = 0
 
     @property
     def position_s(self) -> float:
@@ -119,15 +125,11 @@ class WavSink:
 
     async def write(self, chunk: AudioChunk) -> None:
         """See `Sink`; never waits longer than the file system."""
-        with self._errors():
-            self._wave.writeframesraw(chunk.pcm)
-        self._samples += len(chunk.pcm) // 2
+        await asyncio.to_thread(self._append, chunk.pcm)
 
     async def flush(self) -> PlaybackReport:
         """See `Sink`."""
-        with self._errors():
-            self._wave.writeframes(b"")  # patches the header
-            self._file.flush()
+        await asyncio.to_thread(self._patch_header)
         return PlaybackReport(self.position_s)
 
     async def clear(self) -> PlaybackReport:
@@ -136,13 +138,30 @@ class WavSink:
 
     async def aclose(self) -> None:
         """See `Sink`."""
-        with self._errors(), self._file:
-            self._wave.close()
+        await asyncio.to_thread(self._close)
+
+    def _append(self, pcm: bytes) -> None:
+        with self._exclusively():
+            self._wave.writeframesraw(pcm)
+            self._samples += len(pcm) // 2
+
+    def _patch_header(self) -> None:
+        with self._exclusively():
+            self._wave.writeframes(b"")
+            self._file.flush()
+
+    def _close(self) -> None:
+        with self._exclusively():
+            if not self._file.closed:
+                with self._file:
+                    self._wave.close()
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _exclusively(self) -> Iterator[None]:
+        """Hold the file, and translate its errors."""
         try:
-            yield
+            with self._lock:
+                yield
         except OSError as error:
             why = error.strerror or error
             raise SinkError(f"{self._path!r} cannot be written ({why}). Choose another path.") from error

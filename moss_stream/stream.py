@@ -139,8 +139,9 @@ async def _deltas(text: Text) -> AsyncIterator[str]:
         async for delta in text:
             yield _checked(delta)
     else:
-        iterator: Iterator[str] = iter(text)
-        while (item := await asyncio.to_thread(next, iterator, None)) is not None:
+        iterator: Iterator[object] = iter(text)
+        end = object()
+        while (item := await asyncio.to_thread(next, iterator, end)) is not end:
             yield _checked(item)
 
 

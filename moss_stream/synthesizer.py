@@ -78,7 +78,9 @@ class StreamingSynthesizer:
             from moss_stream.engine.local import LocalEngine
 
             folder = locate(source, revision, offline)
-            return LocalEngine.load(folder, locate(codec or codec_of(folder), None, offline), device, dtype, settings)
+            return LocalEngine.load(
+                folder, locate(codec or codec_of(folder), None, offline), device, dtype, settings
+            )
 
         worker = Worker(make)
         return cls(worker, await worker.start(), settings)

@@ -49,7 +49,9 @@ def load_reference(reference: Reference) -> npt.NDArray[np.float32]:
         AudioError: The recording is missing, no audio, too short, too long, silent or damaged.
     """
     if isinstance(reference, Audio):
-        samples = resample(reference.samples.astype(np.float32) / 32768.0, reference.sample_rate, SAMPLE_RATE_HZ)
+        samples = resample(
+            reference.samples.astype(np.float32) / 32768.0, reference.sample_rate, SAMPLE_RATE_HZ
+        )
     else:
         samples = read_mono(reference)
     _check(samples)
@@ -74,8 +76,12 @@ def _check(samples: npt.NDArray[np.float32]) -> None:
             "5 to 20 s of clean speech are best."
         )
     if seconds > MAX_S:
-        raise AudioError(f"The reference is {seconds:.0f} s long. Cut it to at most {MAX_S:.0f} s; 5 to 20 s are best.")
+        raise AudioError(
+            f"The reference is {seconds:.0f} s long. Cut it to at most {MAX_S:.0f} s; 5 to 20 s are best."
+        )
     if not np.isfinite(samples).all():
-        raise AudioError("The reference holds samples that are not numbers (NaN or infinity). Export it again.")
+        raise AudioError(
+            "The reference holds samples that are not numbers (NaN or infinity). Export it again."
+        )
     if _dbfs(samples) < _SILENCE_DBFS:
         raise AudioError("The reference is silent. Give a recording of a person speaking.")

@@ -81,7 +81,9 @@ class FakeEngine:
 
     def texts(self) -> list[str]:
         """What it was asked to say, segment by segment, with the history before each."""
-        return [message.text for kind, message in self.log if kind == "begin" and isinstance(message, Message)]
+        return [
+            message.text for kind, message in self.log if kind == "begin" and isinstance(message, Message)
+        ]
 
 
 async def synthesizer_on(engine: FakeEngine, options: EngineOptions | None = None) -> StreamingSynthesizer:

@@ -14,7 +14,9 @@ def ring(window: int, max_chunk: int, batch: int = 1) -> RingCache:
 def visible(cache: RingCache, length: int) -> list[set[int]]:
     """Push a chunk whose keys are their positions; return which positions each query sees."""
     positions = cache.positions(length)
-    keys, _ = cache.write(0, positions, positions[:, :, None, None].float(), positions[:, :, None, None].float())
+    keys, _ = cache.write(
+        0, positions, positions[:, :, None, None].float(), positions[:, :, None, None].float()
+    )
     mask = cache.mask(positions)[0, 0]
     cache.advance(length, torch.tensor([True]))
     held = keys[0, 0, :, 0]

@@ -40,7 +40,9 @@ def test_golden_waveforms(name: str, k: int) -> None:
     )
 
 
-@pytest.mark.parametrize("sizes", [[150], every(1, 150), every(3, 150), every(7, 150), random_sizes(150)], ids=len)
+@pytest.mark.parametrize(
+    "sizes", [[150], every(1, 150), every(3, 150), every(7, 150), random_sizes(150)], ids=len
+)
 def test_chunked_decoding_equals_offline_past_the_window(sizes: list[int]) -> None:
     """However 150 frames (6 windows of 2 s) are cut, the waveform is the offline one."""
     codes = expected("cat")["long.codes"]

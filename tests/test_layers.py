@@ -4,7 +4,14 @@ import torch
 import torch.nn.functional as F
 from golden_data import CPU
 
-from moss_stream.models.layers import GatedMLP, RMSNorm, WideRotary, grouped_attention, rotary_table, rotate_half
+from moss_stream.models.layers import (
+    GatedMLP,
+    RMSNorm,
+    WideRotary,
+    grouped_attention,
+    rotary_table,
+    rotate_half,
+)
 
 
 def test_grouped_attention_equals_attention_over_repeated_keys() -> None:
@@ -14,7 +21,9 @@ def test_grouped_attention_equals_attention_over_repeated_keys() -> None:
     mask = torch.rand(2, 1, 3, 5) > 0.3
     mask[..., 0] = True
     repeated = [x.repeat_interleave(3, dim=1) for x in (k, v)]
-    wanted = F.scaled_dot_product_attention(q.transpose(1, 2), *repeated, mask).transpose(1, 2).reshape(2, 3, 48)
+    wanted = (
+        F.scaled_dot_product_attention(q.transpose(1, 2), *repeated, mask).transpose(1, 2).reshape(2, 3, 48)
+    )
     torch.testing.assert_close(grouped_attention(q, k, v, mask), wanted)
 
 
@@ -58,4 +67,6 @@ def test_gated_mlp_and_norm_are_their_formulas() -> None:
     torch.testing.assert_close(mlp(x), (F.silu(x @ gate.T) * (x @ up.T)) @ mlp.down_proj.weight.T)
     norm = RMSNorm(4)
     torch.nn.init.constant_(norm.weight, 2.0)
-    torch.testing.assert_close(norm(x), 2 * x / x.square().mean(-1, keepdim=True).sqrt(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        norm(x), 2 * x / x.square().mean(-1, keepdim=True).sqrt(), atol=1e-5, rtol=1e-5
+    )

@@ -41,7 +41,10 @@ def draws(made: Sampler, logits: Tensor, count: int) -> Tensor:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"case{case['case']}")
 def test_golden_scores_and_probabilities(case: dict[str, float]) -> None:
     """Processed scores are bit for bit those of the reference."""
-    data = {name: expected("sampler")[f"{case['case']}.{name}"] for name in ("logits", "history", "scores", "probs")}
+    data = {
+        name: expected("sampler")[f"{case['case']}.{name}"]
+        for name in ("logits", "history", "scores", "probs")
+    }
     seen = torch.zeros_like(data["logits"], dtype=torch.bool).scatter_(1, data["history"], True)
     scores = process(data["logits"], options(case, len(seen)), seen)
     assert torch.equal(scores, data["scores"])
@@ -52,7 +55,9 @@ def test_ties_with_the_kth_value_are_kept() -> None:
     """Top-k keeps every value that equals the k-th."""
     logits = torch.tensor([[3.0, 2.0, 2.0, 2.0, 1.0]])
     case = {"temperature": 1.0, "top_p": 1.0, "top_k": 2, "repetition_penalty": 1.0}
-    assert (process(logits, options(case, 1), None) > -torch.inf).tolist() == [[True, True, True, True, False]]
+    assert (process(logits, options(case, 1), None) > -torch.inf).tolist() == [
+        [True, True, True, True, False]
+    ]
 
 
 def test_temperature_zero_takes_the_largest_and_ignores_the_penalty() -> None:

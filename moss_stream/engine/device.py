@@ -30,7 +30,9 @@ def choose_device(name: str) -> torch.device:
             f"device={name!r} is not there: this PyTorch ({torch.__version__}) sees no such device. Use device='auto'."
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device={name!r} is not there: this machine has {torch.cuda.device_count()} CUDA device(s).")
+        raise ConfigError(
+            f"device={name!r} is not there: this machine has {torch.cuda.device_count()} CUDA device(s)."
+        )
     return device
 
 

@@ -137,7 +137,9 @@ class SpeechJob:
 
     def _put(self, pcm: bytes, is_final: bool) -> None:
         duration_s = 0.0 if is_final else FRAME_S
-        chunk = AudioChunk(pcm, SAMPLE_RATE_HZ, self._num_chunks, self._num_chunks * FRAME_S, duration_s, 0, is_final)
+        chunk = AudioChunk(
+            pcm, SAMPLE_RATE_HZ, self._num_chunks, self._num_chunks * FRAME_S, duration_s, 0, is_final
+        )
         self._channel.put(chunk)
         self._num_chunks += 1
 

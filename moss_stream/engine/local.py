@@ -38,7 +38,12 @@ class LocalEngine:
     """
 
     def __init__(
-        self, model: MossTTSLocal, codec: Cat, prompts: PromptBuilder, options: EngineOptions, name: str = "model"
+        self,
+        model: MossTTSLocal,
+        codec: Cat,
+        prompts: PromptBuilder,
+        options: EngineOptions,
+        name: str = "model",
     ) -> None:
         self._codec = codec
         self._prompts = prompts
@@ -46,7 +51,9 @@ class LocalEngine:
         dtype = str(model.text_embedding.dtype).removeprefix("torch.")
         self.info = EngineInfo(model.config.n_vq, f"{name} on {self._device} in {dtype}")
         self.generator = FrameGenerator(model, options)
-        self.vocoder = Vocoder(codec.decoder, model.config.n_vq, model.config.audio_end_token_id, self._device)
+        self.vocoder = Vocoder(
+            codec.decoder, model.config.n_vq, model.config.audio_end_token_id, self._device
+        )
 
     @classmethod
     def load(cls, model: Path, codec: Path, device: str, dtype: str, options: EngineOptions) -> LocalEngine:

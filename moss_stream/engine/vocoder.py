@@ -48,4 +48,7 @@ class Vocoder:
     def state(self) -> list[Tensor]:
         """Return every tensor that outlives a step, to prove that nothing grows."""
         rings = [ring for ring, _ in self._state.rings]
-        return [t for ring in rings for t in (ring.keys, ring.values, ring.offset)] + [self._packed, self._host]
+        return [t for ring in rings for t in (ring.keys, ring.values, ring.offset)] + [
+            self._packed,
+            self._host,
+        ]

@@ -43,8 +43,12 @@ class CatTransformer(nn.Module):
         self.heads, self.head_dim = stage.num_heads, stage.d_model // stage.num_heads
         self.max_period = stage.max_period
         widths = stage.input_dimension, stage.d_model, stage.output_dimension
-        self.input_proj = nn.Linear(widths[0], widths[1], bias=False) if widths[0] != widths[1] else nn.Identity()
-        self.output_proj = nn.Linear(widths[1], widths[2], bias=False) if widths[1] != widths[2] else nn.Identity()
+        self.input_proj = (
+            nn.Linear(widths[0], widths[1], bias=False) if widths[0] != widths[1] else nn.Identity()
+        )
+        self.output_proj = (
+            nn.Linear(widths[1], widths[2], bias=False) if widths[1] != widths[2] else nn.Identity()
+        )
         self.layers = nn.ModuleList(CatLayer(stage) for _ in range(stage.num_layers))
 
     def prepare(self) -> None:
@@ -56,7 +60,14 @@ class CatTransformer(nn.Module):
         """Return an empty ring for chunks of up to `max_chunk` positions."""
         scale = cast(CatLayer, self.layers[0]).scale1
         return RingCache(
-            len(self.layers), batch, self.heads, self.window, max_chunk, self.head_dim, scale.device, scale.dtype
+            len(self.layers),
+            batch,
+            self.heads,
+            self.window,
+            max_chunk,
+            self.head_dim,
+            scale.device,
+            scale.dtype,
         )
 
     def forward(self, x: Tensor, cache: RingCache) -> Tensor:
@@ -86,12 +97,16 @@ class Patch(nn.Module):
     def fold(self, x: Tensor) -> Tensor:
         """[B, T * size, C] to [B, T, C * size]."""
         b, t, c = x.shape
-        return x.view(b, t // self.size, self.size, c).transpose(2, 3).reshape(b, t // self.size, c * self.size)
+        return (
+            x.view(b, t // self.size, self.size, c).transpose(2, 3).reshape(b, t // self.size, c * self.size)
+        )
 
     def unfold(self, x: Tensor) -> Tensor:
         """[B, T, C * size] to [B, T * size, C]."""
         b, t, c = x.shape
-        return x.view(b, t, c // self.size, self.size).transpose(2, 3).reshape(b, t * self.size, c // self.size)
+        return (
+            x.view(b, t, c // self.size, self.size).transpose(2, 3).reshape(b, t * self.size, c // self.size)
+        )
 
 
 class CatState:
@@ -167,7 +182,9 @@ class CatDecoder(_Stages):
     """Codes to samples."""
 
     def __init__(self, config: CatConfig, quantizer: ResidualQuantizer) -> None:
-        super().__init__(config.decoder_kwargs, config, config.sampling_rate / config.downsample_rate, down=False)
+        super().__init__(
+            config.decoder_kwargs, config, config.sampling_rate / config.downsample_rate, down=False
+        )
         self.quantizer = quantizer
 
     def forward(self, codes: Tensor, state: CatState, active: Tensor | None = None) -> Tensor:
@@ -182,7 +199,9 @@ class CatDecoder(_Stages):
             Samples [B, T * 1920], about -1 to 1.
         """
         samples = self._run(self.quantizer.decode(codes), state, down=False)
-        state.advance(codes.shape[1], active if active is not None else codes.new_ones(codes.shape[0], dtype=torch.bool))
+        state.advance(
+            codes.shape[1], active if active is not None else codes.new_ones(codes.shape[0], dtype=torch.bool)
+        )
         return samples[:, :, 0]
 
 

@@ -22,7 +22,9 @@ from moss_stream.models.packing import pack_linears
 __all__ = ["load_cat", "load_local"]
 
 
-def load_local(folder: Path, device: torch.device, dtype: torch.dtype, options: EngineOptions) -> MossTTSLocal:
+def load_local(
+    folder: Path, device: torch.device, dtype: torch.dtype, options: EngineOptions
+) -> MossTTSLocal:
     """Load MossTTSLocal, ready to run.
 
     Raises:
@@ -71,7 +73,9 @@ class _Tensors:
 
     def _scan(self, path: Path) -> None:
         if not path.is_file():
-            raise ModelNotFound(f"{self.folder} lacks the weights file {path.name}. Download the checkpoint again.")
+            raise ModelNotFound(
+                f"{self.folder} lacks the weights file {path.name}. Download the checkpoint again."
+            )
         with _opened(path) as file:
             for key in file.keys():  # noqa: SIM118 - not a dict
                 self.shapes[modern_name(key)] = tuple(file.get_slice(key).get_shape())
@@ -128,7 +132,9 @@ def _build(weight: Weight, tensors: _Tensors) -> Tensor:
 
 
 def _check(plan: Plan, tensors: _Tensors) -> None:
-    wanted: Mapping[str, tuple[int, ...]] = {n: s for weight in plan.values() for n, s in weight.sources.items()}
+    wanted: Mapping[str, tuple[int, ...]] = {
+        n: s for weight in plan.values() for n, s in weight.sources.items()
+    }
     found = tensors.shapes
     wrong = [
         f"{name}: {list(found[name])} instead of {list(shape)}"

@@ -11,7 +11,9 @@ from moss_stream.errors import CorruptCheckpoint, UnsupportedModel
 
 __all__ = ["CatConfig", "CatStage", "LocalConfig", "TransformerConfig"]
 
-SUPPORTED = "Supported: MOSS-TTS Local v1.0 (MossTTSLocal) with the MOSS-Audio-Tokenizer v1 codec (24 kHz mono)."
+SUPPORTED = (
+    "Supported: MOSS-TTS Local v1.0 (MossTTSLocal) with the MOSS-Audio-Tokenizer v1 codec (24 kHz mono)."
+)
 
 
 class _Config(BaseModel):
@@ -182,7 +184,11 @@ def _name_of(raw: Mapping[str, Any]) -> str | None:
     architecture = str((raw.get("architectures") or ["unknown"])[0])
     if model_type == "moss_tts_delay":
         is_local = "local_num_layers" in raw and "local_hidden_size" in raw
-        return None if is_local else "a MOSS-TTS Delay checkpoint (the 8B family: TTS, TTSD, SoundEffect, VoiceGenerator)"
+        return (
+            None
+            if is_local
+            else "a MOSS-TTS Delay checkpoint (the 8B family: TTS, TTSD, SoundEffect, VoiceGenerator)"
+        )
     known = {
         "moss_tts_local": "MOSS-TTS-Local v1.5",
         "moss_tts_realtime": "MOSS-TTS-Realtime",
@@ -190,4 +196,6 @@ def _name_of(raw: Mapping[str, Any]) -> str | None:
         "speech_tokenizer": "the MOSS-Audio-Tokenizer codec (give it as codec, not as model)",
         "moss-audio-tokenizer": "the MOSS-Audio-Tokenizer codec (give it as codec, not as model)",
     }
-    return known.get(model_type, f"an unknown checkpoint (model_type {model_type!r}, architecture {architecture!r})")
+    return known.get(
+        model_type, f"an unknown checkpoint (model_type {model_type!r}, architecture {architecture!r})"
+    )

@@ -59,7 +59,13 @@ class DepthTransformer(nn.Module):
         """Return a cache for the channels of one frame."""
         c, weight = self.config, self.norm.weight
         return KVCache(
-            c.num_hidden_layers, batch, c.num_key_value_heads, self.channels, c.head_dim, weight.device, weight.dtype
+            c.num_hidden_layers,
+            batch,
+            c.num_key_value_heads,
+            self.channels,
+            c.head_dim,
+            weight.device,
+            weight.dtype,
         )
 
     def step(self, x: Tensor, index: int, cache: KVCache) -> Tensor:

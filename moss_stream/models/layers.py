@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from moss_stream.models.config import TransformerConfig
 
-__all__ = ["GatedMLP", "QwenAttention", "RMSNorm", "WideRotary", "grouped_attention", "rotary_table", "rotate_half"]
+__all__ = [
+    "GatedMLP",
+    "QwenAttention",
+    "RMSNorm",
+    "WideRotary",
+    "grouped_attention",
+    "rotary_table",
+    "rotate_half",
+]
 
 
 class RMSNorm(nn.Module):
@@ -72,7 +80,11 @@ class QwenAttention(nn.Module):
             config.num_key_value_heads,
             config.head_dim,
         )
-        self._split = [self.heads * self.head_dim, self.kv_heads * self.head_dim, self.kv_heads * self.head_dim]
+        self._split = [
+            self.heads * self.head_dim,
+            self.kv_heads * self.head_dim,
+            self.kv_heads * self.head_dim,
+        ]
         self.qkv_proj = nn.Linear(config.hidden_size, sum(self._split), bias=False)
         self.o_proj = nn.Linear(self.heads * self.head_dim, config.hidden_size, bias=False)
         self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps)

@@ -37,7 +37,9 @@ class MossTTSLocal(nn.Module):
         device, dtype = self.text_embedding.device, self.text_embedding.dtype
         self.backbone.prepare(max_context, device, dtype)
         self.depth.tabulate(self.audio_embedding)
-        self._codebook_rows = torch.arange(self.config.n_vq, device=device) * (self.config.audio_vocab_size + 1)
+        self._codebook_rows = torch.arange(self.config.n_vq, device=device) * (
+            self.config.audio_vocab_size + 1
+        )
         self._text_ids = torch.tensor(self.pair, device=device)
 
     def embed(self, text_ids: Tensor, codes: Tensor) -> Tensor:

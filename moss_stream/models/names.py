@@ -43,7 +43,11 @@ def modern_name(name: str) -> str:
     """Return today's spelling of a tensor name that older exports of the codec spell differently."""
     name = re.sub(r"weight_g$", "parametrizations.weight.original0", name)
     name = re.sub(r"weight_v$", "parametrizations.weight.original1", name)
-    return re.sub(r"\.(in|out)_proj(?:\.|_)weight$", r".\1_projs.0.weight", name) if ".self_attn." in name else name
+    return (
+        re.sub(r"\.(in|out)_proj(?:\.|_)weight$", r".\1_projs.0.weight", name)
+        if ".self_attn." in name
+        else name
+    )
 
 
 def local_weights(config: LocalConfig, text_rows: list[int] | None) -> Plan:
@@ -61,7 +65,9 @@ def local_weights(config: LocalConfig, text_rows: list[int] | None) -> Plan:
         **_mlp("depth.in_mlp", "speech_embedding_to_local_mlp", hidden, inner, depth.hidden_size),
     }
     for i in range(1 + config.n_vq):
-        plan |= _mlp(f"depth.out_mlps.{i}", f"local_to_speech_embedding_mlps.{i}", depth.hidden_size, inner, hidden)
+        plan |= _mlp(
+            f"depth.out_mlps.{i}", f"local_to_speech_embedding_mlps.{i}", depth.hidden_size, inner, hidden
+        )
         plan[f"depth.out_norms.{i}.weight"] = Weight({f"layer_norm_before_lm_heads.{i}.weight": (hidden,)})
         size, rows = (codes, None) if i else (language.vocab_size, tuple(text_rows) if text_rows else None)
         plan[f"depth.heads.{i}.weight"] = Weight({f"lm_heads.{i}.weight": (size, hidden)}, rows=rows)
@@ -71,7 +77,8 @@ def local_weights(config: LocalConfig, text_rows: list[int] | None) -> Plan:
 def _mlp(ours: str, theirs: str, inputs: int, inner: int, outputs: int) -> Plan:
     return {
         f"{ours}.gate_up_proj.weight": Weight(
-            {f"{theirs}.gate_proj.weight": (inner, inputs), f"{theirs}.up_proj.weight": (inner, inputs)}, torch.cat
+            {f"{theirs}.gate_proj.weight": (inner, inputs), f"{theirs}.up_proj.weight": (inner, inputs)},
+            torch.cat,
         ),
         f"{ours}.down_proj.weight": Weight({f"{theirs}.down_proj.weight": (outputs, inner)}),
     }
@@ -110,7 +117,9 @@ def cat_weights(config: CatConfig) -> Plan:
     q = config.quantizer_kwargs
     levels, dim, width = q.num_quantizers, q.codebook_dim, q.rvq_dim
     names = [f"quantizer.quantizers.{i}" for i in range(levels)]
-    plan["quantizer.codebook"] = Weight({f"{n}.codebook.weight": (q.codebook_size, dim) for n in names}, torch.stack)
+    plan["quantizer.codebook"] = Weight(
+        {f"{n}.codebook.weight": (q.codebook_size, dim) for n in names}, torch.stack
+    )
     plan |= _convs("quantizer.in_", [f"{n}.in_proj" for n in names], width, dim)
     plan |= _convs("quantizer.out_", [f"{n}.out_proj" for n in names], dim, width)
     plan |= _convs("quantizer.input_proj.", ["quantizer.input_proj"], q.input_dim, width)
@@ -122,9 +131,13 @@ def _cat_stage(ours: str, theirs: str, stage: CatStage) -> Plan:
     d, inner = stage.d_model, stage.dim_feedforward
     plan: Plan = {}
     if stage.input_dimension != d:
-        plan[f"{ours}.input_proj.weight"] = Weight({f"{theirs}.input_proj.weight": (d, stage.input_dimension)})
+        plan[f"{ours}.input_proj.weight"] = Weight(
+            {f"{theirs}.input_proj.weight": (d, stage.input_dimension)}
+        )
     if stage.output_dimension != d:
-        plan[f"{ours}.output_proj.weight"] = Weight({f"{theirs}.output_proj.weight": (stage.output_dimension, d)})
+        plan[f"{ours}.output_proj.weight"] = Weight(
+            {f"{theirs}.output_proj.weight": (stage.output_dimension, d)}
+        )
     for i in range(stage.num_layers):
         a, b = f"{ours}.layers.{i}", f"{theirs}.transformer.layers.{i}"
         plan[f"{a}.in_proj.weight"] = Weight({f"{b}.self_attn.in_projs.0.weight": (3 * d, d)})

@@ -21,7 +21,12 @@ class ResidualQuantizer(nn.Module):
 
     def __init__(self, config: QuantizerConfig) -> None:
         super().__init__()
-        levels, size, dim, width = config.num_quantizers, config.codebook_size, config.codebook_dim, config.rvq_dim
+        levels, size, dim, width = (
+            config.num_quantizers,
+            config.codebook_size,
+            config.codebook_dim,
+            config.rvq_dim,
+        )
         self.num_levels = levels
         self.codebook = nn.Parameter(torch.empty(levels, size, dim))
         self.in_weight = nn.Parameter(torch.empty(levels, dim, width))
@@ -56,9 +61,7 @@ class ResidualQuantizer(nn.Module):
             # Squared distance between unit vectors, summed up as the reference does, so that near
             # ties fall the same way.
             unit = F.normalize(latent, dim=-1)
-            distance = (
-                unit.pow(2).sum(-1, keepdim=True) - 2 * unit @ directions.T + directions.pow(2).sum(-1)
-            )
+            distance = unit.pow(2).sum(-1, keepdim=True) - 2 * unit @ directions.T + directions.pow(2).sum(-1)
             code = distance.argmin(dim=-1)
             residual = residual - F.embedding(code, self._contribution[level])
             codes.append(code)

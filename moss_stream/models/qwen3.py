@@ -57,10 +57,18 @@ class Backbone(nn.Module):
         """Return an empty cache for `batch` sequences of up to `capacity` rows."""
         c, weight = self.config, self.norm.weight
         return KVCache(
-            c.num_hidden_layers, batch, c.num_key_value_heads, capacity, c.head_dim, weight.device, weight.dtype
+            c.num_hidden_layers,
+            batch,
+            c.num_key_value_heads,
+            capacity,
+            c.head_dim,
+            weight.device,
+            weight.dtype,
         )
 
-    def forward(self, x: Tensor, positions: Tensor, cache: KVCache, context: int, mask: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, positions: Tensor, cache: KVCache, context: int, mask: Tensor | None
+    ) -> Tensor:
         """Run rows through the stack and store their keys and values.
 
         Args:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from moss_stream.errors import TextError
-from moss_stream.models.config import LocalConfig
-from moss_stream.text.tokenizer import ChatTokenizer
+
+if TYPE_CHECKING:
+    from moss_stream.models.config import LocalConfig
+    from moss_stream.text.tokenizer import ChatTokenizer
 
 __all__ = ["Codes", "Message", "PromptBuilder", "Rows"]
 
@@ -90,7 +93,9 @@ class PromptBuilder:
             return np.concatenate([rows, self._pad([self._config.audio_start_token_id])])
         assistant = self._tokenizer.chat("assistant", _AUDIO, add_generation_prompt=False)
         opening = assistant.partition(_AUDIO)[0]  # the model closes the message itself
-        return np.concatenate([rows, self._pad(self._tokenizer.encode(opening)), self._audio(prefix, self._slot)[:-1]])
+        return np.concatenate(
+            [rows, self._pad(self._tokenizer.encode(opening)), self._audio(prefix, self._slot)[:-1]]
+        )
 
     def _user_content(self, message: Message) -> str:
         text = self._clean(message.text)

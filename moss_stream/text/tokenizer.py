@@ -35,9 +35,15 @@ class ChatTokenizer:
         try:
             self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises plain Exception
-            raise CorruptCheckpoint(f"{path} cannot be read ({error}). Download the checkpoint again.") from error
-        special = [token.content for token in self._tokenizer.get_added_tokens_decoder().values() if token.special]
-        self._special = re.compile("|".join(map(re.escape, sorted(special, key=len, reverse=True))) or r"(?!)")
+            raise CorruptCheckpoint(
+                f"{path} cannot be read ({error}). Download the checkpoint again."
+            ) from error
+        special = [
+            token.content for token in self._tokenizer.get_added_tokens_decoder().values() if token.special
+        ]
+        self._special = re.compile(
+            "|".join(map(re.escape, sorted(special, key=len, reverse=True))) or r"(?!)"
+        )
         self._folder = folder
         self._template, self._names = _template(folder)
 
@@ -67,7 +73,9 @@ class ChatTokenizer:
                 messages=messages, add_generation_prompt=add_generation_prompt, **self._names
             )
         except Exception as error:  # a template is a program: it can raise anything
-            raise CorruptCheckpoint(f"The chat template of {self._folder} cannot be used ({error}).") from error
+            raise CorruptCheckpoint(
+                f"The chat template of {self._folder} cannot be used ({error})."
+            ) from error
 
 
 def _template(folder: Path) -> tuple[jinja2.Template, dict[str, Any]]:
@@ -80,15 +88,21 @@ def _template(folder: Path) -> tuple[jinja2.Template, dict[str, Any]]:
             raise ValueError("tokenizer_config.json holds no JSON object")
         source = file.read_text(encoding="utf-8") if file.is_file() else config.get("chat_template")
         if not isinstance(source, str):
-            raise ModelNotFound(f"{folder} has neither chat_template.jinja nor a chat_template in tokenizer_config.json.")
+            raise ModelNotFound(
+                f"{folder} has neither chat_template.jinja nor a chat_template in tokenizer_config.json."
+            )
         environment = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
+        environment.filters["tojson"] = lambda value, **options: json.dumps(
+            value, ensure_ascii=False, **options
+        )
         environment.globals["raise_exception"] = _raise
         environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
         template = environment.from_string(source)
     except (ValueError, jinja2.TemplateError) as error:
         raise CorruptCheckpoint(f"The chat template of {folder} cannot be used ({error}).") from error
-    return template, {name: config.get(name) for name in ("bos_token", "eos_token") if isinstance(config.get(name), str)}
+    return template, {
+        name: config.get(name) for name in ("bos_token", "eos_token") if isinstance(config.get(name), str)
+    }
 
 
 def _raise(message: str) -> None:

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from moss_stream import Audio, AudioChunk, AudioError, SinkError
+from moss_stream.audio import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE_HZ, Samples, read_mono, resample, to_int16
+
+
+def tone(seconds: float, rate: int, hertz: float = 440.0) -> Samples:
+    """A sine at half of full scale."""
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
+
+
+def test_a_frame_is_80_ms() -> None:
+    """One frame of the codec is 80 ms of audio."""
+    assert FRAME_S == pytest.approx(0.08) and FRAME_SAMPLES / SAMPLE_RATE_HZ == FRAME_S
+
+
+def test_a_chunk_gives_its_samples() -> None:
+    """The bytes of a chunk are little-endian int16, and the array shares their memory."""
+    pcm = b"\x01\x00\xff\xff\x00\x80"
+    samples = AudioChunk(pcm, 24_000, 0, 0.0, 3 / 24_000, 0).samples
+    assert samples.tolist() == [1, -1, -32768]
+    assert np.shares_memory(samples, np.frombuffer(pcm, dtype=np.uint8))
+
+
+def test_audio_knows_its_length_and_bytes() -> None:
+    """A recording gives its length in seconds and its samples as little-endian bytes."""
+    audio = Audio(np.array([1, -1] * 600, dtype=np.int16))
+    assert audio.duration_s == 0.05
+    assert audio.pcm == b"\x01\x00\xff\xff" * 600
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_saved_recording_is_read_back(tmp_path: Path, suffix: str) -> None:
+    """A recording saved without loss has the same samples and rate when read."""
+    audio = Audio(to_int16(tone(0.1, SAMPLE_RATE_HZ)))
+    audio.save(tmp_path / f"a.{suffix}")
+    data, rate = soundfile.read(tmp_path / f"a.{suffix}", dtype="int16")
+    assert rate == SAMPLE_RATE_HZ
+    np.testing.assert_array_equal(data, audio.samples)
+
+
+@pytest.mark.parametrize("suffix", ["ogg", "mp3"])
+def test_lossy_formats_can_be_saved(tmp_path: Path, suffix: str) -> None:
+    """A recording saved as ogg or mp3 keeps its loudness."""
+    audio = Audio(to_int16(tone(0.5, SAMPLE_RATE_HZ)))
+    audio.save(str(tmp_path / f"a.{suffix}"))
+    assert np.std(read_mono(tmp_path / f"a.{suffix}")) == pytest.approx(0.354, abs=0.03)
+
+
+@pytest.mark.parametrize("name", ["missing/a.wav", "a.txt", "a", "a.raw"])
+def test_what_cannot_be_saved_is_a_sink_error(tmp_path: Path, name: str) -> None:
+    """A folder that is not there or a suffix of no format gives a sentence with the path and the formats."""
+    with pytest.raises(SinkError, match=r"cannot be written .*ending in \.wav") as caught:
+        Audio(np.zeros(10, dtype=np.int16)).save(tmp_path / name)
+    assert name in str(caught.value)
+
+
+def test_floats_become_int16() -> None:
+    """Full scale is full scale, what lies outside is clipped, and rounding is to the nearest."""
+    samples = np.array([0.0, 1.0, -1.0, 7.0, -7.0, 1.6 / 32767, -1.6 / 32767], dtype=np.float32)
+    assert to_int16(samples).tolist() == [0, 32767, -32767, 32767, -32767, 2, -2]
+
+
+def test_stereo_becomes_mono_at_24_khz(tmp_path: Path) -> None:
+    """A stereo file of another rate is mixed and resampled, and keeps its length."""
+    left = tone(1.0, 44_100)
+    soundfile.write(tmp_path / "a.wav", np.stack([left, np.zeros_like(left)], axis=1), 44_100)
+    samples = read_mono(tmp_path / "a.wav")
+    assert samples.dtype == np.float32 and samples.shape == (SAMPLE_RATE_HZ,)
+    np.testing.assert_allclose(samples[2000:-2000], tone(1.0, SAMPLE_RATE_HZ)[2000:-2000] / 2, atol=2e-3)
+
+
+def test_bytes_are_read_as_a_file_is() -> None:
+    """The bytes of a sound file give its samples."""
+    file = io.BytesIO()
+    soundfile.write(file, tone(0.1, SAMPLE_RATE_HZ), SAMPLE_RATE_HZ, format="WAV", subtype="FLOAT")
+    np.testing.assert_array_equal(read_mono(file.getvalue()), tone(0.1, SAMPLE_RATE_HZ))
+
+
+@pytest.mark.parametrize("data", [b"", b"no sound at all" * 100], ids=["empty", "text"])
+def test_bytes_that_are_no_audio(data: bytes) -> None:
+    """Bytes of something else give a sentence that names formats, not a memory address."""
+    with pytest.raises(AudioError, match="the given bytes is not audio .*Use wav, flac") as caught:
+        read_mono(data)
+    assert "0x" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.raw", "a"])
+def test_a_file_that_is_no_audio(tmp_path: Path, name: str) -> None:
+    """A file of something else gives a sentence with its path, whatever its suffix."""
+    (tmp_path / name).write_bytes(b"just a text\n" * 50)
+    with pytest.raises(AudioError, match="is not audio that can be read") as caught:
+        read_mono(tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    """A path to nothing, or to a folder, is named."""
+    for path in (tmp_path / "none.wav", tmp_path):
+        with pytest.raises(AudioError, match="There is no file"):
+            read_mono(path)
+
+
+def test_resampling_nothing_gives_nothing() -> None:
+    """A recording without samples stays one, and an equal rate changes nothing."""
+    assert len(resample(np.zeros(0, dtype=np.float32), 8_000, 24_000)) == 0
+    samples = tone(0.1, 16_000)
+    np.testing.assert_array_equal(resample(samples, 16_000, 16_000), samples)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 48_000])
+def test_resampling_keeps_the_pitch(rate: int) -> None:
+    """A tone is the same tone at the new rate."""
+    spectrum = np.abs(np.fft.rfft(resample(tone(1.0, rate, hertz=1000.0), rate, 24_000)))
+    assert np.argmax(spectrum) == pytest.approx(1000, abs=1)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from golden_data import CPU
+
+from benchmarks import frame
+from benchmarks.plain import PlainLoop
+from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
+from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.engine.generator import FrameGenerator
+from torch import nn
+
+SMALL = Shape((2, 64, 128), (2, 48, 96), (4, 2, 16), 64, ((1, 64),) * 4, vocab=256, num_codebooks=4)
+
+
+def size(*modules: nn.Module) -> int:
+    return sum(parameter.nbytes for module in modules for parameter in module.parameters())
+
+
+def test_bytes_of_a_frame_are_those_of_the_modules() -> None:
+    """The counted bytes agree with the weights of a real model, up to norms and the unused K."""
+    model = random_local(local_config(SMALL), CPU, torch.float32, EngineOptions(pack_weights=False))
+    codec = random_cat(cat_config(SMALL), CPU, EngineOptions(pack_weights=False))
+    counted = frame.bytes_per_frame(SMALL, 4, torch.float32)
+    assert counted["backbone"] == pytest.approx(size(model.backbone), rel=0.02)
+    assert counted["depth layers"] == pytest.approx(5 * size(model.depth.layers), rel=0.02)
+    heads = size(model.depth.out_mlps, model.depth.heads) + 2 * size(model.depth.in_mlp)
+    assert counted["depth heads"] == pytest.approx(heads, rel=0.02)
+    layers = [stage.layers for stage in codec.decoder.stages if hasattr(stage, "layers")]
+    assert counted["codec"] == pytest.approx(size(*layers), rel=0.05)  # type: ignore[arg-type]
+
+
+def test_the_17b_shape_is_the_checkpoints() -> None:
+    """The large shape reads the 18.4 GB a frame of the 1.7B model at K=32, and 7.5 GB at K=8."""
+    for n_vq, wanted in ((32, 17.8), (8, 6.9)):
+        counted = frame.bytes_per_frame(SHAPES["1.7b"], n_vq, torch.bfloat16)
+        assert (sum(counted.values()) - counted["codec"]) / 1e9 == pytest.approx(wanted, abs=0.9)
+
+
+def test_the_plain_loop_gives_the_same_rows() -> None:
+    """What is compared against makes the same frames: greedy rows agree."""
+    greedy = ChannelSampling(temperature=0.0)
+    sampling = SamplingOptions(text=greedy, audio=greedy)
+    model = random_local(local_config(SMALL), CPU, torch.float32, EngineOptions(text_head="full"))
+    rows = np.full((20, 5), 1024)
+    rows[:, 0] = np.arange(20)
+    ours, plain = FrameGenerator(model, EngineOptions()), PlainLoop(model)
+    ours.open(SynthesisOptions(sampling=sampling))
+    plain.sampler.configure(0, sampling.channels(4), seed=0)
+    with torch.inference_mode():
+        ours.prefill(rows)
+        plain.prefill(rows)
+        for _ in range(5):
+            assert torch.equal(ours.step(), plain.step(4))
+
+
+def test_the_frame_benchmark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It prints its figures and writes them as JSON."""
+    monkeypatch.setitem(frame.SHAPES, "tiny", SMALL)
+    monkeypatch.setattr(frame, "bandwidth_gb_s", lambda device: 40.0)
+    file = tmp_path / "out.json"
+    arguments = ["--shape", "tiny", "--frames", "10", "--context", "60", "--compare", "--json", str(file)]
+    monkeypatch.setattr(sys, "argv", ["frame.py", *arguments])
+    frame.main()
+    figures = json.loads(file.read_text())
+    assert figures["n_vq"] == 4 and figures["times_faster_than_plain"] > 0 and figures["floor_ms"] > 0

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from golden_data import GOLDEN
+from typer.testing import CliRunner, Result
+
+import moss_stream
+from moss_stream.cli import app
+
+MODEL = ["--model", str(GOLDEN / "local"), "--codec", str(GOLDEN / "cat"), "--tokens", "4"]
+
+
+@pytest.fixture(autouse=True)
+def _on_one_core() -> Iterator[None]:
+    """The golden model is too small for threads: where the cores are busy they wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the sound library, in a folder of its own, on a wide console."""
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def run(*arguments: str, stdin: bytes | None = None) -> Result:
+    """Run the command line in this process."""
+    return CliRunner().invoke(app, list(arguments), input=stdin)
+
+
+def failure(*arguments: str) -> str:
+    """Run a command that must fail as every error of ours does; return its last line."""
+    result = run(*arguments)
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    *before, line = result.stderr.splitlines()
+    assert line.startswith("error: ") and before in ([], ["Writing a.wav"])
+    return line
+
+
+def frames_of(path: Path) -> int:
+    """How many frames of 80 ms a recording has; it must be mono at 24 kHz."""
+    with wave.open(str(path), "rb") as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 24_000)
+        whole, rest = divmod(file.getnframes(), 1920)
+    assert rest == 0
+    return whole
+
+
+def test_say_writes_a_wav(tmp_path: Path) -> None:
+    """A text becomes a recording, and one line tells how long it is and how long it took."""
+    result = run("say", "Hello there.", *MODEL, "-o", "a.wav", "--n-vq", "4", "--language", "English")
+    assert result.exit_code == 0, result.output
+    frames = frames_of(tmp_path / "a.wav")
+    assert frames > 0 and f"{frames * 0.08:.2f} s of speech" in result.stderr
+    assert "Writing a.wav" in result.stderr and result.stdout == ""
+
+
+def test_say_reads_standard_input(tmp_path: Path) -> None:
+    """The same text from standard input sounds the same, and goes to speech.wav by default."""
+    assert run("say", "Grüße.", *MODEL, "-o", "a.wav").exit_code == 0
+    result = run("say", "-", *MODEL, stdin="Grüße.".encode())
+    assert result.exit_code == 0 and "Writing speech.wav" in result.stderr
+    assert (tmp_path / "speech.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()
+
+
+def test_another_seed_sounds_different(tmp_path: Path) -> None:
+    """The seed decides what is said."""
+    for seed in ("1", "2"):
+        assert run("say", "Hi.", *MODEL, "--seed", seed, "-o", f"{seed}.wav").exit_code == 0
+    assert (tmp_path / "1.wav").read_bytes() != (tmp_path / "2.wav").read_bytes()
+
+
+def test_a_text_may_begin_with_a_dash(tmp_path: Path) -> None:
+    """After -- a text with a dash is a text."""
+    result = run("say", *MODEL, "-o", "a.wav", "--", "-1 degrees.")
+    assert result.exit_code == 0 and frames_of(tmp_path / "a.wav") > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "no/such/model/here"], "There is no folder 'no/such/model/here'"),
+        (["--model", str(GOLDEN), "--codec", str(GOLDEN / "cat")], "has no config.json"),
+        ([], "No model was named"),
+        ([*MODEL, "--n-vq", "0"], "n_vq=0"),
+        ([*MODEL, "--n-vq", "99"], "99"),
+        ([*MODEL, "--tokens", "-1"], "tokens=-1"),
+        ([*MODEL, "--device", "abacus"], "device='abacus'"),
+        ([*MODEL, "--dtype", "int3"], "dtype='int3'"),
+        ([*MODEL, "--voice", "none.wav"], "There is no file 'none.wav'"),
+        ([*MODEL, "-o", "none/a.wav"], "'none/a.wav' cannot be written"),
+    ],
+)
+def test_an_error_is_one_sentence(arguments: list[str], message: str) -> None:
+    """Whatever is wrong is said in one line without a traceback, and the exit code is 1."""
+    assert message in failure(
+        "say", "Hello.", *(arguments if "-o" in arguments else [*arguments, "-o", "a.wav"])
+    )
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_nothing_to_say(text: str) -> None:
+    """A text without words is an error, not an empty recording."""
+    assert "nothing to say" in failure("say", text, *MODEL, "-o", "a.wav")
+
+
+def test_play_without_the_library() -> None:
+    """Asked to play where the library is missing, the error gives the command that installs it."""
+    assert "pip install moss-stream[speaker]" in failure("say", "Hello.", *MODEL, "--play")
+
+
+def test_without_a_loudspeaker_a_file_is_written(tmp_path: Path) -> None:
+    """Not asked to play, a missing loudspeaker is only noted, and the file is written."""
+    result = run("say", "Hello.", *MODEL)
+    assert result.exit_code == 0 and "Not played: " in result.stderr
+    assert frames_of(tmp_path / "speech.wav") > 0
+
+
+def test_doctor_shows_the_machine() -> None:
+    """The table has the version, the device that would be chosen, and what is missing for sound."""
+    result = run("doctor")
+    assert result.exit_code == 0
+    for word in (moss_stream.__version__, "GiB free", "device ", "moss-stream[speaker]"):
+        assert word in result.stdout
+
+
+def test_download_of_a_folder_prints_its_codec(tmp_path: Path) -> None:
+    """A local checkpoint that names a codec folder gives both folders, one a line."""
+    model = tmp_path / "model"
+    (model / "codec").mkdir(parents=True)
+    (model / "config.json").write_bytes((GOLDEN / "local" / "config.json").read_bytes())
+    (model / "processor_config.json").write_text(json.dumps({"audio_tokenizer_name_or_path": "codec"}))
+    result = run("download", str(model))
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [str(model), str(model / "codec")]
+
+
+def test_download_of_a_codec_prints_its_folder() -> None:
+    """A codec needs no other codec."""
+    result = run("download", str(GOLDEN / "cat"))
+    assert result.exit_code == 0 and result.stdout == f"{GOLDEN / 'cat'}\n"
+
+
+def test_download_refuses_other_models(tmp_path: Path) -> None:
+    """A checkpoint that could not be run is refused before its codec is fetched."""
+    (tmp_path / "config.json").write_text('{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}')
+    assert "Supported: " in failure("download", str(tmp_path))
+
+
+def test_the_installed_command(tmp_path: Path) -> None:
+    """The program itself fails with one line on standard error, and without importing torch for it."""
+    code = "import sys, moss_stream.cli as cli\ntry: cli.main()\nfinally: print('torch' in sys.modules)"
+    command = [sys.executable, "-c", code, "download", str(tmp_path / "none")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and result.stdout == "False\n"
+    assert result.stderr.startswith("error: There is no folder") and result.stderr.count("\n") == 1

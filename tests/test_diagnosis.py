@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+
+import moss_stream
+from moss_stream.diagnosis import diagnose
+
+
+class PortAudioError(Exception):
+    """As sounddevice has it."""
+
+
+def sounddevice(*, has_output: bool) -> ModuleType:
+    """A stand-in for the library, with or without an output device."""
+
+    def query_devices(device: int | None = None, kind: str | None = None) -> dict[str, str]:
+        if not has_output:
+            raise PortAudioError("Error querying device -1")
+        return {"name": f"the {kind}"}
+
+    module = ModuleType("sounddevice")
+    vars(module).update(
+        query_devices=query_devices,
+        get_portaudio_version=lambda: (1, "PortAudio V19"),
+        PortAudioError=PortAudioError,
+    )
+    return module
+
+
+@pytest.fixture(autouse=True)
+def _no_sounddevice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the library, unless a test has its own."""
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+
+
+def test_the_machine_is_shown() -> None:
+    """Versions, memory and what would be chosen are there, each with something to read."""
+    found = dict(diagnose())
+    assert found["moss-stream"] == moss_stream.__version__
+    assert torch.__version__ in found["torch"] and "GiB free" in found["memory"]
+    assert "speech model in" in found["chosen"] and "--model" in found["model"]
+    assert all(found.values())
+
+
+def test_a_gpu_is_listed_with_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each CUDA device has a line with its name and memory."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (3 * 2**30, 8 * 2**30))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"Card {index}")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **options: False)
+    found = dict(diagnose())
+    assert found["cuda:0"] == "Card 0, 3.0 GiB free of 8.0"
+    assert "device cuda" in found["chosen"] and "float16" in found["chosen"]
+
+
+def test_a_missing_torch_does_not_end_the_diagnosis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where torch does not import the line says so, and the rest is still shown."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = dict(diagnose())
+    assert "cannot be imported" in found["torch"] and "pip install torch" in found["torch"]
+    assert "chosen" not in found and found["sound"]
+
+
+def test_without_sounddevice() -> None:
+    """The sound line gives the command that installs what is missing."""
+    assert "pip install moss-stream[speaker]" in dict(diagnose())["sound"]
+
+
+def test_with_a_loudspeaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sound line names the device that would play."""
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(has_output=True))
+    assert dict(diagnose())["sound"] == "PortAudio V19, default device 'the output'"
+
+
+def test_without_a_loudspeaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine without a device the sound line says so instead of failing."""
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(has_output=False))
+    assert "no output device (Error querying device -1)" in dict(diagnose())["sound"]

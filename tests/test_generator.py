@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from golden_data import Case, cases, expected, generator, prompts
+from torch import Tensor
+
+from moss_stream.config import ChannelSampling, SamplingOptions, SynthesisOptions
+from moss_stream.engine.generator import FrameGenerator
+
+GREEDY = ChannelSampling(temperature=0.0)
+PENALISED = SamplingOptions(
+    text=ChannelSampling(top_k=1, top_p=0.95),
+    audio=ChannelSampling(top_k=1, top_p=0.95, repetition_penalty=1.3),
+)
+SETTINGS = {
+    "greedy.k1": SynthesisOptions(sampling=SamplingOptions(text=GREEDY, audio=GREEDY), n_vq=1),
+    "greedy.k4": SynthesisOptions(sampling=SamplingOptions(text=GREEDY, audio=GREEDY), n_vq=4),
+    "greedy.k8": SynthesisOptions(sampling=SamplingOptions(text=GREEDY, audio=GREEDY), n_vq=8),
+    "topk1_rp1.3": SynthesisOptions(sampling=PENALISED),
+}
+
+
+def generate(made: FrameGenerator, rows: Tensor, options: SynthesisOptions, count: int) -> Tensor:
+    made.open(options)
+    made.prefill(rows.numpy())
+    return torch.cat([made.step().clone() for _ in range(count)])
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def test_golden_frames(case: Case, setting: str) -> None:
+    """Generated rows are those of the reference, at each depth and with the penalty."""
+    wanted = expected("local")[f"{case.name}.{setting}"]
+    rows = torch.from_numpy(prompts().build(case.message, case.prefix))
+    assert torch.equal(generate(generator(), rows, SETTINGS[setting], len(wanted)), wanted)
+
+
+def test_golden_frames_from_one_generator_in_any_order() -> None:
+    """A generator that has spoken other texts, with its kept prefix, speaks each as a fresh one."""
+    made = generator(prefill_chunk=16)
+    for setting in ("greedy.k8", "greedy.k4", "topk1_rp1.3"):
+        for case in cases():
+            wanted = expected("local")[f"{case.name}.{setting}"]
+            rows = expected("local")[f"{case.name}.input_ids"]
+            assert torch.equal(generate(made, rows, SETTINGS[setting], len(wanted)), wanted), case.name
+
+
+def test_a_kept_prefix_changes_no_bit() -> None:
+    """Prefill that reuses the cache leaves the same hidden state, bit for bit, as a fresh one."""
+    rows = expected("local")["clone.input_ids"].numpy()
+    other = rows.copy()
+    other[-20:, 0] = 300
+    fresh, used = generator(prefill_chunk=32), generator(prefill_chunk=32)
+    used.prefill(other)
+    for made in (fresh, used):
+        made.prefill(rows)
+    for a, b in zip(fresh.state(), used.state(), strict=True):
+        if a.ndim == 5:  # beyond the prompt the caches may differ
+            a, b = a[:, :, :, : len(rows)], b[:, :, :, : len(rows)]
+        assert torch.equal(a, b)
+
+
+def test_a_seed_gives_the_same_rows_and_another_seed_others() -> None:
+    """The default sampling is reproducible."""
+    rows = expected("local")["direct.input_ids"]
+    first, again, other = (generate(generator(), rows, SynthesisOptions(seed=seed), 12) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_unused_codebooks_are_zero() -> None:
+    """With n_vq=3 the other columns of a row stay 0, also after a stream that used them all."""
+    made, rows = generator(), expected("local")["direct.input_ids"]
+    generate(made, rows, SynthesisOptions(), 3)
+    out = generate(made, rows, SynthesisOptions(n_vq=3), 5)
+    assert not out[:, 4:].any() and out[:, 1:4].any()
+
+
+def test_two_thousand_frames_grow_nothing() -> None:
+    """Frame 2,000 uses the memory of frame 1: the same tensors at the same places, and no more of them."""
+    made = generator(max_context=4096)
+    rows = expected("local")["direct.input_ids"]
+    generate(made, rows, SynthesisOptions(n_vq=1), 5)
+    places = [(t.data_ptr(), t.nbytes) for t in made.state()]
+    alive = _num_tensors()
+    for _ in range(2000):
+        made.step()
+    assert [(t.data_ptr(), t.nbytes) for t in made.state()] == places
+    assert _num_tensors() <= alive
+
+
+def _num_tensors() -> int:
+    import gc
+
+    gc.collect()
+    return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+
+def test_the_step_returns_one_buffer() -> None:
+    """A step writes its row into the same memory each time."""
+    made = generator()
+    made.open(SynthesisOptions())
+    made.prefill(expected("local")["direct.input_ids"].numpy())
+    assert made.step().data_ptr() == made.step().data_ptr()
+    assert isinstance(made.step().numpy(), np.ndarray)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden_data import GOLDEN, cases, expected
+
+from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.engine.local import LocalEngine
+from moss_stream.errors import ConfigError, TextError, UnsupportedModel
+from moss_stream.text.prompt import Message
+
+
+def engine(**options: object) -> LocalEngine:
+    return LocalEngine.load(GOLDEN / "local", GOLDEN / "cat", "cpu", "float32", EngineOptions(**options))
+
+
+def test_a_segment_from_text_to_pcm() -> None:
+    """The golden clone case, from message to samples, is what the parts give."""
+    made = engine(text_head="full")
+    case = next(case for case in cases() if case.name == "clone")
+    from test_generator import SETTINGS
+
+    made.open(SETTINGS["greedy.k8"])
+    assert made.begin(case.message, case.prefix) == 4096 - 109
+    wanted = expected("local")["clone.greedy.k8"]
+    frames = [made.step() for _ in range(len(wanted))]
+    np.testing.assert_array_equal(np.stack([frame.codes for frame in frames]), wanted[:, 1:].numpy())
+    assert all(len(frame.pcm) == 3840 for frame in frames)
+    assert made.info.num_codebooks == 8 and "float32" in made.info.description
+
+
+def test_text_beyond_the_context_is_an_error() -> None:
+    """A text that cannot fit says how much room there is."""
+    made = engine(max_context=256)
+    made.open(SynthesisOptions())
+    with pytest.raises(TextError, match="256"):
+        made.begin(Message(text="word " * 200), None)
+    with pytest.raises(TextError, match="too long"):
+        made.begin(Message(text="Hello.", tokens=300), None)
+    assert made.begin(Message(text="Hello."), None) > 0
+
+
+def test_encoding_gives_the_models_codebooks() -> None:
+    """A recording becomes one row of codes for each whole frame."""
+    codes = engine().encode(expected("cat")["wav.ragged"].numpy())
+    np.testing.assert_array_equal(codes, expected("cat")["ragged.codes"][:7].numpy())
+
+
+def test_the_wrong_codec_is_named(tmp_path: Path) -> None:
+    """A codec with other codebooks than the model speaks is refused."""
+    import json
+
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(GOLDEN / "cat", tmp_path / "cat")
+    config = json.loads((tmp_path / "cat" / "config.json").read_text())
+    config["quantizer_kwargs"]["num_quantizers"] = 4
+    (tmp_path / "cat" / "config.json").write_text(json.dumps(config))
+    tensors = load_file(tmp_path / "cat" / "model.safetensors")
+    kept = {
+        n: t
+        for n, t in tensors.items()
+        if not n.startswith(tuple(f"quantizer.quantizers.{i}." for i in range(4, 8)))
+    }
+    assert all(isinstance(t, torch.Tensor) for t in kept.values())
+    save_file(kept, tmp_path / "cat" / "model.safetensors")
+    with pytest.raises(UnsupportedModel, match="4 codebooks of 64, the model speaks 8"):
+        LocalEngine.load(GOLDEN / "local", tmp_path / "cat", "cpu", "float32", EngineOptions())
+    with pytest.raises(UnsupportedModel, match="not a codec"):
+        LocalEngine.load(GOLDEN / "local", GOLDEN / "local", "cpu", "float32", EngineOptions())
+    with pytest.raises(ConfigError, match="dtype"):
+        LocalEngine.load(GOLDEN / "local", GOLDEN / "cat", "cpu", "int4", EngineOptions())

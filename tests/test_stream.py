@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import numpy as np
+import pytest
+from fakes import FakeEngine, synthesizer_on
+
+from moss_stream import (
+    AudioChunk,
+    EngineOptions,
+    StreamConsumed,
+    StreamingSynthesizer,
+    SynthesisOptions,
+    TextError,
+)
+
+Pair = tuple[StreamingSynthesizer, FakeEngine]
+
+
+async def deltas(*parts: str) -> AsyncIterator[str]:
+    for part in parts:
+        await asyncio.sleep(0)
+        yield part
+
+
+async def collect(stream: AsyncIterator[AudioChunk]) -> list[AudioChunk]:
+    return [chunk async for chunk in stream]
+
+
+@pytest.mark.parametrize("kind", ["str", "list", "generator", "async"])
+async def test_every_kind_of_text_is_spoken(fake: Pair, kind: str) -> None:
+    """A str, an iterable, a generator and an asynchronous one say the same."""
+    synth, engine = fake
+    parts = ["This is the first sentence. Th", "is is the second one."]
+    text = {"str": "".join(parts), "list": parts, "generator": iter(parts), "async": deltas(*parts)}[kind]
+    chunks = [chunk async for chunk in synth.stream(text)]
+    assert len(chunks) == 7 and chunks[-1].is_final
+    assert engine.texts()[-1] == "This is the first sentence. This is the second one."
+
+
+async def test_the_first_sentence_is_spoken_before_the_text_is_complete(fake: Pair) -> None:
+    """Audio comes while the text is still being written."""
+    synth, engine = fake
+    go_on = asyncio.Event()
+
+    async def text() -> AsyncIterator[str]:
+        yield "This is the first sentence. "
+        await go_on.wait()
+        yield "And this the second."
+
+    indices = []
+    async for chunk in synth.stream(text()):
+        indices.append(chunk.index)
+        if chunk.index == 0:
+            go_on.set()
+    assert indices == list(range(7))
+
+
+async def test_a_wanted_length_keeps_the_text_in_one_segment(fake: Pair) -> None:
+    """With `tokens` the whole text is one prompt that names the length."""
+    synth, engine = fake
+    text = deltas("This is the first sentence. ", "This is the second one.")
+    async for _ in synth.stream(text, options=SynthesisOptions(tokens=30)):
+        pass
+    assert engine.texts() == ["This is the first sentence. This is the second one."]
+
+
+async def test_iterating_twice_is_an_error(fake: Pair) -> None:
+    """A stream that was read says that its audio is gone."""
+    synth, _ = fake
+    stream = synth.stream("Hello.")
+    async for _ in stream:
+        pass
+    with pytest.raises(StreamConsumed, match="iterated already"):
+        async for _ in stream:
+            pass
+
+
+async def endless(gate: threading.Semaphore) -> Pair:
+    engine = FakeEngine(frames_per_segment=10**9, gate=gate)
+    return await synthesizer_on(engine, EngineOptions(max_lead_ms=600_000)), engine
+
+
+@pytest.mark.parametrize("way", ["break", "cancel", "aclose", "task", "leave"])
+async def test_however_a_stream_is_left_the_model_stops_within_a_frame(way: str) -> None:
+    """Breaking out, cancel(), leaving `async with` and cancelling the task all stop the model."""
+    gate = threading.Semaphore(3)
+    synth, engine = await endless(gate)
+    stream = synth.stream("A sentence that does not end.")
+
+    async def read() -> None:
+        async for chunk in stream:
+            if chunk.index == 1 and way == "break":
+                break
+            if chunk.index == 1 and way == "cancel":
+                await _cancelled_with_gate(stream.cancel(), gate)
+            if chunk.index == 2:
+                waiting.set()
+
+    waiting = asyncio.Event()
+    if way == "leave":
+        async with stream:
+            async for chunk in stream:
+                if chunk.index == 1:
+                    gate.release(1)
+                    break
+    elif way == "aclose":
+        iterator = aiter(stream)
+        await anext(iterator)
+        await iterator.aclose()  # type: ignore[attr-defined]
+    elif way == "task":
+        task = asyncio.create_task(read())
+        await waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    else:
+        await read()
+    gate.release(1)  # the frame that was being made
+    await synth._worker.call(lambda engine: None)  # served only between frames
+    steps = engine.num_steps
+    gate.release(100)
+    await synth._worker.call(lambda engine: None)
+    assert engine.num_steps == steps <= 5
+    await synth.close()
+
+
+async def _cancelled_with_gate(cancel: object, gate: threading.Semaphore) -> None:
+    task = asyncio.ensure_future(cancel)  # type: ignore[call-overload]
+    gate.release(1)
+    await task
+
+
+async def test_after_cancel_nothing_is_yielded_and_a_new_stream_starts(fake: Pair) -> None:
+    """No late audio, and the engine is free for the next stream."""
+    synth, engine = fake
+    engine.frames_per_segment = 1000
+    stream = synth.stream("A long sentence to interrupt.")
+    seen = []
+    async for chunk in stream:
+        seen.append(chunk.index)
+        if chunk.index == 5:
+            await stream.cancel()
+    assert seen == list(range(6))
+    engine.frames_per_segment = 2
+    assert len([chunk async for chunk in synth.stream("The next one.")]) == 3
+
+
+async def test_cancel_before_the_first_frame_and_before_the_start(fake: Pair) -> None:
+    """A stream that was cancelled early yields nothing and does not wait for its text."""
+    synth, engine = fake
+    stream = synth.stream("Never spoken.")
+    await stream.cancel()
+    assert [chunk async for chunk in stream] == []
+
+    async def silence() -> AsyncIterator[str]:
+        await asyncio.Event().wait()
+        yield "never"
+
+    async with synth.stream(silence()) as waiting:
+        await waiting.cancel()
+        await waiting.cancel()
+    assert engine.log == []
+
+
+async def test_a_slow_consumer_halts_the_model() -> None:
+    """Nothing is made further ahead than the bound."""
+    engine = FakeEngine(frames_per_segment=1000)
+    async with await synthesizer_on(engine, EngineOptions(max_lead_ms=400)) as synth:
+        async for _ in synth.stream("A long sentence."):
+            await synth._worker.call(lambda engine: None)
+            await synth._worker.call(lambda engine: None)
+            assert engine.num_steps <= 6
+            break
+
+
+async def test_an_endless_text_is_not_drawn_without_bound() -> None:
+    """Text is drawn as it is spoken, not all at once."""
+    engine = FakeEngine(frames_per_segment=1000)
+    drawn = 0
+
+    def text() -> Iterator[str]:
+        nonlocal drawn
+        while True:
+            drawn += 1
+            yield f"This is sentence number {drawn}, and on it goes. "
+
+    async with await synthesizer_on(engine, EngineOptions(max_lead_ms=400)) as synth:
+        async for _ in synth.stream(text()):
+            for _ in range(100):
+                await synth._worker.call(lambda engine: None)
+            break
+    assert drawn < 20
+
+
+async def test_what_the_text_raises_reaches_the_reader(fake: Pair) -> None:
+    """An error of the LLM's stream comes out of the audio stream."""
+    synth, _ = fake
+
+    async def text() -> AsyncIterator[str]:
+        yield "This much was written. "
+        raise ConnectionError("the LLM is gone")
+
+    with pytest.raises(ConnectionError, match="the LLM is gone"):
+        await collect(aiter(synth.stream(text())))
+    assert len([chunk async for chunk in synth.stream("Still here.")]) == 4
+
+
+@pytest.mark.parametrize("bad", [[1, 2], [b"bytes"], [None, "x"]])
+async def test_text_that_is_no_str_is_an_error(fake: Pair, bad: list[object]) -> None:
+    """A delta of another type says what to yield."""
+    synth, _ = fake
+    with pytest.raises(TextError, match="str was expected"):
+        await collect(aiter(synth.stream(bad)))  # type: ignore[arg-type]
+
+
+async def test_streams_leave_nothing_behind(fake: Pair) -> None:
+    """After a hundred interrupted streams no task, no stream and no chunk is left."""
+    synth, engine = fake
+    engine.frames_per_segment = 1000
+    from moss_stream.stream import SynthesisStream
+
+    for number in range(100):
+        async with synth.stream("To be interrupted.") as stream:
+            async for chunk in stream:
+                if chunk.index == number % 7:
+                    break
+    del stream, chunk
+    await asyncio.sleep(0)
+    gc.collect()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    alive = [thing for thing in gc.get_objects() if type(thing) in (SynthesisStream, AudioChunk)]
+    assert alive == []
+
+
+async def test_chunks_are_views_of_int16(fake: Pair) -> None:
+    """`samples` are the PCM's numbers."""
+    synth, _ = fake
+    chunks = await collect(aiter(synth.stream("Hello.")))
+    np.testing.assert_array_equal(chunks[1].samples, np.full(1920, 2))
+    assert chunks[0].sample_rate == 24_000 and chunks[0].generation == 0

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import FakeEngine, synthesizer_on
+from golden_data import GOLDEN
+
+from moss_stream import (
+    Audio,
+    AudioError,
+    ConfigError,
+    EngineError,
+    EngineOptions,
+    ModelNotFound,
+    StreamingSynthesizer,
+    SynthesisOptions,
+    SynthesizerClosed,
+    TextError,
+    UnsupportedModel,
+)
+
+Pair = tuple[StreamingSynthesizer, FakeEngine]
+
+
+@pytest.fixture
+async def golden() -> AsyncIterator[StreamingSynthesizer]:
+    """The golden checkpoint, loaded as a user would."""
+    options = EngineOptions(text_head="full")
+    async with await StreamingSynthesizer.load(
+        GOLDEN / "local", codec=GOLDEN / "cat", device="cpu", dtype="float32", options=options
+    ) as synth:
+        yield synth
+
+
+def tone(seconds: float) -> Audio:
+    t = np.arange(int(seconds * 24_000)) / 24_000
+    return Audio((np.sin(2 * math.pi * 220 * t) * 8000).astype(np.int16))
+
+
+async def test_a_real_model_speaks(golden: StreamingSynthesizer) -> None:
+    """Loaded from a folder, it turns text into frames of 1,920 samples and a recording."""
+    chunks = [chunk async for chunk in golden.stream("We stand on the threshold of the AI era.")]
+    assert len(chunks) > 3 and all(len(chunk.samples) == 1920 for chunk in chunks[:-1])
+    audio = await golden.say("We stand on the threshold of the AI era.")
+    np.testing.assert_array_equal(audio.samples, np.concatenate([chunk.samples for chunk in chunks]))
+    assert np.abs(audio.samples).max() > 100
+
+
+async def test_a_seed_says_it_the_same_way_whatever_was_said_before(golden: StreamingSynthesizer) -> None:
+    """The same text, options and seed give the same samples, after other streams and cancels too."""
+    options = SynthesisOptions(seed=11)
+    first = await golden.say("The same words. And the second sentence of them.", options=options)
+    async for _ in golden.stream("Something else entirely, interrupted.", options=SynthesisOptions(n_vq=2)):
+        break
+    again = await golden.say("The same words. And the second sentence of them.", options=options)
+    np.testing.assert_array_equal(first.samples, again.samples)
+    other = await golden.say(
+        "The same words. And the second sentence of them.", options=options.replace(seed=12)
+    )
+    assert first.samples.shape != other.samples.shape or (first.samples != other.samples).any()
+
+
+async def test_speaking_with_a_recorded_voice(golden: StreamingSynthesizer, tmp_path: Path) -> None:
+    """A recording, its file and the encoded voice are the same voice, and not the same as none."""
+    await asyncio.to_thread(tone(2.0).save, tmp_path / "voice.wav")
+    voice = await golden.encode_voice(tmp_path / "voice.wav")
+    spoken = [
+        await golden.say("Hello there, how are you?", voice=each)
+        for each in (voice, tmp_path / "voice.wav", tone(2.0), None)
+    ]
+    assert voice.codes.shape == (25, 8)
+    np.testing.assert_array_equal(spoken[0].samples, spoken[1].samples)
+    np.testing.assert_array_equal(spoken[0].samples, spoken[2].samples)
+    assert not np.array_equal(spoken[0].samples, spoken[3].samples)
+
+
+async def test_a_long_text_in_a_small_context_is_an_error_and_the_next_stream_works() -> None:
+    """Too much for the context is said so; the synthesizer goes on."""
+    async with await StreamingSynthesizer.load(
+        GOLDEN / "local",
+        codec=GOLDEN / "cat",
+        dtype="float32",
+        options=EngineOptions(max_context=256, text_head="full"),
+    ) as synth:
+        with pytest.raises(TextError, match="max_context"):
+            await synth.say("word " * 300)
+        assert (await synth.say("Hello there, you.")).duration_s > 0
+
+
+@pytest.mark.parametrize("text", ["", " \n ", "...", [], ["", " "]])
+async def test_nothing_to_say_is_an_error(fake: Pair, text: str | list[str]) -> None:
+    """Empty and wordless texts raise TextError."""
+    with pytest.raises(TextError, match="nothing to say"):
+        await fake[0].say(text)
+
+
+async def test_more_codebooks_than_the_model_has_are_refused(fake: Pair) -> None:
+    """n_vq=33 names what the model has."""
+    with pytest.raises(ConfigError, match="33.*has 4 codebooks"):
+        fake[0].stream("Hello.", options=SynthesisOptions(n_vq=33))
+
+
+@pytest.mark.parametrize("where", ["say", "encode"])
+async def test_a_reference_that_cannot_be_used_ends_its_own_stream_only(fake: Pair, where: str) -> None:
+    """A bad recording is an AudioError, whether encoded first or given to a stream."""
+    synth, engine = fake
+    with pytest.raises(AudioError, match="no file"):
+        if where == "say":
+            await synth.say("Hello.", voice="nowhere.wav")
+        else:
+            await synth.encode_voice("nowhere.wav")
+    assert engine.log == []
+    assert (await synth.say("Hello.")).duration_s == pytest.approx(0.24)
+
+
+async def test_a_failure_of_the_engine_fails_one_stream(fake: Pair) -> None:
+    """After a frame that raised, the next stream is spoken."""
+    synth, engine = fake
+    engine.fail_at = 2
+    with pytest.raises(EngineError, match="the device burns"):
+        await synth.say("Hello.")
+    assert (await synth.say("Hello.")).duration_s == pytest.approx(0.24)
+
+
+async def test_a_closed_synthesizer_says_so() -> None:
+    """Everything after close() is SynthesizerClosed, streams that were running included."""
+    synth = await synthesizer_on(FakeEngine(frames_per_segment=10_000))
+    iterator = aiter(synth.stream("A long sentence."))
+    await anext(iterator)
+    await synth.close()
+    await synth.close()
+    with pytest.raises(SynthesizerClosed):
+        async for _ in iterator:
+            pass
+    with pytest.raises(SynthesizerClosed, match="load"):
+        synth.stream("Hello.")
+    with pytest.raises(SynthesizerClosed):
+        await synth.encode_voice(tone(1.0))
+
+
+async def test_loading_what_is_not_there(tmp_path: Path) -> None:
+    """No model, no folder and a folder without a checkpoint each say what to do."""
+    with pytest.raises(ModelNotFound, match="model="):
+        await StreamingSynthesizer.load()
+    with pytest.raises(ModelNotFound, match="no folder"):
+        await StreamingSynthesizer.load(tmp_path / "nowhere")
+    with pytest.raises(ModelNotFound, match=r"config\.json"):
+        await StreamingSynthesizer.load(tmp_path, codec=GOLDEN / "cat")
+    with pytest.raises(UnsupportedModel, match="codec"):
+        await StreamingSynthesizer.load(GOLDEN / "local", codec=GOLDEN / "local")
+    with pytest.raises(ConfigError, match="device"):
+        await StreamingSynthesizer.load(GOLDEN / "local", codec=GOLDEN / "cat", device="tpu")
+
+
+async def test_two_tasks_share_a_synthesizer(fake: Pair) -> None:
+    """Streams of several tasks are spoken whole, one after the other."""
+    synth, _ = fake
+    spoken = await asyncio.gather(*(synth.say(f"Number {number}.") for number in range(5)))
+    assert {audio.duration_s for audio in spoken} == {0.24}

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+from golden_data import CPU, codec, expected
+from torch import Tensor
+
+from moss_stream.engine.protocol import Frame
+from moss_stream.engine.vocoder import Vocoder
+
+GEN, END = 507, 505
+
+
+def vocoder() -> Vocoder:
+    return Vocoder(codec().decoder, 8, END, CPU)
+
+
+def rows(codes: Tensor, text_id: int = GEN) -> Tensor:
+    return torch.cat([torch.full((len(codes), 1), text_id), codes], dim=1)
+
+
+def run(made: Vocoder, these: Tensor, n_vq: int = 8) -> list[Frame]:
+    return [made.step(row[None], n_vq) for row in these]
+
+
+def samples(frames: list[Frame]) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    return np.concatenate([np.frombuffer(frame.pcm, dtype=np.int16) for frame in frames])
+
+
+def test_frames_are_the_offline_waveform_in_int16() -> None:
+    """Frame by frame, the PCM is the reference's waveform, clipped and rounded to 16 bits."""
+    data = expected("cat")
+    for k in (1, 4, 8):
+        frames = run(vocoder(), rows(data["a.codes"]), k)
+        wanted = (data[f"a.decoded.k{k}"].clamp(-1, 1) * 32767).round().numpy()
+        assert np.abs(samples(frames) - wanted).max() <= 4  # 1e-4 of full scale is 3.3
+
+
+def test_an_end_row_is_flagged_and_leaves_no_trace() -> None:
+    """The row that ends a segment is no audio, and the next segment goes on as if it had not been."""
+    codes = expected("cat")["a.codes"][:10]
+    made = vocoder()
+    before = run(made, rows(codes[:5]))
+    end = made.step(rows(codes[7:8], END), 8)
+    after = run(made, rows(codes[5:]))
+    assert end.is_end and not any(frame.is_end for frame in [*before, *after])
+    np.testing.assert_array_equal(samples([*before, *after]), samples(run(vocoder(), rows(codes))))
+
+
+def test_codes_come_back_on_the_host() -> None:
+    """A frame carries its codes, for the history of the turn."""
+    codes = expected("cat")["a.codes"][:1]
+    np.testing.assert_array_equal(run(vocoder(), rows(codes))[0].codes, codes[0].numpy())
+
+
+def test_reset_starts_a_new_stream_and_nothing_grows() -> None:
+    """After a reset the same codes give the same PCM, from the same memory."""
+    made, these = vocoder(), rows(expected("cat")["a.codes"])
+    first = samples(run(made, these))
+    places = [t.data_ptr() for t in made.state()]
+    made.reset()
+    np.testing.assert_array_equal(samples(run(made, these)), first)
+    assert [t.data_ptr() for t in made.state()] == places
