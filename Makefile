@@ -29,8 +29,11 @@ types: $(SETUP)
 	$(BIN)/mypy
 
 bench: $(SETUP)
-	$(BIN)/python benchmarks/frame.py --shape tiny
-	$(BIN)/python benchmarks/frame.py --shape mid --compare
+	$(BIN)/python -m benchmarks.frame --shape tiny
+	$(BIN)/python -m benchmarks.frame --shape mid --compare --dtype float32
+	$(BIN)/python -m benchmarks.frame --shape mid --compare
+	$(BIN)/python -m benchmarks.flat
+	$(BIN)/python -m benchmarks.linear
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

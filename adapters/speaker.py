@@ -33,6 +33,7 @@ class SpeakerSink:
         self._written = 0
         self._taken = 0
         self._drained = asyncio.Event()
+        self._is_waiting = False
         self._device: Any = None
         self.underruns = 0
         """How often the queue ran empty between the first chunk of an utterance and its flush."""
@@ -127,8 +128,8 @@ class SpeakerSink:
             out[filled:] = bytes(len(out) - filled)
             self.underruns += self._in_utterance
         before, self._taken = self._taken, self._taken + filled
-        if self._crossed_low_mark(before):
-            self._loop.call_soon_threadsafe(self._drained.set)
+        if self._is_waiting and self._crossed_low_mark(before):
+            self._wake()
 
     def _crossed_low_mark(self, before: int) -> bool:
         low = self._max_queued // 2
@@ -138,8 +139,16 @@ class SpeakerSink:
     async def _wait(self, condition: Callable[[], bool]) -> None:
         while not condition():
             self._drained.clear()
+            self._is_waiting = True
             if not condition():  # it may have become true between the check and the clearing
                 await self._drained.wait()
+            self._is_waiting = False
+
+    def _wake(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._drained.set)
+        except RuntimeError:  # the loop is gone, and whoever waited with it
+            pass
 
 
 def import_sounddevice() -> Any:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 
 from moss_stream.models.packing import PackedLinear
 
@@ -43,18 +42,22 @@ def bandwidth_gb_s(device: torch.device) -> float:
     A copy counts what it reads and what it writes. The products run over 400 MB of matrices, far
     more than the caches hold.
     """
+    return max(_copy_gb_s(device), _products_gb_s(device))
+
+
+def _copy_gb_s(device: torch.device) -> float:
     source = torch.ones(100_000_000, dtype=torch.float32, device=device)
     target = torch.empty_like(source)
-    copy = 2 * source.nbytes / min(times_ms(lambda: target.copy_(source), 5, device)) / 1e6
-    del source, target
+    return 2 * source.nbytes / min(times_ms(lambda: target.copy_(source), 5, device)) / 1e6
+
+
+def _products_gb_s(device: torch.device) -> float:
     dtype = torch.bfloat16
     matrices = [torch.nn.Linear(1024, 6144, bias=False, device=device, dtype=dtype) for _ in range(32)]
     size = sum(matrix.weight.nbytes for matrix in matrices)
     x = torch.ones(1, 1024, dtype=dtype, device=device)
+    layers: list[torch.nn.Module] = list(matrices)
+    if device.type == "cpu" and torch.backends.mkldnn.is_available():
+        layers = [PackedLinear(matrix) for matrix in matrices]
     with torch.inference_mode():
-        if device.type == "cpu" and torch.backends.mkldnn.is_available():
-            packed = [PackedLinear(matrix) for matrix in matrices]
-            product = size / min(times_ms(lambda: [matrix(x) for matrix in packed], 5, device)) / 1e6
-        else:
-            product = size / min(times_ms(lambda: [F.linear(x, m.weight) for m in matrices], 5, device)) / 1e6
-    return max(copy, product)
+        return size / min(times_ms(lambda: [layer(x) for layer in layers], 5, device)) / 1e6

@@ -17,8 +17,10 @@ from moss_stream.text.prompt import Rows
 
 
 class PlainLoop:
-    """Generates frames like the reference implementation: the backbone has a KV cache, the depth
-    transformer runs again over the frame so far for every codebook, and so do the output MLPs.
+    """Generates frames like the reference implementation.
+
+    The backbone has a KV cache; the depth transformer runs again over the frame so far for every
+    codebook, and so do the output MLPs.
 
     Args:
         model: With the full text head and unpacked weights.

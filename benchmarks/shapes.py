@@ -21,7 +21,7 @@ from moss_stream.models.packing import pack_linears
 
 @dataclass(frozen=True)
 class Shape:
-    """Widths and depths: backbone and depth transformer as (layers, hidden, inner), codec as (layers, width)."""
+    """Widths and depths: transformers as (layers, hidden, inner), codec stages as (layers, width)."""
 
     backbone: tuple[int, int, int]
     depth: tuple[int, int, int]

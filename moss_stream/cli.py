@@ -68,14 +68,13 @@ def say(
         options = moss_stream.SynthesisOptions(seed=seed, n_vq=n_vq, tokens=tokens, language=language)
         source = read_stdin() if text == "-" else text
         async with contextlib.AsyncExitStack() as stack:
-            sinks = _open_sinks(output, play, console)
-            for sink in sinks:
-                stack.push_async_callback(sink.aclose)
             with console.status("loading the model") if console.is_terminal else contextlib.nullcontext():
                 synth = await moss_stream.StreamingSynthesizer.load(
                     model, codec=codec, device=device, dtype=dtype
                 )
             await stack.enter_async_context(synth)
+            # Only now: a model that cannot be loaded must not cost an earlier recording.
+            sinks = _open_sinks(output, play, console, stack)
             await _speak(synth.stream(source, voice=voice, options=options), sinks, console)
 
     console = Console(stderr=True)
@@ -83,13 +82,16 @@ def say(
         asyncio.run(run())
 
 
-def _open_sinks(output: Path | None, play: bool | None, console: Console) -> list[Sink]:
+def _open_sinks(
+    output: Path | None, play: bool | None, console: Console, stack: contextlib.AsyncExitStack
+) -> list[Sink]:
     sinks: list[Sink] = []
     if play or (play is None and output is None):
         try:
             from moss_stream.adapters.speaker import SpeakerSink
 
             sinks.append(SpeakerSink.open())
+            stack.push_async_callback(sinks[-1].aclose)
         except (SinkError, MissingDependency) as error:
             if play:
                 raise
@@ -97,6 +99,7 @@ def _open_sinks(output: Path | None, play: bool | None, console: Console) -> lis
     if output is not None or play is None or not sinks:
         path = output or DEFAULT_OUTPUT
         sinks.append(WavSink(path))
+        stack.push_async_callback(sinks[-1].aclose)
         _note(console, f"Writing {path}")
     return sinks
 
@@ -130,9 +133,11 @@ def download(
     with _errors(Console(stderr=True)):
         folder = locate(model, revision)
         config = read_json(folder, "config.json")
-        typer.echo(folder)
-        if "quantizer_kwargs" not in config:
+        is_codec = "quantizer_kwargs" in config
+        if not is_codec:
             LocalConfig.parse(config, model)
+        typer.echo(folder)
+        if not is_codec:
             typer.echo(locate(codec_of(folder)))
 
 

@@ -35,7 +35,7 @@ def _sentence(name: str, error: ValidationError) -> str:
             lines.append(f"{where} is not an option")
         else:
             lines.append(f"{where}={problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}")
-    return f"{name}: {'; '.join(lines)}"
+    return f"{name}: {'; '.join(lines)}."
 
 
 class ChannelSampling(_Options):
@@ -112,4 +112,7 @@ class EngineOptions(_Options):
     max_context: int = Field(default=4096, ge=64, le=131_072, description="Rows the KV cache holds.")
     prefill_chunk: int = Field(default=256, ge=1, description="Rows of one prefill step.")
     max_lead_ms: int = Field(default=2000, ge=80, description="Audio made ahead of the consumer.")
+    threads: int | None = Field(
+        default=None, ge=1, description="CPU threads; None: one for a small model, else PyTorch's number."
+    )
     pack_weights: bool = Field(default=True, description="On CPU, keep weights in oneDNN's layout.")

@@ -142,13 +142,16 @@ class WavSink:
 
     def _append(self, pcm: bytes) -> None:
         with self._exclusively():
+            if self._file.closed:
+                raise SinkError(f"{self._path!r} is closed already. Open a new WavSink.")
             self._wave.writeframesraw(pcm)
             self._samples += len(pcm) // 2
 
     def _patch_header(self) -> None:
         with self._exclusively():
-            self._wave.writeframes(b"")
-            self._file.flush()
+            if not self._file.closed:
+                self._wave.writeframes(b"")
+                self._file.flush()
 
     def _close(self) -> None:
         with self._exclusively():

@@ -57,7 +57,8 @@ class SynthesisStream:
     def __aiter__(self) -> AsyncIterator[AudioChunk]:
         if self._is_iterated:
             raise StreamConsumed(
-                "This stream was iterated already, and its audio is gone. Keep the chunks, or make a new stream."
+                "This stream was iterated already, and its audio is gone. "
+                "Keep the chunks, or make a new stream."
             )
         self._is_iterated = True
         return self._chunks()

@@ -14,7 +14,8 @@ from moss_stream.config import EngineOptions, SynthesisOptions
 from moss_stream.engine.protocol import Engine, EngineInfo
 from moss_stream.engine.worker import CLOSED, Worker
 from moss_stream.errors import ConfigError, ModelNotFound, SynthesizerClosed
-from moss_stream.hub import codec_of, locate
+from moss_stream.hub import codec_of, locate, read_json
+from moss_stream.models.config import LocalConfig
 from moss_stream.stream import SynthesisStream, Text
 from moss_stream.text.prompt import Codes
 from moss_stream.voices import Reference, Voice, content_key, load_reference
@@ -78,6 +79,8 @@ class StreamingSynthesizer:
             from moss_stream.engine.local import LocalEngine
 
             folder = locate(source, revision, offline)
+            # Before its codec is downloaded: a checkpoint of another model, or none at all.
+            LocalConfig.parse(read_json(folder, "config.json"), str(folder))
             return LocalEngine.load(
                 folder, locate(codec or codec_of(folder), None, offline), device, dtype, settings
             )

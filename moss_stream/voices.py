@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from moss_stream.audio import SAMPLE_RATE_HZ, Audio, read_mono, resample
+from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ, Audio, read_mono, resample
 from moss_stream.errors import AudioError
 from moss_stream.text.prompt import Codes
 
@@ -37,7 +37,7 @@ class Voice:
     @property
     def duration_s(self) -> float:
         """Length of the recording in seconds, in whole frames."""
-        return len(self.codes) * 0.08
+        return len(self.codes) * FRAME_S
 
 
 def load_reference(reference: Reference) -> npt.NDArray[np.float32]:
@@ -72,8 +72,8 @@ def _check(samples: npt.NDArray[np.float32]) -> None:
     seconds = len(samples) / SAMPLE_RATE_HZ
     if seconds < MIN_S:
         raise AudioError(
-            f"The reference is {seconds:.2f} s long, too short to know a voice from. Give {MIN_S} to {MAX_S:.0f} s; "
-            "5 to 20 s of clean speech are best."
+            f"The reference is {seconds:.2f} s long, too short to know a voice from. "
+            f"Give {MIN_S} to {MAX_S:.0f} s; 5 to 20 s of clean speech are best."
         )
     if seconds > MAX_S:
         raise AudioError(

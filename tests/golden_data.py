@@ -19,6 +19,9 @@ from moss_stream.models.local import MossTTSLocal
 from moss_stream.text.prompt import Codes, Message, PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
 
+# One thread: the checkpoint is tiny, and on a busy machine two would wait for each other.
+torch.set_num_threads(1)
+
 GOLDEN = Path(__file__).parent / "golden"
 CPU = torch.device("cpu")
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from golden_data import CPU
+from torch import nn
 
 from benchmarks import frame
 from benchmarks.plain import PlainLoop
 from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.generator import FrameGenerator
-from torch import nn
 
 SMALL = Shape((2, 64, 128), (2, 48, 96), (4, 2, 16), 64, ((1, 64),) * 4, vocab=256, num_codebooks=4)
 
@@ -62,7 +62,7 @@ def test_the_plain_loop_gives_the_same_rows() -> None:
 
 def test_the_frame_benchmark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It prints its figures and writes them as JSON."""
-    monkeypatch.setitem(frame.SHAPES, "tiny", SMALL)
+    monkeypatch.setitem(SHAPES, "tiny", SMALL)
     monkeypatch.setattr(frame, "bandwidth_gb_s", lambda device: 40.0)
     file = tmp_path / "out.json"
     arguments = ["--shape", "tiny", "--frames", "10", "--context", "60", "--compare", "--json", str(file)]

@@ -4,27 +4,19 @@ import json
 import subprocess
 import sys
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 from golden_data import GOLDEN
+from moss_stream.adapters import speaker
 from typer.testing import CliRunner, Result
 
 import moss_stream
+from moss_stream import Audio, MemorySink, StreamingSynthesizer
 from moss_stream.cli import app
 
 MODEL = ["--model", str(GOLDEN / "local"), "--codec", str(GOLDEN / "cat"), "--tokens", "4"]
-
-
-@pytest.fixture(autouse=True)
-def _on_one_core() -> Iterator[None]:
-    """The golden model is too small for threads: where the cores are busy they wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)
@@ -166,3 +158,55 @@ def test_the_installed_command(tmp_path: Path) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1 and result.stdout == "False\n"
     assert result.stderr.startswith("error: There is no folder") and result.stderr.count("\n") == 1
+
+
+def spoken(path: Path) -> bytes:
+    with wave.open(str(path), "rb") as file:
+        return file.readframes(file.getnframes())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_played", "files"),
+    [
+        ([], True, ["speech.wav"]),
+        (["-o", "a.wav"], False, ["a.wav"]),
+        (["--play"], True, []),
+        (["--play", "-o", "a.wav"], True, ["a.wav"]),
+        (["--no-play"], False, ["speech.wav"]),
+    ],
+    ids=["default", "output", "play", "both", "no-play"],
+)
+def test_say_goes_where_it_was_asked_to(
+    arguments: list[str], is_played: bool, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a loudspeaker the options decide between it, a file and both; all get the same sound."""
+    loudspeaker = MemorySink()
+    monkeypatch.setattr(speaker.SpeakerSink, "open", lambda: loudspeaker)
+    result = run("say", "Hello there.", *MODEL, *arguments)
+    assert result.exit_code == 0, result.output
+    assert bool(loudspeaker.pcm) is is_played
+    assert [path.name for path in tmp_path.iterdir()] == files
+    for name in files if is_played else []:
+        assert spoken(tmp_path / name) == bytes(loudspeaker.pcm)
+
+
+def test_say_takes_a_voice(tmp_path: Path) -> None:
+    """A recording changes how the same text with the same seed is said."""
+    samples = np.random.default_rng(0).integers(-9000, 9000, 24_000).astype(np.int16)
+    Audio(samples).save(tmp_path / "voice.wav")
+    arguments = ["say", "Hello there.", *MODEL, "-o"]
+    assert run(*arguments, "a.wav").exit_code == 0
+    assert run(*arguments, "b.wav", "--voice", "voice.wav").exit_code == 0
+    assert spoken(tmp_path / "a.wav") != spoken(tmp_path / "b.wav")
+
+
+def test_interrupt_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends the program without a traceback, with the code a shell expects."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StreamingSynthesizer, "load", interrupted)
+    result = run("say", "Hello", *MODEL, "-o", "a.wav")
+    assert result.exit_code == 130
+    assert "Traceback" not in result.output

@@ -45,7 +45,7 @@ def test_a_bad_value_is_named(kind: type[Any], option: str, value: object) -> No
 @pytest.mark.parametrize("kind", [ChannelSampling, SamplingOptions, SynthesisOptions, EngineOptions])
 def test_a_misspelt_option_is_named(kind: type[Any]) -> None:
     """An option that does not exist is refused instead of ignored."""
-    with pytest.raises(ConfigError, match=f"^{kind.__name__}: temprature is not an option$"):
+    with pytest.raises(ConfigError, match=rf"^{kind.__name__}: temprature is not an option\.$"):
         kind(temprature=0.5)
 
 

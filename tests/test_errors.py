@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from moss_stream import errors
@@ -73,3 +75,24 @@ def test_weights_mismatch_stays_readable() -> None:
     error = WeightsMismatch("x", [], [f"tensor{i:03}" for i in range(300)], [])
     assert "300 unknown" in str(error) and "tensor011 and 288 more" in str(error)
     assert "tensor012" not in str(error) and len(error.unexpected) == 300
+
+
+def drawn_tree() -> dict[str, tuple[str, ...]]:
+    """The bases of every class, as the drawing in the module's docstring has them."""
+    bases: dict[str, tuple[str, ...]] = {}
+    parents = ["MossError"]
+    for line in (errors.__doc__ or "").splitlines():
+        match = re.match(r"    ([│ ]*)[├└]── (\w+)(?: \((\w+)\))?", line)
+        if match:
+            depth = len(match[1]) // 4
+            parents[depth + 1 :] = [match[2]]
+            bases[match[2]] = (parents[depth], *([match[3]] if match[3] else []))
+    return bases
+
+
+def test_tree_is_the_drawn_one() -> None:
+    """The drawing tells a reader the truth about what to catch."""
+    tree = drawn_tree()
+    assert {"MossError", *tree} == set(errors.__all__)
+    for name, bases in tree.items():
+        assert tuple(base.__name__ for base in getattr(errors, name).__bases__) == bases, name

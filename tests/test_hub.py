@@ -6,6 +6,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 from huggingface_hub import constants
+from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
 from moss_stream import CorruptCheckpoint, LoadError, ModelNotFound
 from moss_stream.hub import DEFAULT_CODEC, codec_of, locate, read_json
@@ -174,3 +175,45 @@ def test_a_damaged_processor_config_is_named(tmp_path: Path) -> None:
     (tmp_path / "processor_config.json").write_text("{")
     with pytest.raises(CorruptCheckpoint, match=r"processor_config\.json is not valid JSON"):
         codec_of(tmp_path)
+
+
+def bare(kind: type[Exception]) -> Exception:
+    """An error of the hub's library, whose constructor wants the response of a server."""
+    return kind.__new__(kind)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (bare(RepositoryNotFoundError), "has no repository 'a/b', or it is private.*HF_TOKEN"),
+        (bare(RevisionNotFoundError), "'a/b' has no revision 'v9'"),
+        (bare(LocalEntryNotFoundError), "'a/b' cannot be downloaded: no connection"),
+        (OSError("No space left on device"), "'a/b' cannot be downloaded .No space left on device"),
+    ],
+    ids=["repository", "revision", "connection", "disk"],
+)
+def test_hub_errors_become_ours(error: Exception, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong at the hub is one sentence with the repository's name in it."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with pytest.raises(ModelNotFound, match=message) as caught:
+        locate("a/b", "v9")
+    assert caught.value.__cause__ is error
+
+
+def test_only_what_is_needed_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download takes weights, configuration and template, and none of a repository's samples."""
+    asked: dict[str, object] = {}
+
+    def download(repository: str, **options: object) -> str:
+        asked.update(options, repository=repository)
+        return "/cache/folder"
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    assert locate("a/b", "v1") == Path("/cache/folder")
+    assert asked["repository"] == "a/b" and asked["revision"] == "v1"
+    assert asked["allow_patterns"] == ["*.json", "*.safetensors", "*.jinja"]

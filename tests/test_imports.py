@@ -99,7 +99,7 @@ def test_no_cycles() -> None:
 IMPORT = """
 import sys
 import moss_stream
-heavy = {"torch", "transformers", "huggingface_hub", "soundfile", "soxr", "sounddevice", "jinja2", "rich", "typer"}
+heavy = {"torch", "huggingface_hub", "soundfile", "soxr", "sounddevice", "jinja2", "rich", "typer"}
 print(sorted(heavy & set(sys.modules)))
 """
 

@@ -20,9 +20,11 @@ def test_grouped_attention_equals_attention_over_repeated_keys() -> None:
     q, k, v = torch.randn(2, 3, 6, 8), torch.randn(2, 2, 5, 8), torch.randn(2, 2, 5, 8)
     mask = torch.rand(2, 1, 3, 5) > 0.3
     mask[..., 0] = True
-    repeated = [x.repeat_interleave(3, dim=1) for x in (k, v)]
+    keys, values = k.repeat_interleave(3, dim=1), v.repeat_interleave(3, dim=1)
     wanted = (
-        F.scaled_dot_product_attention(q.transpose(1, 2), *repeated, mask).transpose(1, 2).reshape(2, 3, 48)
+        F.scaled_dot_product_attention(q.transpose(1, 2), keys, values, mask)
+        .transpose(1, 2)
+        .reshape(2, 3, 48)
     )
     torch.testing.assert_close(grouped_attention(q, k, v, mask), wanted)
 

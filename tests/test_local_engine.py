@@ -13,13 +13,13 @@ from moss_stream.errors import ConfigError, TextError, UnsupportedModel
 from moss_stream.text.prompt import Message
 
 
-def engine(**options: object) -> LocalEngine:
-    return LocalEngine.load(GOLDEN / "local", GOLDEN / "cat", "cpu", "float32", EngineOptions(**options))
+def engine(options: EngineOptions | None = None) -> LocalEngine:
+    return LocalEngine.load(GOLDEN / "local", GOLDEN / "cat", "cpu", "float32", options or EngineOptions())
 
 
 def test_a_segment_from_text_to_pcm() -> None:
     """The golden clone case, from message to samples, is what the parts give."""
-    made = engine(text_head="full")
+    made = engine(EngineOptions(text_head="full"))
     case = next(case for case in cases() if case.name == "clone")
     from test_generator import SETTINGS
 
@@ -34,7 +34,7 @@ def test_a_segment_from_text_to_pcm() -> None:
 
 def test_text_beyond_the_context_is_an_error() -> None:
     """A text that cannot fit says how much room there is."""
-    made = engine(max_context=256)
+    made = engine(EngineOptions(max_context=256))
     made.open(SynthesisOptions())
     with pytest.raises(TextError, match="256"):
         made.begin(Message(text="word " * 200), None)

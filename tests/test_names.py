@@ -26,8 +26,8 @@ def test_a_folded_convolution_is_torchs_weight_norm() -> None:
     torch.manual_seed(0)
     conv = nn.utils.parametrizations.weight_norm(nn.Conv1d(64, 40, 1))
     plan = cat_weights(codec().config)["quantizer.input_proj.weight"]
-    parts = [conv.parametrizations.weight.original0, conv.parametrizations.weight.original1]  # type: ignore[union-attr]
-    torch.testing.assert_close(plan.combine(parts), conv.weight[..., 0])  # type: ignore[arg-type, index]
+    parts = [conv.parametrizations.weight.original0, conv.parametrizations.weight.original1]
+    torch.testing.assert_close(plan.combine(parts), conv.weight[..., 0])
 
 
 def test_a_projection_between_equal_widths_is_the_identity() -> None:

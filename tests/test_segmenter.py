@@ -78,8 +78,11 @@ def test_a_full_stop_waits_for_what_follows() -> None:
 
 
 def test_a_chinese_full_stop_does_not_wait() -> None:
-    """A Chinese sentence is spoken at once, as no space follows it."""
-    assert SentenceSegmenter(3).feed("你好吗？") == ["你好吗？"]
+    """A Chinese sentence needs no space after it: the next character shows that no quote closes."""
+    segmenter = SentenceSegmenter(3)
+    assert segmenter.feed("“你好吗？") == []
+    assert segmenter.feed("”他") == ["“你好吗？”"]
+    assert segmenter.feed("问。我") == ["他问。"]
 
 
 def test_short_sentences_are_joined() -> None:

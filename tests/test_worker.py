@@ -8,10 +8,10 @@ import threading
 import pytest
 from fakes import FakeEngine
 
+from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.job import SpeechJob
 from moss_stream.engine.worker import Worker
-from moss_stream.config import SynthesisOptions
 from moss_stream.errors import EngineError, ModelNotFound, SynthesizerClosed
 
 
@@ -59,6 +59,7 @@ async def test_a_failed_load_is_raised() -> None:
 
 async def test_cancelling_a_load_ends_the_thread() -> None:
     """Giving up loading leaves no engine behind."""
+    before = set(threading.enumerate())
     go = threading.Event()
 
     def load() -> FakeEngine:
@@ -73,7 +74,8 @@ async def test_cancelling_a_load_ends_the_thread() -> None:
         await loading
     go.set()
     await worker.close()
-    assert "moss-stream-engine" not in {thread.name for thread in threading.enumerate()}
+    new = set(threading.enumerate()) - before
+    assert "moss-stream-engine" not in {thread.name for thread in new}
 
 
 async def test_streams_run_one_after_the_other() -> None:

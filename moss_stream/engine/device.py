@@ -6,7 +6,10 @@ import torch
 
 from moss_stream.errors import ConfigError
 
-__all__ = ["choose_device", "choose_dtype"]
+__all__ = ["choose_device", "choose_dtype", "choose_threads"]
+
+SMALL_MODEL_BYTES = 64 << 20
+"""Up to this size a model's matrices stay in the caches, and a second thread gains nothing."""
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 _SHORT = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
@@ -27,7 +30,8 @@ def choose_device(name: str) -> torch.device:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(device.type, False):
         raise ConfigError(
-            f"device={name!r} is not there: this PyTorch ({torch.__version__}) sees no such device. Use device='auto'."
+            f"device={name!r} is not there: this PyTorch ({torch.__version__}) sees no such device. "
+            "Use device='auto'."
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
@@ -60,3 +64,15 @@ def _auto_dtype(device: torch.device) -> str:
         return "bfloat16"
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bfloat16" if native else "float32"
+
+
+def choose_threads(wanted: int | None, model_bytes: int) -> int:
+    """Return how many CPU threads to compute with.
+
+    A small model takes one: its operations are too short to share, and on a busy machine threads
+    that wait for each other thousands of times a frame slow it down thirtyfold (see
+    `benchmarks/NOTES.md`). Others take what PyTorch is set to.
+    """
+    if wanted is not None:
+        return wanted
+    return 1 if model_bytes <= SMALL_MODEL_BYTES else torch.get_num_threads()

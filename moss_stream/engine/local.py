@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from moss_stream.config import EngineOptions, SynthesisOptions
-from moss_stream.engine.device import choose_device, choose_dtype
+from moss_stream.engine.device import choose_device, choose_dtype, choose_threads
 from moss_stream.engine.generator import FrameGenerator
 from moss_stream.engine.protocol import EngineInfo, Frame
 from moss_stream.engine.vocoder import Vocoder
@@ -64,6 +64,9 @@ class LocalEngine:
             ConfigError: There is no such device or dtype.
         """
         place = choose_device(device)
+        if place.type == "cpu":
+            size = sum(file.stat().st_size for file in model.glob("*.safetensors"))
+            torch.set_num_threads(choose_threads(options.threads, size))
         network = load_local(model, place, choose_dtype(dtype, place), options)
         cat = load_cat(codec, place, options)
         _check_fit(network, cat, model, codec)
@@ -81,7 +84,7 @@ class LocalEngine:
         """See the protocol."""
         rows = self._prompts.build(message, prefix)
         capacity = self.generator.capacity
-        # Speech takes about one frame for each character; less cannot be enough.
+        # Speech takes about one frame for each character; half of that cannot be enough.
         wanted = len(rows) + (message.tokens or len(message.text) // 2)
         if wanted > capacity:
             raise TextError(
@@ -105,7 +108,7 @@ def _check_fit(model: MossTTSLocal, codec: Cat, model_path: Path, codec_path: Pa
     quantizer, config = codec.config.quantizer_kwargs, model.config
     if quantizer.num_quantizers < config.n_vq or quantizer.codebook_size != config.audio_vocab_size:
         raise UnsupportedModel(
-            f"The codec {codec_path} does not belong to the model {model_path}: it has {quantizer.num_quantizers} "
-            f"codebooks of {quantizer.codebook_size}, the model speaks {config.n_vq} of {config.audio_vocab_size}. "
-            "Give the codec that the model was trained with."
+            f"The codec {codec_path} does not belong to the model {model_path}: it has "
+            f"{quantizer.num_quantizers} codebooks of {quantizer.codebook_size}, the model speaks "
+            f"{config.n_vq} of {config.audio_vocab_size}. Give the codec that the model was trained with."
         )

@@ -17,6 +17,9 @@ __all__ = ["Worker"]
 
 T = TypeVar("T")
 
+EXIT_TIMEOUT_S = 5.0
+"""How long the end of a program that forgot to close waits for the frame that is being made."""
+
 CLOSED = "The synthesizer is closed. Load a new one with StreamingSynthesizer.load()."
 
 
@@ -52,7 +55,7 @@ class Worker:
         self._loaded = self._loop.create_future()
         self._thread.start()
         # A thread that is inside the model when the interpreter shuts down aborts the process.
-        atexit.register(self._stop)
+        atexit.register(self._stop, EXIT_TIMEOUT_S)
         try:
             return await self._loaded
         except BaseException:
@@ -112,9 +115,9 @@ class Worker:
         self._is_closing = True
         self._wake.set()
 
-    def _stop(self) -> None:
+    def _stop(self, timeout_s: float | None = None) -> None:
         self._ask_to_stop()
-        self._thread.join()
+        self._thread.join(timeout_s)
         atexit.unregister(self._stop)
 
     def _run(self) -> None:

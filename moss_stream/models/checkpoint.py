@@ -77,7 +77,7 @@ class _Tensors:
                 f"{self.folder} lacks the weights file {path.name}. Download the checkpoint again."
             )
         with _opened(path) as file:
-            for key in file.keys():  # noqa: SIM118 - not a dict
+            for key in file.keys():
                 self.shapes[modern_name(key)] = tuple(file.get_slice(key).get_shape())
                 self._home[modern_name(key)] = path, key
 
@@ -106,7 +106,7 @@ class _opened:
 
     def __enter__(self) -> Any:
         try:
-            self._file = safe_open(self._path, framework="pt", device="cpu")  # type: ignore[no-untyped-call]
+            self._file = safe_open(self._path, framework="pt", device="cpu")
             return self._file.__enter__()
         except (SafetensorError, OSError) as error:
             raise CorruptCheckpoint(

@@ -135,12 +135,14 @@ class CatConfig(_Config):
         if "quantizer_kwargs" not in raw or "decoder_kwargs" not in raw:
             what = _name_of(raw) or "a speech model"
             raise UnsupportedModel(
-                f"{where} is not a codec but {what}. Give the MOSS-Audio-Tokenizer's folder or repository as codec."
+                f"{where} is not a codec but {what}. "
+                "Give the MOSS-Audio-Tokenizer's folder or repository as codec."
             )
         rate, channels = raw.get("sampling_rate"), raw.get("number_channels", 1)
         if rate != 24_000 or channels != 1:
             raise UnsupportedModel(
-                f"{where} is a codec of {rate} Hz and {channels} channel(s), probably MOSS-Audio-Tokenizer-v2. {SUPPORTED}"
+                f"{where} is a codec of {rate} Hz and {channels} channel(s), probably "
+                f"MOSS-Audio-Tokenizer-v2. {SUPPORTED}"
             )
         return _validate(cls, raw, where)
 

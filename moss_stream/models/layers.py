@@ -108,7 +108,7 @@ def rotary_table(length: int, dim: int, theta: float) -> tuple[Tensor, Tensor]:
 
 
 def rotate_half(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate `x` [B, T, H, D], whose halves are the real and imaginary parts, by `cos`, `sin` [B, T, 1, D]."""
+    """Rotate `x` [B, T, H, D], halves being real and imaginary parts, by `cos`, `sin` [B, T, 1, D]."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat([-second, first], dim=-1) * sin
 

@@ -53,7 +53,7 @@ class MossTTSLocal(nn.Module):
             [N, hidden].
         """
         flat = codes + self._codebook_rows[: codes.shape[1]]
-        audio = F.embedding_bag(flat, self.audio_embedding.flatten(0, 1), mode="sum")
+        audio = F.embedding(flat, self.audio_embedding.flatten(0, 1)).sum(dim=1)
         return F.embedding(text_ids, self.text_embedding) + audio
 
     def hidden(

@@ -179,7 +179,8 @@ def _convs(ours: str, theirs: list[str], inputs: int, outputs: int) -> Plan:
 def _fold(tensors: list[Tensor]) -> Tensor:
     """Join gain [out, 1, 1] and direction [out, in, 1] to a matrix [out, in]."""
     gain, direction = tensors
-    return (gain * direction / direction.norm(dim=(1, 2), keepdim=True)).squeeze(-1)
+    folded: Tensor = gain * direction / direction.norm(dim=(1, 2), keepdim=True)
+    return folded.squeeze(-1)
 
 
 def _fold_all(tensors: list[Tensor]) -> Tensor:

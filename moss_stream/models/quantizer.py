@@ -45,10 +45,9 @@ class ResidualQuantizer(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Sum what each code of [B, T, K] adds and project it: [B, T, output_dim]."""
-        b, t, k = codes.shape
-        flat = (codes + self._rows[:k]).view(b * t, k)
-        summed = F.embedding_bag(flat, self._contribution.flatten(0, 1), mode="sum")
-        projected: Tensor = self.output_proj(summed.view(b, t, -1))
+        flat = codes + self._rows[: codes.shape[2]]
+        summed = F.embedding(flat, self._contribution.flatten(0, 1)).sum(dim=2)
+        projected: Tensor = self.output_proj(summed)
         return projected
 
     def encode(self, x: Tensor, num_levels: int) -> Tensor:

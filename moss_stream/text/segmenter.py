@@ -7,9 +7,11 @@ from typing import Protocol
 
 __all__ = ["Segmenter", "SentenceSegmenter", "WholeSegmenter", "is_speakable"]
 
-# A sentence ends after . ! ? … and closing quotes when space follows, and right after the full
-# stops of scripts that put no space there.
-_END = re.compile(r"""[.!?…]["'”’)\]]*(?=\s)|[。！？｡۔।॥։።؟]["”’」』）】]*|\n""")
+# A sentence ends after . ! ? … and closing quotes when space follows, and after the full stops of
+# scripts that put no space there when something follows that does not close a quote.
+_END = re.compile(r"""[.!?…]["'”’)\]]*(?=\s)|[。！？｡۔।॥։።؟]["”’」』）】]*(?=[^"”’」』）】])|\n""")
+_MAX_END = 8
+"""Characters of a sentence end that may have been seen before the delta that completes it."""
 
 
 class Segmenter(Protocol):
@@ -28,22 +30,24 @@ class SentenceSegmenter:
     def __init__(self, min_chars: int = 20) -> None:
         self._min_chars = min_chars
         self._buffer = ""
+        self._scanned = 0
 
     def feed(self, delta: str) -> list[str]:
         """See `Segmenter`."""
         self._buffer += delta
         segments = []
         start = 0
-        for match in _END.finditer(self._buffer):
+        for match in _END.finditer(self._buffer, self._scanned):
             if match.end() - start >= self._min_chars and is_speakable(self._buffer[start : match.end()]):
                 segments.append(self._buffer[start : match.end()])
                 start = match.end()
         self._buffer = self._buffer[start:]
+        self._scanned = max(0, len(self._buffer) - _MAX_END)
         return segments
 
     def end(self) -> list[str]:
         """See `Segmenter`."""
-        rest, self._buffer = self._buffer, ""
+        rest, self._buffer, self._scanned = self._buffer, "", 0
         return [rest] if rest else []
 
 

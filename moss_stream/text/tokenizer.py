@@ -91,7 +91,9 @@ def _template(folder: Path) -> tuple[jinja2.Template, dict[str, Any]]:
             raise ModelNotFound(
                 f"{folder} has neither chat_template.jinja nor a chat_template in tokenizer_config.json."
             )
-        environment = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
         environment.filters["tojson"] = lambda value, **options: json.dumps(
             value, ensure_ascii=False, **options
         )
