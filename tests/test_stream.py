@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import numpy as np
 import pytest
@@ -91,23 +91,26 @@ async def endless(gate: threading.Semaphore) -> Pair:
     return await synthesizer_on(engine, EngineOptions(max_lead_ms=600_000)), engine
 
 
-async def leave(stream: SynthesisStream, way: str) -> None:
-    """Read two chunks of a stream and leave it in some way."""
+async def leave(stream: SynthesisStream, way: str, ready: Callable[[], Awaitable[None]]) -> None:
+    """Read two chunks of a stream, wait until it is time, and leave it in some way."""
     if way == "with":
         async with stream:
             async for chunk in stream:
                 if chunk.index == 1:
+                    await ready()
                     break
     elif way == "aclose":
         iterator = aiter(stream)
         await anext(iterator)
+        await ready()
         await iterator.aclose()  # type: ignore[attr-defined]
     else:
         async for chunk in stream:
-            if chunk.index == 1 and way == "cancel":
+            if chunk.index == 1:
+                await ready()
+                if way == "break":
+                    break
                 await stream.cancel()
-            elif chunk.index == 1 and way == "break":
-                break
 
 
 @pytest.mark.parametrize("way", ["break", "cancel", "aclose", "with", "task"])
@@ -115,12 +118,16 @@ async def test_however_a_stream_is_left_the_model_stops_within_a_frame(way: str)
     """Breaking out, cancel(), leaving `async with` and cancelling the task all stop the model."""
     gate = threading.Semaphore(3)  # the fourth frame is being made until the gate opens
     synth, engine = await endless(gate)
+
+    async def ready() -> None:
+        while engine.num_steps < 3:
+            await asyncio.sleep(0)
+        if way == "task":
+            leaving.cancel()
+            await asyncio.sleep(0)
+
     stream = synth.stream("A sentence that does not end.")
-    leaving = asyncio.create_task(leave(stream, way))
-    while engine.num_steps < 3:
-        await asyncio.sleep(0)
-    if way == "task":
-        leaving.cancel()
+    leaving = asyncio.create_task(leave(stream, way, ready))
     while stream._channel is None or not stream._channel.is_closed:
         await asyncio.sleep(0)
     gate.release(1000)
