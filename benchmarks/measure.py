@@ -48,7 +48,7 @@ def bandwidth_gb_s(device: torch.device) -> float:
 def _copy_gb_s(device: torch.device) -> float:
     source = torch.ones(100_000_000, dtype=torch.float32, device=device)
     target = torch.empty_like(source)
-    return 2 * source.nbytes / min(times_ms(lambda: target.copy_(source), 5, device)) / 1e6
+    return 2 * source.nbytes / statistics.median(times_ms(lambda: target.copy_(source), 9, device)) / 1e6
 
 
 def _products_gb_s(device: torch.device) -> float:
@@ -60,4 +60,4 @@ def _products_gb_s(device: torch.device) -> float:
     if device.type == "cpu" and torch.backends.mkldnn.is_available():
         layers = [PackedLinear(matrix) for matrix in matrices]
     with torch.inference_mode():
-        return size / min(times_ms(lambda: [layer(x) for layer in layers], 5, device)) / 1e6
+        return size / statistics.median(times_ms(lambda: [layer(x) for layer in layers], 9, device)) / 1e6

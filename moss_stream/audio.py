@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from moss_stream.errors import AudioError, SinkError
 
-__all__ = ["FRAME_S", "FRAME_SAMPLES", "SAMPLE_RATE_HZ", "Audio", "AudioChunk", "to_int16"]
+__all__ = ["FRAME_S", "FRAME_SAMPLES", "SAMPLE_RATE_HZ", "Audio", "AudioChunk"]
 
 SAMPLE_RATE_HZ = 24_000
 FRAME_SAMPLES = 1_920
@@ -78,12 +78,6 @@ class Audio:
                 f"{str(path)!r} cannot be written ({error}). "
                 "Choose another path, ending in .wav, .flac, .ogg or .mp3."
             ) from error
-
-
-def to_int16(samples: Samples) -> npt.NDArray[np.int16]:
-    """Convert floats in [-1, 1] to int16; what lies outside is clipped."""
-    scaled = np.clip(samples, -1.0, 1.0) * 32767.0
-    return np.round(scaled).astype(np.int16)
 
 
 def read_mono(source: str | Path | bytes) -> Samples:

@@ -73,9 +73,9 @@ def say(
                     model, codec=codec, device=device, dtype=dtype
                 )
             await stack.enter_async_context(synth)
-            # Only now: a model that cannot be loaded must not cost an earlier recording.
-            sinks = _open_sinks(output, play, console, stack)
-            await _speak(synth.stream(source, voice=voice, options=options), sinks, console)
+            stream = synth.stream(source, voice=voice, options=options)
+            # Only now: what cannot be spoken must not cost an earlier recording.
+            await _speak(stream, _open_sinks(output, play, console, stack), console)
 
     console = Console(stderr=True)
     with _errors(console):

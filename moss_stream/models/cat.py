@@ -7,106 +7,15 @@ chunking.
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moss_stream.models.cache import RingCache
+from moss_stream.models.cat_layers import CatTransformer, Patch
 from moss_stream.models.config import CatConfig, CatStage
-from moss_stream.models.layers import WideRotary, grouped_attention
 from moss_stream.models.quantizer import ResidualQuantizer
 
 __all__ = ["Cat", "CatDecoder", "CatEncoder", "CatState"]
-
-
-class CatLayer(nn.Module):
-    """A pre-norm transformer layer with layer scale."""
-
-    def __init__(self, stage: CatStage) -> None:
-        super().__init__()
-        d = stage.d_model
-        self.norm1, self.norm2 = nn.LayerNorm(d, eps=1e-5), nn.LayerNorm(d, eps=1e-5)
-        self.in_proj, self.out_proj = nn.Linear(d, 3 * d, bias=False), nn.Linear(d, d, bias=False)
-        self.linear1 = nn.Linear(d, stage.dim_feedforward, bias=False)
-        self.linear2 = nn.Linear(stage.dim_feedforward, d, bias=False)
-        self.scale1, self.scale2 = nn.Parameter(torch.empty(d)), nn.Parameter(torch.empty(d))
-
-
-class CatTransformer(nn.Module):
-    """A stack of layers over a sliding window, with projections in and out where widths differ."""
-
-    def __init__(self, stage: CatStage, window: int) -> None:
-        super().__init__()
-        self.window = window
-        self.heads, self.head_dim = stage.num_heads, stage.d_model // stage.num_heads
-        self.max_period = stage.max_period
-        widths = stage.input_dimension, stage.d_model, stage.output_dimension
-        self.input_proj = (
-            nn.Linear(widths[0], widths[1], bias=False) if widths[0] != widths[1] else nn.Identity()
-        )
-        self.output_proj = (
-            nn.Linear(widths[1], widths[2], bias=False) if widths[1] != widths[2] else nn.Identity()
-        )
-        self.layers = nn.ModuleList(CatLayer(stage) for _ in range(stage.num_layers))
-
-    def prepare(self) -> None:
-        """Make the rotary table; needed once before use."""
-        device = cast(CatLayer, self.layers[0]).scale1.device
-        self._rotary = WideRotary(self.head_dim, self.max_period, device)
-
-    def new_cache(self, batch: int, max_chunk: int) -> RingCache:
-        """Return an empty ring for chunks of up to `max_chunk` positions."""
-        scale = cast(CatLayer, self.layers[0]).scale1
-        return RingCache(
-            len(self.layers),
-            batch,
-            self.heads,
-            self.window,
-            max_chunk,
-            self.head_dim,
-            scale.device,
-            scale.dtype,
-        )
-
-    def forward(self, x: Tensor, cache: RingCache) -> Tensor:
-        """Run a chunk [B, T, input] through the stack: [B, T, output]. Does not advance the cache."""
-        x = self.input_proj(x)
-        b, t, _ = x.shape
-        positions = cache.positions(t)
-        mask, (cos, sin) = cache.mask(positions), self._rotary.tables(positions)
-        for index, module in enumerate(self.layers):
-            layer = cast(CatLayer, module)
-            q, k, v = layer.in_proj(layer.norm1(x)).view(b, t, 3, self.heads, self.head_dim).unbind(2)
-            keys, values = cache.write(index, positions, WideRotary.rotate(k, cos, sin), v)
-            attended = grouped_attention(WideRotary.rotate(q, cos, sin), keys, values, mask)
-            x = x + layer.scale1 * layer.out_proj(attended)
-            x = x + layer.scale2 * layer.linear2(F.gelu(layer.linear1(layer.norm2(x))))
-        out: Tensor = self.output_proj(x)
-        return out
-
-
-class Patch(nn.Module):
-    """Fold `size` neighbouring positions into channels (encoder), or unfold them (decoder)."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size = size
-
-    def fold(self, x: Tensor) -> Tensor:
-        """[B, T * size, C] to [B, T, C * size]."""
-        b, t, c = x.shape
-        return (
-            x.view(b, t // self.size, self.size, c).transpose(2, 3).reshape(b, t // self.size, c * self.size)
-        )
-
-    def unfold(self, x: Tensor) -> Tensor:
-        """[B, T, C * size] to [B, T * size, C]."""
-        b, t, c = x.shape
-        return (
-            x.view(b, t, c // self.size, self.size).transpose(2, 3).reshape(b, t * self.size, c // self.size)
-        )
 
 
 class CatState:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import re
 from pathlib import Path
@@ -98,7 +97,6 @@ def _template(folder: Path) -> tuple[jinja2.Template, dict[str, Any]]:
             value, ensure_ascii=False, **options
         )
         environment.globals["raise_exception"] = _raise
-        environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
         template = environment.from_string(source)
     except (ValueError, jinja2.TemplateError) as error:
         raise CorruptCheckpoint(f"The chat template of {folder} cannot be used ({error}).") from error
