@@ -1,0 +1,1 @@
+"""The recipe of the embedded voice: corpus, codec, speech model, export. Not part of the wheel."""

@@ -1,0 +1,62 @@
+"""The sizes and choices of a voice, read from one small file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["CodecSettings", "CorpusSettings", "VoiceSettings"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusSettings(_Settings):
+    """What is spoken, and by whom."""
+
+    voices: tuple[str, ...]
+    """flite's names of the voices."""
+    hours_per_voice: float
+    held_out: int
+    """Sentences kept for evaluation; no voice speaks them in training."""
+    seed: int = 0
+
+
+class CodecSettings(_Settings):
+    """The shape and the training of the codec."""
+
+    widths: tuple[int, int, int, int]
+    """Of the transformers at 100, 50, 25 and 12.5 Hz."""
+    layers: tuple[int, int, int, int]
+    num_codebooks: int
+    codebook_size: int
+    codebook_dim: int
+    rvq_dim: int
+    steps: int
+    warmup_steps: int
+    batch: int
+    crop_frames: int
+    """Length of a training crop in frames of 80 ms."""
+    matrix_rate: float
+    """Peak learning rate of the matrices (Muon)."""
+    other_rate: float
+    """Peak learning rate of everything else (AdamW)."""
+
+
+class VoiceSettings(_Settings):
+    """Everything about a voice."""
+
+    corpus: CorpusSettings
+    codec: CodecSettings
+
+    @classmethod
+    def read(cls, path: Path) -> VoiceSettings:
+        """Read a TOML file.
+
+        Raises:
+            pydantic.ValidationError: A value is missing, unknown or of the wrong type.
+        """
+        return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
