@@ -22,7 +22,8 @@ def root(tmp_path: Path) -> Path:
     for folder in ("wordnet", "games/fortunes", "doc/jargon-text"):
         (share / folder).mkdir(parents=True)
     (share / "wordnet/data.noun").write_text(NOUNS)
-    (share / "games/fortunes/wisdom").write_text("A stitch in time saves nine. Or so they say!\n%\n!!! $$$ ###\n%\n")
+    fortune = "A stitch in time saves nine. Or so they say!\n%\n!!! $$$ ###\n%\n"
+    (share / "games/fortunes/wisdom").write_text(fortune)
     (share / "games/fortunes/wisdom.dat").write_bytes(b"\x00\x01")
     jargon = "The word hacker has several meanings. It is old.\n\nFOO BAR BAZ QUUX IS SHOUTED."
     (share / "doc/jargon-text/jargon.txt.gz").write_bytes(gzip.compress(jargon.encode()))

@@ -97,7 +97,8 @@ class CodecTrainer:
 
     def _set_rates(self) -> None:
         done = min(1.0, self.step / self.settings.steps)
-        factor = min(1.0, (self.step + 1) / self.settings.warmup_steps) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+        rising = min(1.0, (self.step + 1) / self.settings.warmup_steps)
+        factor = rising * (0.02 + 0.49 * (1 + math.cos(math.pi * done)))
         rates = self.settings.matrix_rate, self.settings.other_rate
         for optimiser, rate in zip(self.optimisers, rates, strict=True):
             optimiser.param_groups[0]["lr"] = rate * factor
