@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["CodecSettings", "CorpusSettings", "VoiceSettings"]
+__all__ = ["CodecSettings", "CorpusSettings", "SpeechSettings", "VoiceSettings"]
 
 
 class _Settings(BaseModel):
@@ -46,11 +46,34 @@ class CodecSettings(_Settings):
     """Peak learning rate of everything else (AdamW)."""
 
 
+class SpeechSettings(_Settings):
+    """The shape and the training of the speech model."""
+
+    layers: int
+    hidden: int
+    inner: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    depth_layers: int
+    depth_hidden: int
+    depth_inner: int
+    bridge: int
+    """Inner width of the MLPs between backbone and depth transformer."""
+    steps: int
+    warmup_steps: int
+    batch_rows: int
+    """Rows of a batch, padding included."""
+    matrix_rate: float
+    other_rate: float
+
+
 class VoiceSettings(_Settings):
     """Everything about a voice."""
 
     corpus: CorpusSettings
     codec: CodecSettings
+    speech: SpeechSettings
 
     @classmethod
     def read(cls, path: Path) -> VoiceSettings:

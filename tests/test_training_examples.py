@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from golden_data import CPU
+from test_training_speech import TINY, make
+
+from moss_stream.text.prompt import PromptBuilder
+from moss_stream.text.tokenizer import ChatTokenizer
+from training.encode import read_codes, write_codes
+from training.examples import Examples, Utterance, collate
+from training.train_speech import Batches, SpeechTrainer
+
+
+def utterances(value: int) -> list[Utterance]:
+    """Sentences whose codes are one number, so that a voice can be told by its codes."""
+    texts = ["One short sentence.", "And another one, a little longer.", "The last one of all."]
+    return [Utterance(text, np.full((3 + i, 4), value)) for i, text in enumerate(texts)]
+
+
+def examples(folder: Path) -> tuple[Examples, SpeechTrainer]:
+    config = make(folder).config
+    builder = PromptBuilder(config, ChatTokenizer(folder))
+    voices = [utterances(1), utterances(2), utterances(3)]
+    return Examples(voices, builder, config), SpeechTrainer(TINY, config, CPU)
+
+
+def test_examples_are_prompts_with_their_answers(tmp_path: Path) -> None:
+    """Each example ends with the end of audio, and what follows its prompt is one voice throughout."""
+    drawn, trainer = examples(tmp_path)
+    config = trainer.model.config
+    cloned = 0
+    for number in range(60):
+        example = drawn.draw(number)
+        answer = example.rows[example.prompt_length :]
+        assert answer[-1, 0] == config.audio_end_token_id and (answer[-1, 1:] == 16).all()
+        assert (answer[:-1, 0] == config.audio_assistant_gen_slot_token_id).all()
+        voice = set(answer[:-1, 1:].flatten().tolist())
+        heard = example.rows[: example.prompt_length]
+        reference = heard[heard[:, 0] == config.audio_user_slot_token_id][:, 1:]
+        cloned += len(reference) > 0
+        assert voice == (set(reference.flatten().tolist()) or {1})
+    assert 15 < cloned < 45
+
+
+def test_an_example_is_the_same_every_time(tmp_path: Path) -> None:
+    """A training that was stopped goes on with the examples it would have seen."""
+    drawn, _ = examples(tmp_path)
+    np.testing.assert_array_equal(drawn.draw(5).rows, drawn.draw(5).rows)
+    assert len({drawn.draw(number).rows.tobytes() for number in range(20)}) > 10
+
+
+def test_padding_is_not_learned(tmp_path: Path) -> None:
+    """In a batch each answer is learned whole, its end included, and nothing else."""
+    drawn, _ = examples(tmp_path)
+    batch = [drawn.draw(number) for number in range(5)]
+    rows, wanted = collate(batch, [0, 16, 16, 16, 16])
+    answers = [len(example.rows) - example.prompt_length for example in batch]
+    assert wanted.sum(1).tolist() == answers and rows.shape[:2] == wanted.shape
+
+
+def test_the_speech_model_learns(tmp_path: Path) -> None:
+    """A few steps lower the loss; a restored trainer takes the same next step."""
+    drawn, trainer = examples(tmp_path)
+    batches = Batches(drawn, [0, 16, 16, 16, 16], 600)
+    losses = [trainer.train_step(batches.batch(0))["loss"] for _ in range(12)]
+    assert losses[-1] < 0.9 * losses[0]
+    other = SpeechTrainer(TINY, trainer.model.config, CPU)
+    other.restore(trainer.state())
+    steps = []
+    for each in (trainer, other):
+        torch.manual_seed(3)
+        steps.append(each.train_step(batches.batch(1))["loss"])
+    assert steps[0] == steps[1]
+
+
+def test_codes_survive_the_disk(tmp_path: Path) -> None:
+    """What was encoded is read back as it was, texts of any script included."""
+    wanted = [*utterances(5), Utterance("Grüße, 世界!", np.arange(8).reshape(2, 4))]
+    write_codes(wanted, tmp_path / "codes.npz")
+    for a, b in zip(wanted, read_codes(tmp_path / "codes.npz"), strict=True):
+        assert a.text == b.text
+        np.testing.assert_array_equal(a.codes, b.codes)

@@ -1,0 +1,78 @@
+"""Encode the corpus with the trained codec, by the package's own encoder.
+
+    python -m training.encode WORK [--settings training/voice.toml] [--device auto]
+
+Writes WORK/codes/VOICE.npz; a voice that is there is not encoded again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from moss_stream.config import EngineOptions
+from moss_stream.engine.device import choose_device
+from moss_stream.models.cat import Cat
+from moss_stream.models.checkpoint import load_cat
+from training.corpus import Corpus
+from training.examples import Utterance
+from training.settings import VoiceSettings
+
+__all__ = ["encode", "read_codes"]
+
+
+def encode(corpus: Corpus, codec: Cat, device: torch.device) -> list[Utterance]:
+    """Return each sentence with the codes of its whole frames."""
+    utterances = []
+    for index, text in enumerate(corpus.texts):
+        samples = corpus.samples[corpus.starts[index] : corpus.starts[index + 1]]
+        wave = torch.from_numpy(samples.astype(np.float32) / 32768).to(device)
+        utterances.append(Utterance(text, codec.encode(wave).cpu().numpy()))
+    return utterances
+
+
+def write_codes(utterances: list[Utterance], file: Path) -> None:
+    """Write utterances to one file."""
+    part = file.with_suffix(".part.npz")
+    np.savez(
+        part,
+        codes=np.concatenate([utterance.codes for utterance in utterances]).astype(np.int16),
+        lengths=np.array([len(utterance.codes) for utterance in utterances]),
+        texts=np.frombuffer(json.dumps([u.text for u in utterances]).encode(), dtype=np.uint8),
+    )
+    part.rename(file)
+
+
+def read_codes(file: Path) -> list[Utterance]:
+    """Read what `write_codes` wrote."""
+    data = np.load(file)
+    texts = json.loads(data["texts"].tobytes())
+    parts = np.split(data["codes"].astype(np.int64), np.cumsum(data["lengths"])[:-1])
+    return [Utterance(text, codes) for text, codes in zip(texts, parts, strict=True)]
+
+
+def main() -> None:
+    """Parse the command line and encode."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--settings", type=Path, default=Path(__file__).with_name("voice.toml"))
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args()
+    device = choose_device(args.device)
+    codec = load_cat(args.work / "codec" / "export", device, EngineOptions())
+    (args.work / "codes").mkdir(exist_ok=True)
+    for voice in VoiceSettings.read(args.settings).corpus.voices:
+        file = args.work / "codes" / f"{voice}.npz"
+        if not file.exists():
+            write_codes(encode(Corpus.open(args.work / "corpus" / voice), codec, device), file)
+            print(f"{voice}: encoded", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""MossTTSLocal for training: the modules of the on-disk format, with gradients and without caches.
+
+Parameter names are those of a checkpoint, so exporting is saving.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from moss_stream.models.config import LocalConfig, TransformerConfig
+from moss_stream.models.layers import rotary_table, rotate_half
+from training.settings import SpeechSettings
+
+__all__ = ["TrainableLocal", "local_config"]
+
+CODEBOOK_WEIGHTS = (3.0, 3.0, 3.0, 2.0, 2.0, 2.0)
+"""Loss weights of the first codebooks; the others weigh 1."""
+IGNORED = -100
+
+
+def local_config(
+    s: SpeechSettings, ids: dict[str, int], vocab_size: int, codebooks: tuple[int, int]
+) -> dict[str, Any]:
+    """Return the config.json of a speech model of these sizes.
+
+    Args:
+        s: Sizes.
+        ids: Of the special tokens.
+        vocab_size: Of the tokenizer.
+        codebooks: How many the codec has, and their size.
+    """
+    language = {
+        "model_type": "qwen3",
+        "hidden_size": s.hidden,
+        "intermediate_size": s.inner,
+        "num_hidden_layers": s.layers,
+        "num_attention_heads": s.heads,
+        "num_key_value_heads": s.kv_heads,
+        "head_dim": s.head_dim,
+        "vocab_size": vocab_size,
+        "max_position_embeddings": 8192,
+        "rms_norm_eps": 1e-6,
+        "hidden_act": "silu",
+        "rope_parameters": {"rope_type": "default", "rope_theta": 100_000},
+        "tie_word_embeddings": False,
+    }
+    return {
+        "architectures": ["MossTTSDelayModel"],
+        "model_type": "moss_tts_delay",
+        "language_config": language,
+        "hidden_size": s.hidden,
+        "vocab_size": vocab_size,
+        "n_vq": codebooks[0],
+        "audio_vocab_size": codebooks[1],
+        "audio_pad_code": codebooks[1],
+        "sampling_rate": 24_000,
+        "local_num_layers": s.depth_layers,
+        "local_hidden_size": s.depth_hidden,
+        "local_ffn_hidden_size": s.depth_inner,
+        "additional_mlp_ffn_hidden_size": s.bridge,
+        "pad_token_id": ids["<|endoftext|>"],
+        "im_start_token_id": ids["<|im_start|>"],
+        "im_end_token_id": ids["<|im_end|>"],
+        "audio_start_token_id": ids["<|audio_start|>"],
+        "audio_end_token_id": ids["<|audio_end|>"],
+        "audio_user_slot_token_id": ids["<|audio_user_slot|>"],
+        "audio_assistant_gen_slot_token_id": ids["<|audio_gen_slot|>"],
+        "audio_assistant_delay_slot_token_id": ids["<|audio_delay_slot|>"],
+    }
+
+
+class _Norm(nn.Module):
+    """RMSNorm in float32, whatever the transformers compute in."""
+
+    def __init__(self, dim: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x.float(), self.weight.shape, self.weight, self.eps)
+
+
+class _MLP(nn.Module):
+    def __init__(self, inputs: int, inner: int, outputs: int) -> None:
+        super().__init__()
+        self.gate_proj, self.up_proj = (nn.Linear(inputs, inner, bias=False) for _ in range(2))
+        self.down_proj = nn.Linear(inner, outputs, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return out
+
+
+class _Attention(nn.Module):
+    def __init__(self, c: TransformerConfig) -> None:
+        super().__init__()
+        self.head_dim = c.head_dim
+        self.q_proj = nn.Linear(c.hidden_size, c.num_attention_heads * c.head_dim, bias=False)
+        self.k_proj = nn.Linear(c.hidden_size, c.num_key_value_heads * c.head_dim, bias=False)
+        self.v_proj = nn.Linear(c.hidden_size, c.num_key_value_heads * c.head_dim, bias=False)
+        self.o_proj = nn.Linear(c.num_attention_heads * c.head_dim, c.hidden_size, bias=False)
+        self.q_norm, self.k_norm = (_Norm(c.head_dim, eps=c.rms_norm_eps) for _ in range(2))
+
+    def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+        b, t, _ = x.shape
+        q = self.q_norm(self.q_proj(x).view(b, t, -1, self.head_dim))
+        k = self.k_norm(self.k_proj(x).view(b, t, -1, self.head_dim))
+        v = self.v_proj(x).view(b, t, -1, self.head_dim)
+        if rotary is not None:
+            q, k = rotate_half(q, *rotary), rotate_half(k, *rotary)
+        q, k, v = (y.to(v.dtype).transpose(1, 2) for y in (q, k, v))
+        out = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        projected: Tensor = self.o_proj(out.transpose(1, 2).reshape(b, t, -1))
+        return projected
+
+
+class _Layer(nn.Module):
+    def __init__(self, c: TransformerConfig) -> None:
+        super().__init__()
+        self.input_layernorm = _Norm(c.hidden_size, eps=c.rms_norm_eps)
+        self.self_attn = _Attention(c)
+        self.post_attention_layernorm = _Norm(c.hidden_size, eps=c.rms_norm_eps)
+        self.mlp = _MLP(c.hidden_size, c.intermediate_size, c.hidden_size)
+
+    def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), rotary)
+        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        return out
+
+
+class _Stack(nn.Module):
+    def __init__(self, c: TransformerConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(_Layer(c) for _ in range(c.num_hidden_layers))
+        self.norm = _Norm(c.hidden_size, eps=c.rms_norm_eps)
+
+    def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+        for layer in self.layers:
+            x = layer(x, rotary)
+        out: Tensor = self.norm(x)
+        return out
+
+
+class TrainableLocal(nn.Module):
+    """Backbone, depth transformer and heads with gradients."""
+
+    def __init__(self, config: LocalConfig) -> None:
+        super().__init__()
+        self.config = config
+        language, depth, inner = config.language_config, config.depth, config.additional_mlp_ffn_hidden_size
+        sizes = [language.vocab_size] + [config.audio_vocab_size + 1] * config.n_vq
+        self.model = nn.Module()
+        self.model.embedding_list = nn.ModuleList(nn.Embedding(size, language.hidden_size) for size in sizes)
+        self.model.language_model = _Stack(language)
+        self.local_transformer = _Stack(depth)
+        self.speech_embedding_to_local_mlp = _MLP(language.hidden_size, inner, depth.hidden_size)
+        self.local_to_speech_embedding_mlps = nn.ModuleList(
+            _MLP(depth.hidden_size, inner, language.hidden_size) for _ in sizes
+        )
+        self.layer_norm_before_lm_heads = nn.ModuleList(_Norm(language.hidden_size, eps=1e-6) for _ in sizes)
+        self.lm_heads = nn.ModuleList(nn.Linear(language.hidden_size, size, bias=False) for size in sizes)
+        cos, sin = rotary_table(language.max_position_embeddings, language.head_dim, language.rope_theta)
+        self._rotary = cos[:, None], sin[:, None]
+        self.apply(_initialise)
+
+    def logits(self, rows: Tensor, wanted: Tensor, n_vq: int) -> list[Tensor]:
+        """Return the logits of every channel for the rows after the wanted positions, teacher-forced.
+
+        Args:
+            rows: [B, T, 1 + Nq].
+            wanted: [B, T] bool: the positions whose next row is predicted.
+            n_vq: How many codebooks are embedded and predicted.
+
+        Returns:
+            1 + n_vq tensors [N, V], N being the number of wanted positions.
+        """
+        states = self._backbone(rows, n_vq)[wanted]  # [N, hidden]
+        following = rows.roll(-1, dims=1)[wanted]  # [N, 1 + Nq]
+        tables = cast(nn.ModuleList, self.model.embedding_list)
+        inputs = [states] + [tables[i](following[:, i]) for i in range(n_vq)]
+        x = self.local_transformer(self.speech_embedding_to_local_mlp(torch.stack(inputs, dim=1)), None)
+        parts = zip(
+            self.local_to_speech_embedding_mlps, self.layer_norm_before_lm_heads, self.lm_heads, strict=True
+        )
+        return [head(norm(mlp(x[:, i]))) for i, (mlp, norm, head) in enumerate(parts) if i <= n_vq]
+
+    def loss(self, rows: Tensor, wanted: Tensor, n_vq: int) -> tuple[Tensor, list[float]]:
+        """Return the weighted loss and the losses of the channels.
+
+        The codes of a row that ends the audio are not audio: only its text id is learned.
+        """
+        following = rows.roll(-1, dims=1)[wanted]
+        is_end = following[:, 0] == self.config.audio_end_token_id
+        losses, weights = [], []
+        for channel, logits in enumerate(self.logits(rows, wanted, n_vq)):
+            target = following[:, channel]
+            if channel > 0:
+                target = target.masked_fill(is_end, IGNORED)
+            losses.append(F.cross_entropy(logits.float(), target, ignore_index=IGNORED))
+            weights.append(1.0 if channel == 0 else ([*CODEBOOK_WEIGHTS, *[1.0] * n_vq])[channel - 1])
+        total = torch.stack([w * loss for w, loss in zip(weights, losses, strict=True)]).sum() / sum(weights)
+        return total, [float(loss.detach()) for loss in losses]
+
+    def _backbone(self, rows: Tensor, n_vq: int) -> Tensor:
+        tables = cast(nn.ModuleList, self.model.embedding_list)
+        x = torch.stack([tables[i](rows[..., i]) for i in range(1 + n_vq)]).sum(0)
+        cos, sin = (table[: rows.shape[1]].to(x.device) for table in self._rotary)
+        states: Tensor = cast(_Stack, self.model.language_model)(x, (cos, sin))
+        return states
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, (nn.Linear, nn.Embedding)):
+        nn.init.normal_(module.weight, std=0.02)

@@ -1,0 +1,132 @@
+"""Train the speech model.
+
+    python -m training.train_speech WORK [--settings training/voice.toml] [--device auto] [--minutes 60]
+
+Reads WORK/codes and WORK/codec/export, keeps its state in WORK/speech/state.pt, which the next run takes
+up again, and writes the checkpoint to WORK/speech/export.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moss_stream.engine.device import choose_device
+from moss_stream.hub import read_json
+from moss_stream.models.config import CatConfig, LocalConfig
+from moss_stream.text.prompt import PromptBuilder
+from moss_stream.text.tokenizer import ChatTokenizer
+from training.encode import read_codes
+from training.examples import Example, Examples, collate
+from training.export import export_checkpoint
+from training.loop import Optimisers, run
+from training.settings import SpeechSettings, VoiceSettings
+from training.speech_model import TrainableLocal, local_config
+from training.tokenizer import write_tokenizer
+
+__all__ = ["Batches", "SpeechTrainer"]
+
+VOCAB_SIZE = 320
+"""256 bytes, the special tokens and those of the template, and room for a few more."""
+
+
+class SpeechTrainer:
+    """The model, its optimisers and their state.
+
+    Args:
+        settings: Sizes and rates.
+        config: The config.json of the model.
+        device: To train on; the transformers run in bfloat16.
+    """
+
+    def __init__(self, settings: SpeechSettings, config: LocalConfig, device: torch.device) -> None:
+        torch.manual_seed(0)
+        self.device = device
+        self.model = TrainableLocal(config).to(device)
+        rates = settings.matrix_rate, settings.other_rate
+        self.optimisers = Optimisers(self.model, _is_matrix, rates, settings.steps, settings.warmup_steps)
+        self.step = 0
+
+    def train_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
+        """Learn from rows and the positions to learn at; return the losses.
+
+        Half of the batches use all codebooks, the others some number of them.
+        """
+        rows, wanted = (part.to(self.device) for part in batch)
+        n_vq = self.model.config.n_vq
+        if torch.rand(()) < 0.5:
+            n_vq = int(torch.randint(1, n_vq + 1, ()))
+        with torch.autocast(self.device.type, torch.bfloat16):
+            loss, losses = self.model.loss(rows, wanted, n_vq)
+        self.optimisers.step(loss, self.step)
+        self.step += 1
+        return {"loss": float(loss.detach()), "text": losses[0], "first": losses[1]}
+
+    def state(self) -> dict[str, Any]:
+        """Return everything a later run needs to go on."""
+        return {"model": self.model.state_dict(), "optimisers": self.optimisers.state(), "step": self.step}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.model.load_state_dict(state["model"])
+        self.optimisers.restore(state["optimisers"])
+        self.step = state["step"]
+
+
+def _is_matrix(name: str) -> bool:
+    return "embedding_list" not in name and "lm_heads" not in name
+
+
+class Batches:
+    """Fills batches with examples of similar length, up to a number of rows."""
+
+    def __init__(self, examples: Examples, pad_row: list[int], rows: int) -> None:
+        self._examples, self._pad_row, self._rows = examples, pad_row, rows
+
+    def batch(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return batch `number`."""
+        drawn = sorted(
+            (self._examples.draw(number * 64 + i) for i in range(64)), key=lambda example: len(example.rows)
+        )
+        chosen: list[Example] = []
+        start = number * 7 % 48  # another range of lengths each time
+        for example in drawn[start:]:
+            if (len(chosen) + 1) * len(example.rows) > self._rows and chosen:
+                break
+            chosen.append(example)
+        return collate(chosen, self._pad_row)
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--settings", type=Path, default=Path(__file__).with_name("voice.toml"))
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--minutes", type=float, default=1e9)
+    args = parser.parse_args()
+    settings = VoiceSettings.read(args.settings)
+    folder: Path = args.work / "speech"
+    quantizer = CatConfig.parse(
+        read_json(args.work / "codec" / "export", "config.json"), "the codec"
+    ).quantizer_kwargs
+    ids = write_tokenizer(folder / "export")
+    raw = local_config(settings.speech, ids, VOCAB_SIZE, (quantizer.num_quantizers, quantizer.codebook_size))
+    config = LocalConfig.parse(raw, "the settings")
+    trainer = SpeechTrainer(settings.speech, config, choose_device(args.device))
+    builder = PromptBuilder(config, ChatTokenizer(folder / "export"))
+    voices = [read_codes(args.work / "codes" / f"{voice}.npz") for voice in settings.corpus.voices]
+    pad_row = [config.pad_token_id, *[config.audio_pad_code] * config.n_vq]
+    batches = Batches(Examples(voices, builder, config), pad_row, settings.speech.batch_rows)
+    run(trainer, batches.batch, folder / "state.pt", settings.speech.steps, args.minutes)
+    export_checkpoint(trainer.model, raw, folder / "export")
+
+
+if __name__ == "__main__":
+    main()
