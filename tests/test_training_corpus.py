@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from training.settings import VoiceSettings
-from training.text import held_out, sentences
+from training.text import held_out, number_texts, sentences, short_texts
 
 NOUNS = """\
   1 This software and database is being provided
@@ -41,6 +41,16 @@ def test_sentences_are_clean_and_come_from_every_source(root: Path) -> None:
         "Or so they say!",
         "The word hacker has several meanings.",
     }
+
+
+def test_short_and_number_texts(root: Path) -> None:
+    """One word alone, and numbers in figures and in words, are spoken too."""
+    entries = "".join(f"{word} n 1 0 1 0 00001\n" for word in ("ice", "ice_cream", "x1", "o'clock", "moon"))
+    (root / "usr/share/wordnet/index.noun").write_text(entries)
+    assert {text.strip(".!?") for text in short_texts(root, 0, 3)} == {"Ice", "Ice cream", "Moon"}
+    texts = number_texts(0, 50)
+    assert any(any(c.isdigit() for c in text) for text in texts)
+    assert any(not any(c.isdigit() for c in text) for text in texts)
 
 
 def test_the_order_depends_on_the_seed_alone(root: Path) -> None:

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("pocketsphinx", reason="needs the extra training")
-
 from training.recognise import error_rate, spoken_words, word_errors
 
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from moss_stream.audio import SAMPLE_RATE_HZ, read_mono
 from training.packages import unpack
 from training.settings import VoiceSettings
-from training.text import held_out, sentences
+from training.text import held_out, number_texts, sentences, short_texts
 
 __all__ = ["Corpus", "Flite", "build"]
 
@@ -94,6 +94,8 @@ def build(work: Path, settings: VoiceSettings, debs: Path | None = None) -> None
     per_voice = len(train) // len(options.voices)
     for index, voice in enumerate(options.voices):
         texts = _hours(train[index * per_voice : (index + 1) * per_voice], options.hours_per_voice)
+        extra, seed = len(texts) // 12, options.seed + 1 + index
+        texts += short_texts(root, seed, extra) + number_texts(seed, extra)
         folder = work / "corpus" / voice
         folder.mkdir(exist_ok=True)
         for number in range(0, len(texts), SHARD):

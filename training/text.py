@@ -8,10 +8,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["held_out", "sentences"]
+from num2words import num2words
+
+__all__ = ["held_out", "number_texts", "sentences", "short_texts"]
 
 MIN_CHARS, MAX_CHARS = 15, 150
 _SPEAKABLE = re.compile(r"[A-Za-z0-9 ,.;:!?'\"()\-]+")
+_NUMBER_SENTENCES = (
+    "{}.",
+    "Number {}.",
+    "There are {} of them.",
+    "It is {} miles from here.",
+    "The answer is {}, I think.",
+    "Please wait {} minutes.",
+)
 _QUOTED = re.compile(r'"([^"]+)"')
 _ENDS = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"])")
 
@@ -31,6 +41,28 @@ def sentences(root: Path, seed: int) -> list[str]:
 def held_out(all_sentences: list[str], count: int) -> tuple[list[str], list[str]]:
     """Split off `count` sentences for evaluation: (training, evaluation)."""
     return all_sentences[count:], all_sentences[:count]
+
+
+def short_texts(root: Path, seed: int, count: int) -> list[str]:
+    """Return utterances of one or two words, from WordNet's entries, with and without punctuation."""
+    words = []
+    for line in _lines(root / "usr/share/wordnet/index.noun"):
+        word = line.partition(" ")[0].replace("_", " ")
+        if re.fullmatch(r"[a-z]{2,12}( [a-z]{2,12})?", word):
+            words.append(word)
+    choose = random.Random(seed)
+    return [word.capitalize() + choose.choice([".", "!", "?", ""]) for word in choose.sample(words, count)]
+
+
+def number_texts(seed: int, count: int) -> list[str]:
+    """Return sentences with a number, written in figures or in words."""
+    choose = random.Random(seed)
+    texts = []
+    for _ in range(count):
+        number = choose.choice([choose.randrange(10), choose.randrange(100), choose.randrange(10_000)])
+        written = str(number) if choose.random() < 0.5 else num2words(number).replace(",", "")
+        texts.append(choose.choice(_NUMBER_SENTENCES).format(written))
+    return texts
 
 
 def _raw(share: Path) -> Iterator[str]:
