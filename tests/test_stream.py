@@ -169,6 +169,22 @@ async def test_cancel_before_the_first_frame_and_before_the_start(fake: Pair) ->
     assert engine.log == []
 
 
+async def test_a_stream_that_waits_for_its_turn_can_be_cancelled(fake: Pair) -> None:
+    """Cancelling does not wait for the stream that is being spoken, and that one goes on."""
+    synth, engine = fake
+
+    async def silence() -> AsyncIterator[str]:
+        await asyncio.Event().wait()
+        yield "never"
+
+    async with synth.stream(silence()) as first, synth.stream("Second.") as second:
+        await second.cancel()
+        assert [chunk async for chunk in second] == []
+        await first.cancel()
+    assert engine.log == []
+    assert len([chunk async for chunk in synth.stream("Third.")]) == 4
+
+
 async def test_a_slow_consumer_halts_the_model() -> None:
     """Nothing is made further ahead than the bound."""
     engine = FakeEngine(frames_per_segment=1000)

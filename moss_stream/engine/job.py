@@ -49,6 +49,11 @@ class SpeechJob:
         self.is_over = False
 
     @property
+    def is_abandoned(self) -> bool:
+        """Whether the consumer has gone, or the stream has failed."""
+        return self._channel.is_closed or self.is_over
+
+    @property
     def num_waiting(self) -> int:
         """Segments that are not begun yet."""
         return len(self._segments)
@@ -70,6 +75,11 @@ class SpeechJob:
         self.is_over = True
         self._channel.finish(error)
 
+    def finish(self) -> None:
+        """End the stream. From the engine's thread."""
+        self.is_over = True
+        self._channel.finish()
+
     def advance(self, engine: Engine) -> bool:
         """Do the next step, a prefill or a frame; return whether there was one to do."""
         try:
@@ -79,8 +89,8 @@ class SpeechJob:
             return True
 
     def _advance(self, engine: Engine) -> bool:
-        if self._channel.is_closed or self.is_over:
-            self._finish()
+        if self.is_abandoned:
+            self.finish()
             return True
         if self._frames_left:
             return self._channel.has_room and self._frame(engine)
@@ -129,11 +139,7 @@ class SpeechJob:
         if self._num_chunks == 0:
             raise NoAudio("The model ended at once and spoke nothing. Try another seed or a longer text.")
         self._put(b"", is_final=True)
-        self._finish()
-
-    def _finish(self) -> None:
-        self.is_over = True
-        self._channel.finish()
+        self.finish()
 
     def _put(self, pcm: bytes, is_final: bool) -> None:
         duration_s = 0.0 if is_final else FRAME_S

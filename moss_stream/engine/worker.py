@@ -134,6 +134,7 @@ class Worker:
         while not self._is_closing:
             while self._calls:
                 self._calls.popleft()(engine)
+            self._drop_abandoned()
             if current is None and self._streams:
                 current = self._streams.popleft()
             if current is not None and current.advance(engine):
@@ -141,6 +142,16 @@ class Worker:
             else:
                 self._wake.wait()
                 self._wake.clear()
+        self._end_all(current, engine)
+
+    def _drop_abandoned(self) -> None:
+        """Let go of queued streams that nobody waits for, so that their turn need not come first."""
+        for job in list(self._streams):
+            if job.is_abandoned:
+                self._streams.remove(job)
+                job.finish()
+
+    def _end_all(self, current: SpeechJob | None, engine: Engine) -> None:
         for job in [current, *self._streams]:
             if job is not None:
                 job.fail(SynthesizerClosed(CLOSED))
