@@ -105,7 +105,7 @@ def _open_sinks(
 
 
 async def _speak(stream: moss_stream.SynthesisStream, sinks: list[Sink], console: Console) -> None:
-    progress = Progress(console)
+    progress = Progress(console, is_paced=any(not isinstance(sink, WavSink) for sink in sinks))
     try:
         async with stream:
             async for chunk in stream:

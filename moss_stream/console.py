@@ -47,11 +47,16 @@ class Progress:
     """A line with elapsed time, speech made, time to first audio and RTF.
 
     On a terminal it is rewritten as the speech goes on; elsewhere it is printed once, at the end.
+
+    Args:
+        console: Where to show it.
+        is_paced: Whether a loudspeaker sets the pace; the elapsed time then says nothing of the RTF.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, is_paced: bool = False) -> None:
         self._status = console.status("waiting for the first audio") if console.is_terminal else None
         self._console = console
+        self._is_paced = is_paced
         self._began_s = time.perf_counter()
         self._first_s: float | None = None
         self._speech_s = 0.0
@@ -80,5 +85,7 @@ class Progress:
     def _line(self) -> str:
         elapsed_s = time.perf_counter() - self._began_s
         first = "none yet" if self._first_s is None else f"{self._first_s * 1000:.0f} ms"
-        rtf = f"{elapsed_s / self._speech_s:.2f}" if self._speech_s else "-"
-        return f"{self._speech_s:.2f} s of speech in {elapsed_s:.2f} s, first audio {first}, RTF {rtf}"
+        line = f"{self._speech_s:.2f} s of speech in {elapsed_s:.2f} s, first audio {first}"
+        if self._is_paced:
+            return line
+        return f"{line}, RTF " + (f"{elapsed_s / self._speech_s:.2f}" if self._speech_s else "-")

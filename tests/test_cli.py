@@ -185,6 +185,7 @@ def test_say_goes_where_it_was_asked_to(
     result = run("say", "Hello there.", *MODEL, *arguments)
     assert result.exit_code == 0, result.output
     assert bool(loudspeaker.pcm) is is_played
+    assert ("RTF" in result.output) is not is_played  # a loudspeaker sets the pace
     assert [path.name for path in tmp_path.iterdir()] == files
     for name in files if is_played else []:
         assert spoken(tmp_path / name) == bytes(loudspeaker.pcm)
