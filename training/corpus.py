@@ -7,7 +7,6 @@ Resumable: a shard that is complete is not made again.
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moss_stream.audio import SAMPLE_RATE_HZ, read_mono
+from training.command import stage_parser
 from training.packages import unpack
 from training.settings import VoiceSettings
 from training.text import held_out, number_texts, sentences, short_texts
@@ -129,11 +129,7 @@ def _shard(flite: Flite, voice: str, texts: list[str], path: Path) -> None:
 
 def main() -> None:
     """Parse the command line and build."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--settings", type=Path, default=Path(__file__).with_name("voice.toml"))
+    parser = stage_parser(__doc__)
     parser.add_argument("--debs", type=Path)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ Writes WORK/codes/VOICE.npz; a voice that is there is not encoded again.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from moss_stream.config import EngineOptions
 from moss_stream.engine.device import choose_device
 from moss_stream.models.cat import Cat
 from moss_stream.models.checkpoint import load_cat
+from training.command import stage_parser
 from training.corpus import Corpus
 from training.examples import Utterance
 from training.settings import VoiceSettings
@@ -57,11 +57,7 @@ def read_codes(file: Path) -> list[Utterance]:
 
 def main() -> None:
     """Parse the command line and encode."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--settings", type=Path, default=Path(__file__).with_name("voice.toml"))
+    parser = stage_parser(__doc__)
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     device = choose_device(args.device)

@@ -8,7 +8,6 @@ package's own streaming codec, and prints one table.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from moss_stream.config import EngineOptions
 from moss_stream.models.checkpoint import load_cat
+from training.command import stage_parser
 from training.corpus import Flite
 from training.losses import SpectralLoss
 from training.recognise import Recogniser, error_rate
@@ -54,11 +54,7 @@ def _decode(decoder: torch.nn.Module, codes: Tensor) -> Tensor:
 
 def main() -> None:
     """Parse the command line, evaluate, print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--settings", type=Path, default=Path(__file__).with_name("voice.toml"))
+    parser = stage_parser(__doc__)
     parser.add_argument("--sentences", type=int, default=40)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()

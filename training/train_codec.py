@@ -8,7 +8,6 @@ the checkpoint to WORK/codec/export.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from moss_stream.audio import FRAME_SAMPLES
 from moss_stream.engine.device import choose_device
 from moss_stream.models.config import CatConfig
 from training.codec_model import Quantized, TrainableCat, cat_config
+from training.command import stage_parser
 from training.corpus import Corpus
 from training.export import export_checkpoint
 from training.loop import Optimisers, run
@@ -124,14 +124,7 @@ class Crops:
 
 def main() -> None:
     """Parse the command line and train."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--settings", type=Path, default=Path(__file__).with_name("voice.toml"))
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--minutes", type=float, default=1e9)
-    args = parser.parse_args()
+    args = stage_parser(__doc__, is_training=True).parse_args()
     settings = VoiceSettings.read(args.settings)
     folder: Path = args.work / "codec"
     folder.mkdir(exist_ok=True)

@@ -8,7 +8,6 @@ up again, and writes the checkpoint to WORK/speech/export.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from moss_stream.hub import read_json
 from moss_stream.models.config import CatConfig, LocalConfig
 from moss_stream.text.prompt import PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
+from training.command import stage_parser
 from training.encode import read_codes
 from training.examples import Example, Examples, collate
 from training.export import export_checkpoint
@@ -103,14 +103,7 @@ class Batches:
 
 def main() -> None:
     """Parse the command line and train."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--settings", type=Path, default=Path(__file__).with_name("voice.toml"))
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--minutes", type=float, default=1e9)
-    args = parser.parse_args()
+    args = stage_parser(__doc__, is_training=True).parse_args()
     settings = VoiceSettings.read(args.settings)
     folder: Path = args.work / "speech"
     quantizer = CatConfig.parse(
