@@ -13,7 +13,7 @@ from moss_stream.audio import Audio
 from moss_stream.config import EngineOptions, SynthesisOptions
 from moss_stream.engine.protocol import Engine, EngineInfo
 from moss_stream.engine.worker import CLOSED, Worker
-from moss_stream.errors import ConfigError, ModelNotFound, SynthesizerClosed
+from moss_stream.errors import AudioError, ConfigError, ModelNotFound, SynthesizerClosed
 from moss_stream.hub import codec_of, locate, read_json
 from moss_stream.models.config import LocalConfig
 from moss_stream.stream import SynthesisStream, Text
@@ -113,6 +113,7 @@ class StreamingSynthesizer:
         Raises:
             SynthesizerClosed: The synthesizer is closed.
             ConfigError: `options` ask for more codebooks than the model has.
+            AudioError: `voice` was encoded for another model.
 
         The stream itself raises TextError (nothing to say, or too much), AudioError (the recording
         cannot be used), NoAudio, EngineError, SynthesizerClosed, and what `text` raises.
@@ -124,6 +125,11 @@ class StreamingSynthesizer:
             raise ConfigError(
                 f"n_vq={options.n_vq}, but this model has {self.info.num_codebooks} codebooks. "
                 f"Give 1 to {self.info.num_codebooks}, or None for all."
+            )
+        if isinstance(voice, Voice) and voice.codes.shape[1] != self.info.num_codebooks:
+            raise AudioError(
+                f"The voice has {voice.codes.shape[1]} codebooks, this model {self.info.num_codebooks}: it was "
+                "encoded for another model. Encode its recording again with this synthesizer."
             )
 
         async def codes() -> Codes | None:

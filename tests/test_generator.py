@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
-from golden_data import Case, cases, expected, generator, prompts
+from golden_data import Case, cases, expected, generator, model, prompts
 from torch import Tensor
 
 from moss_stream.config import ChannelSampling, SamplingOptions, SynthesisOptions
@@ -60,6 +62,28 @@ def test_a_kept_prefix_changes_no_bit() -> None:
         if a.ndim == 5:  # beyond the prompt the caches may differ
             a, b = a[:, :, :, : len(rows)], b[:, :, :, : len(rows)]
         assert torch.equal(a, b)
+
+
+def test_a_prefill_that_failed_is_not_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a prefill that broke off half-way, the next one does not trust what it left in the cache."""
+    rows = expected("local")["clone.input_ids"].numpy()
+    other = rows.copy()
+    other[5:, 0] = 300
+    fresh, used = generator(prefill_chunk=32), generator(prefill_chunk=32)
+    fresh.prefill(rows)
+    used.prefill(rows)
+    hidden, calls = type(model()).hidden, iter([True, False])
+
+    def fail_at_the_second_chunk(*args: Any) -> Tensor:
+        if not next(calls):
+            raise RuntimeError("out of memory")
+        return hidden(*args)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="out of memory"):
+        patch.setattr(type(model()), "hidden", fail_at_the_second_chunk)
+        used.prefill(other)
+    used.prefill(rows)
+    assert torch.equal(fresh.state()[0][:, :, :, : len(rows)], used.state()[0][:, :, :, : len(rows)])
 
 
 def test_a_seed_gives_the_same_rows_and_another_seed_others() -> None:

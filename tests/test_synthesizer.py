@@ -22,6 +22,7 @@ from moss_stream import (
     SynthesizerClosed,
     TextError,
     UnsupportedModel,
+    Voice,
 )
 
 Pair = tuple[StreamingSynthesizer, FakeEngine]
@@ -103,6 +104,12 @@ async def test_more_codebooks_than_the_model_has_are_refused(fake: Pair) -> None
     """n_vq=33 names what the model has."""
     with pytest.raises(ConfigError, match="33.*has 4 codebooks"):
         fake[0].stream("Hello.", options=SynthesisOptions(n_vq=33))
+
+
+async def test_a_voice_of_another_model_is_refused(fake: Pair) -> None:
+    """A voice that another model encoded says so, instead of failing somewhere inside."""
+    with pytest.raises(AudioError, match="16 codebooks, this model 4"):
+        fake[0].stream("Hello.", voice=Voice(np.zeros((5, 16), dtype=np.int64), "key"))
 
 
 @pytest.mark.parametrize("where", ["say", "encode"])

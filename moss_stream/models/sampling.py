@@ -97,7 +97,6 @@ class Sampler:
     """
 
     def __init__(self, batch: int, num_codebooks: int, vocab_size: int, device: torch.device) -> None:
-        self.num_codebooks = num_codebooks
         self.seen = torch.zeros(batch, num_codebooks, vocab_size, dtype=torch.bool, device=device)
         self.frame = torch.zeros(batch, dtype=torch.int64, device=device)
         self._seed = torch.zeros(batch, dtype=torch.int64, device=device)
