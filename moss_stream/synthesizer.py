@@ -128,8 +128,8 @@ class StreamingSynthesizer:
             )
         if isinstance(voice, Voice) and voice.codes.shape[1] != self.info.num_codebooks:
             raise AudioError(
-                f"The voice has {voice.codes.shape[1]} codebooks, this model {self.info.num_codebooks}: it was "
-                "encoded for another model. Encode its recording again with this synthesizer."
+                f"The voice has {voice.codes.shape[1]} codebooks, this model {self.info.num_codebooks}: "
+                "it was encoded for another model. Encode its recording again with this synthesizer."
             )
 
         async def codes() -> Codes | None:

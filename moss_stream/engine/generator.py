@@ -55,9 +55,7 @@ class FrameGenerator:
     def prefill(self, rows: Rows) -> None:
         """Make `rows` [T, 1 + Nq], at most `capacity`, the context of the next frame."""
         start = self._unchanged(rows)
-        self._kept = self._kept[
-            :start
-        ]  # should this fail half-way, the rest of the cache is not to be trusted
+        self._kept = self._kept[:start]  # should this fail half-way, the rest is not to be trusted
         device_rows = torch.from_numpy(rows).to(self._row.device)
         for a in range(start, len(rows), self._chunk):
             b = min(a + self._chunk, len(rows))

@@ -102,6 +102,5 @@ class DepthTransformer(nn.Module):
         x = self.in_mlp(text_embedding)
         for codebook in range(n_vq):
             if codebook > 0:
-                x = self.code_input(codebook - 1, code)
-            code = sampler.code(codebook, self.step(x, 1 + codebook, cache))
-            out[:, codebook] = code
+                x = self.code_input(codebook - 1, out[:, codebook - 1])
+            out[:, codebook] = sampler.code(codebook, self.step(x, 1 + codebook, cache))
