@@ -33,6 +33,7 @@ TINY = CodecSettings(
 
 
 def tones(count: int) -> torch.Tensor:
+    """Sine waves of rising pitch, one a row."""
     t = np.arange(4 * 1920) / 24_000
     waves = [np.sin(2 * np.pi * f * t) * 0.3 for f in np.linspace(150, 900, count)]
     return torch.from_numpy(np.stack(waves).astype(np.float32))
@@ -57,7 +58,7 @@ def test_an_exported_codec_computes_what_the_trained_one_does(tmp_path: Path) ->
 def test_training_lowers_the_loss_and_keeps_codes_alive() -> None:
     """A few steps on a few tones bring the loss down and use codes of every codebook."""
     trainer = CodecTrainer(TINY, CPU)
-    losses = [trainer.train_step(tones(4))["spectral"] for _ in range(50)]
+    losses = [trainer.train_step((tones(4), tones(4)))["spectral"] for _ in range(50)]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
     assert (trainer.last_used > 0).any(dim=1).all()
 
@@ -67,13 +68,13 @@ def test_a_stopped_training_goes_on_where_it_was() -> None:
     torch.manual_seed(1)
     first = CodecTrainer(TINY, CPU)
     for _ in range(3):
-        first.train_step(tones(2))
+        first.train_step((tones(2), tones(2)))
     second = CodecTrainer(TINY, CPU)
     second.restore(first.state())
     losses = []
     for trainer in (first, second):
         torch.manual_seed(2)
-        losses.append(trainer.train_step(tones(2))["loss"])
+        losses.append(trainer.train_step((tones(2), tones(2)))["loss"])
     assert losses[0] == pytest.approx(losses[1])
 
 

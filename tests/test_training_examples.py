@@ -10,21 +10,25 @@ from test_training_speech import TINY, make
 from moss_stream.text.prompt import PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
 from training.encode import read_codes, write_codes
-from training.examples import Examples, Utterance, collate
+from training.examples import Examples, Utterance, collate, noisy
 from training.train_speech import Batches, SpeechTrainer
 
 
 def utterances(value: int) -> list[Utterance]:
     """Sentences whose codes are one number, so that a voice can be told by its codes."""
     texts = ["One short sentence.", "And another one, a little longer.", "The last one of all."]
-    return [Utterance(text, np.full((3 + i, 4), value)) for i, text in enumerate(texts)]
+    return [
+        Utterance(text, np.full((3 + i, 4), value), np.linspace(0, len(text), 3 + i))
+        for i, text in enumerate(texts)
+    ]
 
 
 def examples(folder: Path) -> tuple[Examples, SpeechTrainer]:
     config = make(folder).config
-    builder = PromptBuilder(config, ChatTokenizer(folder))
+    tokenizer = ChatTokenizer(folder)
     voices = [utterances(1), utterances(2), utterances(3)]
-    return Examples(voices, builder, config), SpeechTrainer(TINY, config, CPU)
+    drawn = Examples(voices, PromptBuilder(config, tokenizer), tokenizer, config)
+    return drawn, SpeechTrainer(TINY, config, CPU)
 
 
 def test_examples_are_prompts_with_their_answers(tmp_path: Path) -> None:
@@ -56,9 +60,9 @@ def test_padding_is_not_learned(tmp_path: Path) -> None:
     """In a batch each answer is learned whole, its end included, and nothing else."""
     drawn, _ = examples(tmp_path)
     batch = [drawn.draw(number) for number in range(5)]
-    rows, wanted = collate(batch, [0, 16, 16, 16, 16])
+    padded = collate(batch, [0, 16, 16, 16, 16])
     answers = [len(example.rows) - example.prompt_length for example in batch]
-    assert wanted.sum(1).tolist() == answers and rows.shape[:2] == wanted.shape
+    assert padded.wanted.sum(1).tolist() == answers and padded.rows.shape[:2] == padded.wanted.shape
 
 
 def test_the_speech_model_learns(tmp_path: Path) -> None:
@@ -78,8 +82,35 @@ def test_the_speech_model_learns(tmp_path: Path) -> None:
 
 def test_codes_survive_the_disk(tmp_path: Path) -> None:
     """What was encoded is read back as it was, texts of any script included."""
-    wanted = [*utterances(5), Utterance("Grüße, 世界!", np.arange(8).reshape(2, 4))]
+    wanted = [*utterances(5), Utterance("Grüße, 世界!", np.arange(8).reshape(2, 4), np.array([0.5, 7.0]))]
     write_codes(wanted, tmp_path / "codes.npz")
     for a, b in zip(wanted, read_codes(tmp_path / "codes.npz"), strict=True):
         assert a.text == b.text
         np.testing.assert_array_equal(a.codes, b.codes)
+        np.testing.assert_allclose(a.places, b.places)
+
+
+def test_every_frame_knows_the_character_it_speaks(tmp_path: Path) -> None:
+    """The row before each frame is told the row of the text that is spoken in it, also after a prefix."""
+    drawn, _ = examples(tmp_path)
+    end = ChatTokenizer(tmp_path).encode("\n</user_inst>")
+    for number in range(60):
+        example = drawn.draw(number)
+        guided = example.places[example.places >= 0]
+        text = example.rows[example.text, 0]
+        assert [text[-1]] == end and (np.diff(guided) >= 0).all()
+        assert guided[-1] == example.text.stop - 1, "the end of the audio is spoken at the end of the text"
+        assert guided[0] == example.text.start - 0.5
+        assert example.places[example.prompt_length - 1] >= 0 > example.places[-1]
+
+
+def test_noise_moves_the_places_with_the_characters() -> None:
+    """A frame that speaks a character still does after spaces were doubled or punctuation was left out."""
+    text = "One, two, three, four."
+    places = np.array([float(text.index(word)) for word in ("One", "two", "three", "four")])
+    made = [
+        noisy(Utterance(text, np.zeros((4, 4), int), places), np.random.default_rng(i)) for i in range(200)
+    ]
+    assert len({utterance.text for utterance in made}) > 4
+    for utterance in made:
+        assert [utterance.text[round(place)].lower() for place in utterance.places] == ["o", "t", "t", "f"]

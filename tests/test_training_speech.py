@@ -13,9 +13,10 @@ from moss_stream.models.config import LocalConfig
 from moss_stream.models.qwen3 import causal_mask
 from moss_stream.text.prompt import Message, PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
+from training.examples import NOWHERE, Batch
 from training.export import export_checkpoint
 from training.settings import SpeechSettings
-from training.speech_model import TrainableLocal, local_config
+from training.speech_model import TrainableLocal, guide_loss, local_config
 from training.tokenizer import write_tokenizer
 
 TINY = SpeechSettings(
@@ -56,17 +57,29 @@ def rows_of(folder: Path, model: TrainableLocal) -> torch.Tensor:
     return torch.from_numpy(np.concatenate([rows, audio, end]))
 
 
+def batch_of(rows: torch.Tensor, text: slice = slice(1, 3), place: float = 2.0) -> Batch:
+    """One example whose last four rows are learned."""
+    wanted, is_text = (torch.zeros(1, len(rows), dtype=torch.bool) for _ in range(2))
+    wanted[0, -5:-1], is_text[0, text] = True, True
+    return Batch(rows[None], wanted, torch.where(wanted, place, NOWHERE), is_text)
+
+
+def loss_of(model: TrainableLocal, rows: torch.Tensor) -> float:
+    """The loss with the same frames learned whole each time."""
+    torch.manual_seed(0)
+    return model.loss(batch_of(rows), 4)[0].item()
+
+
 def test_an_exported_model_computes_what_the_trained_one_does(tmp_path: Path) -> None:
     """The package's model, loaded from the export, gives the trained one's logits of every channel."""
     trained = make(tmp_path)
     rows = rows_of(tmp_path, trained)
     loaded = load_local(tmp_path, CPU, torch.float32, EngineOptions(text_head="full", max_context=256))
     t = len(rows)
-    wanted = torch.zeros(1, t, dtype=torch.bool)
-    wanted[0, -5:-1] = True
     positions = torch.arange(t)[None]
     with torch.inference_mode():
-        expected = trained.logits(rows[None], wanted, 4)
+        states = trained.backbone(batch_of(rows), 4)[0][0, -5:-1]
+        expected = trained.logits(states, rows[-4:], 4)
         cache = loaded.backbone.new_cache(1, 256)
         states = loaded.hidden(rows[None], 4, positions, cache, t, causal_mask(positions, t))[0, -5:-1]
         depth, following = loaded.depth.new_cache(4), rows[-4:]
@@ -99,11 +112,19 @@ def test_special_tokens_are_whole_and_text_is_bytes(tmp_path: Path) -> None:
 def test_the_loss_ignores_the_codes_of_the_last_row(tmp_path: Path) -> None:
     """What stands in the audio channels of the end row does not matter; its text id does."""
     model = make(tmp_path)
-    rows = rows_of(tmp_path, model)[None]
-    wanted = torch.zeros(rows.shape[:2], dtype=torch.bool)
-    wanted[0, -5:-1] = True
+    rows = rows_of(tmp_path, model)
     changed = rows.clone()
-    changed[0, -1, 1:] = 3
-    assert model.loss(rows, wanted, 4)[0] == model.loss(changed, wanted, 4)[0]
-    changed[0, -1, 0] = model.config.audio_assistant_gen_slot_token_id
-    assert model.loss(rows, wanted, 4)[0] != model.loss(changed, wanted, 4)[0]
+    changed[-1, 1:] = 3
+    assert loss_of(model, rows) == loss_of(model, changed)
+    changed[-1, 0] = model.config.audio_assistant_gen_slot_token_id
+    assert loss_of(model, rows) != loss_of(model, changed)
+
+
+def test_a_guided_head_learns_to_look_at_the_wanted_character() -> None:
+    """The loss of a head that looks at the right character is lower than that of one that looks elsewhere."""
+    batch = batch_of(torch.zeros(12, 5, dtype=torch.long), text=slice(2, 8), place=4.0)
+    right, wrong = torch.zeros(1, 12, 12), torch.zeros(1, 12, 12)
+    right[..., 4], wrong[..., 7] = 1.5, 1.5
+    assert guide_loss(right, batch) < guide_loss(torch.zeros(1, 12, 12), batch) < guide_loss(wrong, batch)
+    right[..., 9:] = 100.0
+    assert guide_loss(right, batch) < 3, "what is outside of the text does not matter"

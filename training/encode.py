@@ -11,8 +11,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from moss_stream.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from moss_stream.config import EngineOptions
 from moss_stream.engine.device import choose_device
 from moss_stream.models.cat import Cat
@@ -20,19 +22,32 @@ from moss_stream.models.checkpoint import load_cat
 from training.command import stage_parser
 from training.corpus import Corpus
 from training.examples import Utterance
+from training.flite import Span
 from training.settings import VoiceSettings
 
-__all__ = ["encode", "read_codes"]
+__all__ = ["encode", "places", "read_codes"]
+
+FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
 
 
 def encode(corpus: Corpus, codec: Cat, device: torch.device) -> list[Utterance]:
     """Return each sentence with the codes of its whole frames."""
     utterances = []
     for index, text in enumerate(corpus.texts):
-        samples = corpus.samples[corpus.starts[index] : corpus.starts[index + 1]]
-        wave = torch.from_numpy(samples.astype(np.float32) / 32768).to(device)
-        utterances.append(Utterance(text, codec.encode(wave).cpu().numpy()))
+        wave = torch.from_numpy(corpus.utterance(index).astype(np.float32) / 32768).to(device)
+        codes = codec.encode(wave).cpu().numpy()
+        utterances.append(Utterance(text, codes, places(corpus.spans[index], len(codes))))
     return utterances
+
+
+def places(spans: list[Span], frames: int) -> npt.NDArray[np.float64]:
+    """Return where in the text the voice is in the middle of each frame, in characters; [frames]."""
+    if not spans:
+        return np.zeros(frames)
+    middles_s = (np.arange(frames) + 0.5) * FRAME_S
+    times_s = [time for span in spans for time in (span.start_s, span.end_s)]
+    characters = [character for span in spans for character in (span.char_start, span.char_end)]
+    return np.asarray(np.interp(middles_s, times_s, characters))
 
 
 def write_codes(utterances: list[Utterance], file: Path) -> None:
@@ -41,6 +56,7 @@ def write_codes(utterances: list[Utterance], file: Path) -> None:
     np.savez(
         part,
         codes=np.concatenate([utterance.codes for utterance in utterances]).astype(np.int16),
+        places=np.concatenate([utterance.places for utterance in utterances]).astype(np.float32),
         lengths=np.array([len(utterance.codes) for utterance in utterances]),
         texts=np.frombuffer(json.dumps([u.text for u in utterances]).encode(), dtype=np.uint8),
     )
@@ -51,8 +67,10 @@ def read_codes(file: Path) -> list[Utterance]:
     """Read what `write_codes` wrote."""
     data = np.load(file)
     texts = json.loads(data["texts"].tobytes())
-    parts = np.split(data["codes"].astype(np.int64), np.cumsum(data["lengths"])[:-1])
-    return [Utterance(text, codes) for text, codes in zip(texts, parts, strict=True)]
+    borders = np.cumsum(data["lengths"])[:-1]
+    codes = np.split(data["codes"].astype(np.int64), borders)
+    places = np.split(data["places"].astype(np.float64), borders)
+    return [Utterance(*parts) for parts in zip(texts, codes, places, strict=True)]
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from moss_stream.config import EngineOptions
 from moss_stream.models.checkpoint import load_cat
 from training.command import stage_parser
-from training.corpus import Flite
+from training.flite import Flite
 from training.losses import SpectralLoss
 from training.recognise import Recogniser, error_rate
 from training.settings import VoiceSettings
@@ -32,7 +32,7 @@ def evaluate(work: Path, settings: VoiceSettings, count: int) -> dict[str, dict[
     loss, recogniser, flite = SpectralLoss(), Recogniser(), Flite(work / "root")
     texts = json.loads((work / "corpus" / "evaluation.json").read_text())[:count]
     voices = settings.corpus.voices
-    spoken = [flite.speak(voices[i % len(voices)], text) for i, text in enumerate(texts)]
+    spoken = [flite.speak(voices[i % len(voices)], text).samples for i, text in enumerate(texts)]
     waves = [torch.from_numpy(samples.astype(np.float32) / 32768) for samples in spoken]
     heard = [recogniser.words(samples) for samples in spoken]
     results = {"original": {"wer": error_rate(zip(texts, heard, strict=True))}}

@@ -2,33 +2,63 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from moss_stream.models.config import LocalConfig
 from moss_stream.text.prompt import Codes, Message, PromptBuilder, Rows
+from moss_stream.text.tokenizer import ChatTokenizer
+from training.tokenizer import TEXT_FIELD
 
-__all__ = ["Example", "Examples", "Utterance", "collate"]
+__all__ = ["Batch", "Example", "Examples", "Utterance", "collate", "noisy"]
+
+FloatArray = npt.NDArray[np.float64]
+NOWHERE = -1.0
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """A sentence and the codes of its audio, [T, Nq]."""
+    """A sentence, the codes of its audio, and where in the text the voice is in each frame."""
 
     text: str
     codes: Codes
+    """[T, Nq]."""
+    places: FloatArray
+    """[T], in characters from the beginning of the text."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """Rows, and how many of them are the prompt."""
+    """The rows of a prompt and its answer."""
 
     rows: Rows
     prompt_length: int
+    places: FloatArray
+    """For each row: the row of the character that the frame after it speaks; NOWHERE if none follows."""
+    text: slice
+    """The rows of the text and of the token that ends it."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded examples."""
+
+    rows: Tensor
+    """[B, T, 1 + Nq]."""
+    wanted: Tensor
+    """[B, T] bool: positions that are followed by a row to learn."""
+    places: Tensor
+    """[B, T], see Example."""
+    text: Tensor
+    """[B, T] bool: the rows of the text."""
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch(*(part.to(device) for part in (self.rows, self.wanted, self.places, self.text)))
 
 
 class Examples:
@@ -41,11 +71,19 @@ class Examples:
     Args:
         voices: The utterances of each voice, the default one first.
         builder: Of the model's prompts.
+        tokenizer: Of the model.
         config: Of the model.
     """
 
-    def __init__(self, voices: list[list[Utterance]], builder: PromptBuilder, config: LocalConfig) -> None:
+    def __init__(
+        self,
+        voices: list[list[Utterance]],
+        builder: PromptBuilder,
+        tokenizer: ChatTokenizer,
+        config: LocalConfig,
+    ) -> None:
         self._voices, self._builder, self._config = voices, builder, config
+        (self._text_token,) = tokenizer.encode(TEXT_FIELD)
 
     def draw(self, number: int) -> Example:
         """Return example `number`."""
@@ -53,21 +91,27 @@ class Examples:
         is_cloned = choose.random() < 0.5
         utterances = self._voices[choose.integers(len(self._voices)) if is_cloned else 0]
         first, second, voice = (utterances[choose.integers(len(utterances))] for _ in range(3))
-        kind = choose.random()
+        kind, prefix = choose.random(), None
         if kind < 0.25:
-            text, prefix, spoken = f"{first.text} {second.text}", first.codes, second.codes
+            spoken, prefix = _joined(first, second), first.codes
         elif kind < 0.42:
-            text, prefix, spoken = (
-                f"{first.text} {second.text}",
-                None,
-                np.concatenate([first.codes, second.codes]),
-            )
+            spoken = _joined(first, second)
         else:
-            text, prefix, spoken = noisy(first.text, choose), None, first.codes
-        length = len(spoken) if prefix is None and choose.random() < 0.5 else None
-        message = Message(text=text, reference=[voice.codes] if is_cloned else None, tokens=length)
+            spoken = noisy(first, choose)
+        length = len(spoken.codes) if prefix is None and choose.random() < 0.5 else None
+        message = Message(text=spoken.text, reference=[voice.codes] if is_cloned else None, tokens=length)
+        return self._example(spoken, message, prefix)
+
+    def _example(self, spoken: Utterance, message: Message, prefix: Codes | None) -> Example:
+        """Return the prompt and its answer: all frames of `spoken` but those that the prompt holds."""
         prompt = self._builder.build(message, prefix)
-        return Example(np.concatenate([prompt, self._answer(spoken)]), len(prompt))
+        rows = np.concatenate([prompt, self._answer(spoken.codes[0 if prefix is None else len(prefix) :])])
+        begin = int((prompt[:, 0] == self._text_token).argmax()) + 1
+        # The end of the audio is spoken at the end of the text.
+        columns = begin + np.append(spoken.places - 0.5, len(spoken.text))
+        places = np.full(len(rows), NOWHERE)
+        places[len(rows) - 1 - len(columns) : -1] = columns
+        return Example(rows, len(prompt), places, slice(begin, begin + len(spoken.text) + 1))
 
     def _answer(self, codes: Codes) -> Rows:
         """Return the rows of spoken audio and of its end."""
@@ -78,26 +122,40 @@ class Examples:
         return rows
 
 
-def noisy(text: str, choose: np.random.Generator) -> str:
-    """Return a text as users type it: now and then without capitals, punctuation or care for spaces."""
-    kind = choose.random()
+def _joined(first: Utterance, second: Utterance) -> Utterance:
+    return Utterance(
+        f"{first.text} {second.text}",
+        np.concatenate([first.codes, second.codes]),
+        np.concatenate([first.places, second.places + len(first.text) + 1]),
+    )
+
+
+def noisy(utterance: Utterance, choose: np.random.Generator) -> Utterance:
+    """Return an utterance as users type it: now and then without capitals, punctuation or care for spaces."""
+    kind, pieces = choose.random(), list(utterance.text)
     if kind < 0.08:
-        return text.lower()
-    if kind < 0.11:
-        return text.upper()
-    if kind < 0.2:
-        return re.sub(r"[.,;:!?]", "", text)
-    if kind < 0.25:
-        return text.replace(" ", "  ", int(choose.integers(1, 4)))
-    return text
+        pieces = [piece.lower() for piece in pieces]
+    elif kind < 0.11:
+        pieces = [piece.upper() for piece in pieces]
+    elif kind < 0.2:
+        pieces = ["" if piece in ".,;:!?" else piece for piece in pieces]
+    elif kind < 0.25:
+        pieces = ["  " if piece == " " and choose.random() < 0.3 else piece for piece in pieces]
+    moved = np.cumsum([0, *map(len, pieces)])
+    places = np.interp(utterance.places, np.arange(len(moved)), moved)
+    return Utterance("".join(pieces), utterance.codes, places)
 
 
-def collate(examples: list[Example], pad_row: list[int]) -> tuple[Tensor, Tensor]:
-    """Return padded rows [B, T, 1 + Nq] and which positions are followed by a row to learn, [B, T]."""
-    length = max(len(example.rows) for example in examples)
-    rows = torch.tensor(pad_row).repeat(len(examples), length, 1)
-    wanted = torch.zeros(len(examples), length, dtype=torch.bool)
+def collate(examples: list[Example], pad_row: list[int]) -> Batch:
+    """Return examples as one padded batch."""
+    shape = len(examples), max(len(example.rows) for example in examples)
+    rows = torch.tensor(pad_row).repeat(*shape, 1)
+    wanted, text = (torch.zeros(shape, dtype=torch.bool) for _ in range(2))
+    places = torch.full(shape, NOWHERE)
     for index, example in enumerate(examples):
-        rows[index, : len(example.rows)] = torch.from_numpy(example.rows)
-        wanted[index, example.prompt_length - 1 : len(example.rows) - 1] = True
-    return rows, wanted
+        length = len(example.rows)
+        rows[index, :length] = torch.from_numpy(example.rows)
+        places[index, :length] = torch.from_numpy(example.places)
+        wanted[index, example.prompt_length - 1 : length - 1] = True
+        text[index, example.text] = True
+    return Batch(rows, wanted, places, text)

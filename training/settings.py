@@ -20,6 +20,8 @@ class CorpusSettings(_Settings):
     voices: tuple[str, ...]
     """flite's names of the voices."""
     hours_per_voice: float
+    teacher_hours: float
+    """Of each voice, spoken again with locked pitch for the codec to learn."""
     held_out: int
     """Sentences kept for evaluation; no voice speaks them in training."""
     seed: int = 0

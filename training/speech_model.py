@@ -1,6 +1,8 @@
 """MossTTSLocal for training: the modules of the on-disk format, with gradients and without caches.
 
-Parameter names are those of a checkpoint, so exporting is saving.
+Parameter names are those of a checkpoint, so exporting is saving. Two things make the training short
+enough for a CPU: some attention heads are told which character is being spoken, and the depth transformer
+learns all codebooks of a part of the frames only (the backbone learns from every frame).
 """
 
 from __future__ import annotations
@@ -13,13 +15,21 @@ from torch import Tensor, nn
 
 from moss_stream.models.config import LocalConfig, TransformerConfig
 from moss_stream.models.layers import rotary_table, rotate_half
+from training.examples import Batch
 from training.settings import SpeechSettings
 
-__all__ = ["TrainableLocal", "local_config"]
+__all__ = ["TrainableLocal", "guide_loss", "local_config"]
 
 CODEBOOK_WEIGHTS = (3.0, 3.0, 3.0, 2.0, 2.0, 2.0)
 """Loss weights of the first codebooks; the others weigh 1."""
 IGNORED = -100
+GUIDED_LAYERS = (1, 2, 3)
+"""Layers of the backbone whose first head learns to look at the character that is spoken."""
+GUIDE_WEIGHT = 0.2
+GUIDE_SPREAD = 1.2
+"""Of the guided attention around that character, in characters."""
+WHOLE_FRAMES = 4
+"""One frame in so many is learned in all codebooks, the others in the first one."""
 
 
 def local_config(
@@ -118,6 +128,15 @@ class _Attention(nn.Module):
         projected: Tensor = self.o_proj(out.transpose(1, 2).reshape(b, t, -1))
         return projected
 
+    def scores(self, x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+        """Return the scores of the first head, [B, T, T], of every row for every row."""
+        d = self.head_dim
+        q = self.q_norm(F.linear(x, self.q_proj.weight[:d])[:, :, None])
+        k = self.k_norm(F.linear(x, self.k_proj.weight[:d])[:, :, None])
+        q, k = rotate_half(q, *rotary)[:, :, 0], rotate_half(k, *rotary)[:, :, 0]
+        scores: Tensor = (q @ k.mT) / d**0.5
+        return scores
+
 
 class _Layer(nn.Module):
     def __init__(self, c: TransformerConfig) -> None:
@@ -168,19 +187,46 @@ class TrainableLocal(nn.Module):
         self._rotary = cos[:, None], sin[:, None]
         self.apply(_initialise)
 
-    def logits(self, rows: Tensor, wanted: Tensor, n_vq: int) -> list[Tensor]:
-        """Return the logits of every channel for the rows after the wanted positions, teacher-forced.
+    def loss(self, batch: Batch, n_vq: int) -> tuple[Tensor, dict[str, float]]:
+        """Return the weighted loss with n_vq codebooks, and figures to show.
+
+        The codes of a row that ends the audio are not audio: only its text id is learned.
+        """
+        following = batch.rows.roll(-1, dims=1)[batch.wanted]
+        following[following[:, 0] == self.config.audio_end_token_id, 1:] = IGNORED
+        states, guide = self.backbone(batch, n_vq)
+        states = states[batch.wanted]
+        some = torch.rand(len(states), device=states.device) < 1 / WHOLE_FRAMES
+        whole = self._channel_losses(states[some], following[some], n_vq)
+        first = self._channel_losses(states[~some], following[~some], 1)
+        share = some.float().mean()
+        heads = [share * a + (1 - share) * b for a, b in zip(whole, first, strict=False)]
+        losses = [*heads, *whole[2:]]
+        weights = [1.0, *CODEBOOK_WEIGHTS, *[1.0] * n_vq][: 1 + n_vq]
+        total = torch.stack([w * loss for w, loss in zip(weights, losses, strict=True)]).sum() / sum(weights)
+        shown = {"text": losses[0], "first": losses[1], "last": losses[-1], "guide": guide}
+        return total + GUIDE_WEIGHT * guide, {name: float(value.detach()) for name, value in shown.items()}
+
+    def _channel_losses(self, states: Tensor, following: Tensor, n_vq: int) -> list[Tensor]:
+        """Return the losses of the first 1 + n_vq channels of the rows [N, 1 + Nq] after `states`."""
+        logits = self.logits(states, following.clamp_min(0), n_vq)
+        targets = following[:, : 1 + n_vq].unbind(1)
+        pairs = zip(logits, targets, strict=True)
+        # A sum over a count, since a draw may hold no audio at all: then the loss is 0, not NaN.
+        return [
+            F.cross_entropy(x.float(), target, ignore_index=IGNORED, reduction="sum")
+            / (target != IGNORED).sum().clamp_min(1)
+            for x, target in pairs
+        ]
+
+    def logits(self, states: Tensor, following: Tensor, n_vq: int) -> list[Tensor]:
+        """Return the logits of every channel, teacher-forced: 1 + n_vq tensors [N, V].
 
         Args:
-            rows: [B, T, 1 + Nq].
-            wanted: [B, T] bool: the positions whose next row is predicted.
-            n_vq: How many codebooks are embedded and predicted.
-
-        Returns:
-            1 + n_vq tensors [N, V], N being the number of wanted positions.
+            states: Hidden states of the backbone, [N, hidden].
+            following: The rows after them, [N, 1 + Nq].
+            n_vq: How many codebooks are predicted.
         """
-        states = self._backbone(rows, n_vq)[wanted]  # [N, hidden]
-        following = rows.roll(-1, dims=1)[wanted]  # [N, 1 + Nq]
         tables = cast(nn.ModuleList, self.model.embedding_list)
         inputs = [states] + [tables[i](following[:, i]) for i in range(n_vq)]
         x = self.local_transformer(self.speech_embedding_to_local_mlp(torch.stack(inputs, dim=1)), None)
@@ -189,29 +235,35 @@ class TrainableLocal(nn.Module):
         )
         return [head(norm(mlp(x[:, i]))) for i, (mlp, norm, head) in enumerate(parts) if i <= n_vq]
 
-    def loss(self, rows: Tensor, wanted: Tensor, n_vq: int) -> tuple[Tensor, list[float]]:
-        """Return the weighted loss and the losses of the channels.
-
-        The codes of a row that ends the audio are not audio: only its text id is learned.
-        """
-        following = rows.roll(-1, dims=1)[wanted]
-        is_end = following[:, 0] == self.config.audio_end_token_id
-        losses, weights = [], []
-        for channel, logits in enumerate(self.logits(rows, wanted, n_vq)):
-            target = following[:, channel]
-            if channel > 0:
-                target = target.masked_fill(is_end, IGNORED)
-            losses.append(F.cross_entropy(logits.float(), target, ignore_index=IGNORED))
-            weights.append(1.0 if channel == 0 else ([*CODEBOOK_WEIGHTS, *[1.0] * n_vq])[channel - 1])
-        total = torch.stack([w * loss for w, loss in zip(weights, losses, strict=True)]).sum() / sum(weights)
-        return total, [float(loss.detach()) for loss in losses]
-
-    def _backbone(self, rows: Tensor, n_vq: int) -> Tensor:
-        tables = cast(nn.ModuleList, self.model.embedding_list)
+    def backbone(self, batch: Batch, n_vq: int) -> tuple[Tensor, Tensor]:
+        """Return the hidden states [B, T, hidden] and the loss of the guided heads."""
+        rows, tables = batch.rows, cast(nn.ModuleList, self.model.embedding_list)
         x = torch.stack([tables[i](rows[..., i]) for i in range(1 + n_vq)]).sum(0)
         cos, sin = (table[: rows.shape[1]].to(x.device) for table in self._rotary)
-        states: Tensor = cast(_Stack, self.model.language_model)(x, (cos, sin))
-        return states
+        guides = []
+        stack = cast(_Stack, self.model.language_model)
+        for index, layer in enumerate(cast("list[_Layer]", stack.layers)):
+            if index in GUIDED_LAYERS:
+                scores = layer.self_attn.scores(layer.input_layernorm(x), (cos, sin))
+                guides.append(guide_loss(scores, batch))
+            x = layer(x, (cos, sin))
+        states: Tensor = stack.norm(x)
+        return states, torch.stack(guides).mean() if guides else x.new_zeros(())
+
+
+def guide_loss(scores: Tensor, batch: Batch) -> Tensor:
+    """Return the cross-entropy between a head's attention over the text and where the speech is in it.
+
+    Args:
+        scores: [B, T, T], before the softmax.
+        batch: Tells the columns of the text and, for rows with a frame to come, the wanted column.
+    """
+    guided = batch.places >= 0
+    columns = torch.arange(scores.shape[-1], device=scores.device)
+    wanted = -((columns - batch.places[guided][:, None]) ** 2) / (2 * GUIDE_SPREAD**2)
+    outside = ~batch.text[:, None].expand_as(scores)[guided]
+    logs = scores[guided].float().masked_fill(outside, -1e4).log_softmax(-1)
+    return -(wanted.masked_fill(outside, -1e4).softmax(-1) * logs).sum(-1).mean()
 
 
 def _initialise(module: nn.Module) -> None:

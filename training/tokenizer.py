@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-__all__ = ["SPECIAL_TOKENS", "write_tokenizer"]
+__all__ = ["SPECIAL_TOKENS", "TEXT_FIELD", "write_tokenizer"]
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -26,13 +26,14 @@ SPECIAL_TOKENS = (
     "<|text_pad|>",
 )
 _FIELDS = ("Instruction", "Tokens", "Quality", "Sound Event", "Ambient Sound", "Language")
+TEXT_FIELD = "\n- Text:\n"
 TEMPLATE_TOKENS = (
     "user\n<user_inst>\n- Reference(s):\n",
     "assistant\n",
     "[S1]:\n",
     *[f"\n- {field}:\n" for field in _FIELDS],
     *[f"\n- {field}:\nNone" for field in _FIELDS],
-    "\n- Text:\n",
+    TEXT_FIELD,
     "\n</user_inst>",
 )
 CHAT_TEMPLATE = (

@@ -2,8 +2,9 @@
 
     python -m training.train_codec WORK [--settings training/voice.toml] [--device auto] [--minutes 60]
 
-Reads WORK/corpus, keeps its state in WORK/codec/state.pt, which the next run takes up again, and writes
-the checkpoint to WORK/codec/export.
+Reads WORK/teacher: it hears utterances as they were spoken and learns to reproduce them with locked pitch.
+Keeps its state in WORK/codec/state.pt, which the next run takes up again, and writes the
+checkpoint to WORK/codec/export.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -20,7 +22,6 @@ from moss_stream.engine.device import choose_device
 from moss_stream.models.config import CatConfig
 from training.codec_model import Quantized, TrainableCat, cat_config
 from training.command import stage_parser
-from training.corpus import Corpus
 from training.export import export_checkpoint
 from training.loop import Optimisers, run
 from training.losses import SpectralLoss
@@ -51,12 +52,12 @@ class CodecTrainer:
         self.last_used = torch.zeros(settings.num_codebooks, settings.codebook_size, device=device)
         self.step = 0
 
-    def train_step(self, batch: Tensor) -> dict[str, float]:
-        """Learn from samples [B, T * 1920]; return the losses."""
-        samples = batch.to(self.device)
+    def train_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
+        """Learn to make the second [B, T * 1920] of two batches of samples from the first."""
+        heard, wanted = (part.to(self.device) for part in batch)
         with torch.autocast(self.device.type, torch.bfloat16):
-            made, quantized = self.model(samples, self._depths(len(samples)))
-        spectral, mel = self.loss(made, samples)
+            made, quantized = self.model(heard, self._depths(len(heard)))
+        spectral, mel = self.loss(made, wanted)
         loss = spectral + 0.5 * quantized.loss
         self.optimisers.step(loss, self.step)
         self._revive(quantized)
@@ -104,22 +105,25 @@ def _is_matrix(name: str) -> bool:
 
 
 class Crops:
-    """Random crops of the corpus."""
+    """Random crops of the teacher's pairs, cut on the frame grid.
 
-    def __init__(self, corpora: list[Corpus], frames: int, size: int) -> None:
-        self._samples = [corpus.samples for corpus in corpora]
-        self._length = frames * FRAME_SAMPLES
-        self._size = size
+    A quarter of them are heard with locked pitch too: what the codec made can be encoded again.
+    """
 
-    def batch(self, number: int) -> Tensor:
-        """Return batch `number`, [size, frames * 1920] samples as floats."""
+    def __init__(self, pairs: list[npt.NDArray[np.int16]], frames: int, size: int) -> None:
+        self._pairs, self._frames, self._size = pairs, frames, size
+
+    def batch(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return batch `number`: samples to hear and to make, both [size, frames * 1920] floats."""
         choose = np.random.default_rng(number)
-        crops = []
+        heard, wanted = [], []
         for _ in range(self._size):
-            samples = self._samples[choose.integers(len(self._samples))]
-            start = choose.integers(len(samples) - self._length)
-            crops.append(samples[start : start + self._length].astype(np.float32) / 32768)
-        return torch.from_numpy(np.stack(crops))
+            pair = self._pairs[choose.integers(len(self._pairs))]
+            start = choose.integers(pair.shape[1] // FRAME_SAMPLES - self._frames) * FRAME_SAMPLES
+            crop = pair[:, start : start + self._frames * FRAME_SAMPLES].astype(np.float32) / 32768
+            heard.append(crop[int(choose.random() < 0.25)])
+            wanted.append(crop[1])
+        return torch.from_numpy(np.stack(heard)), torch.from_numpy(np.stack(wanted))
 
 
 def main() -> None:
@@ -129,8 +133,10 @@ def main() -> None:
     folder: Path = args.work / "codec"
     folder.mkdir(exist_ok=True)
     trainer = CodecTrainer(settings.codec, choose_device(args.device))
-    corpora = [Corpus.open(args.work / "corpus" / voice) for voice in settings.corpus.voices]
-    crops = Crops(corpora, settings.codec.crop_frames, settings.codec.batch)
+    pairs = [
+        np.load(args.work / "teacher" / f"{voice}.npy", mmap_mode="r") for voice in settings.corpus.voices
+    ]
+    crops = Crops(pairs, settings.codec.crop_frames, settings.codec.batch)
     run(trainer, crops.batch, folder / "state.pt", settings.codec.steps, args.minutes)
     export_checkpoint(trainer.model, trainer.config, folder / "export")
 

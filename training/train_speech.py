@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from moss_stream.engine.device import choose_device
 from moss_stream.hub import read_json
@@ -21,7 +20,7 @@ from moss_stream.text.prompt import PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
 from training.command import stage_parser
 from training.encode import read_codes
-from training.examples import Example, Examples, collate
+from training.examples import Batch, Example, Examples, collate
 from training.export import export_checkpoint
 from training.loop import Optimisers, run
 from training.settings import SpeechSettings, VoiceSettings
@@ -51,20 +50,19 @@ class SpeechTrainer:
         self.optimisers = Optimisers(self.model, _is_matrix, rates, settings.steps, settings.warmup_steps)
         self.step = 0
 
-    def train_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
-        """Learn from rows and the positions to learn at; return the losses.
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """Learn from a batch; return the losses.
 
         Half of the batches use all codebooks, the others some number of them.
         """
-        rows, wanted = (part.to(self.device) for part in batch)
         n_vq = self.model.config.n_vq
         if torch.rand(()) < 0.5:
             n_vq = int(torch.randint(1, n_vq + 1, ()))
         with torch.autocast(self.device.type, torch.bfloat16):
-            loss, losses = self.model.loss(rows, wanted, n_vq)
+            loss, shown = self.model.loss(batch.to(self.device), n_vq)
         self.optimisers.step(loss, self.step)
         self.step += 1
-        return {"loss": float(loss.detach()), "text": losses[0], "first": losses[1]}
+        return {"loss": float(loss.detach()), **shown}
 
     def state(self) -> dict[str, Any]:
         """Return everything a later run needs to go on."""
@@ -87,7 +85,7 @@ class Batches:
     def __init__(self, examples: Examples, pad_row: list[int], rows: int) -> None:
         self._examples, self._pad_row, self._rows = examples, pad_row, rows
 
-    def batch(self, number: int) -> tuple[Tensor, Tensor]:
+    def batch(self, number: int) -> Batch:
         """Return batch `number`."""
         drawn = sorted(
             (self._examples.draw(number * 64 + i) for i in range(64)), key=lambda example: len(example.rows)
@@ -113,10 +111,14 @@ def main() -> None:
     raw = local_config(settings.speech, ids, VOCAB_SIZE, (quantizer.num_quantizers, quantizer.codebook_size))
     config = LocalConfig.parse(raw, "the settings")
     trainer = SpeechTrainer(settings.speech, config, choose_device(args.device))
-    builder = PromptBuilder(config, ChatTokenizer(folder / "export"))
+    tokenizer = ChatTokenizer(folder / "export")
     voices = [read_codes(args.work / "codes" / f"{voice}.npz") for voice in settings.corpus.voices]
     pad_row = [config.pad_token_id, *[config.audio_pad_code] * config.n_vq]
-    batches = Batches(Examples(voices, builder, config), pad_row, settings.speech.batch_rows)
+    batches = Batches(
+        Examples(voices, PromptBuilder(config, tokenizer), tokenizer, config),
+        pad_row,
+        settings.speech.batch_rows,
+    )
     run(trainer, batches.batch, folder / "state.pt", settings.speech.steps, args.minutes)
     export_checkpoint(trainer.model, raw, folder / "export")
 
