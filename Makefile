@@ -1,11 +1,12 @@
 # One door for everything: the environment is made on first use and again when pyproject.toml changes.
 PYTHON ?= python3
 TEXT ?= Hello. This is moss-stream.
+WORK ?= voice-work
 BIN := .venv/bin
 # Torch comes first and alone: its constraint keeps pip from fetching another build with it.
 SETUP := .venv/.ready
 
-.PHONY: say test style types bench clean
+.PHONY: say test style types bench voice clean
 
 $(SETUP): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('moss-stream needs Python 3.11 or newer, this is ' + sys.version.split()[0])"
@@ -34,6 +35,20 @@ bench: $(SETUP)
 	$(BIN)/python -m benchmarks.frame --shape mid --compare
 	$(BIN)/python -m benchmarks.flat
 	$(BIN)/python -m benchmarks.linear
+
+# The embedded voice, from Debian packages to moss_stream/assets: hours on a CPU. Stopped, it goes on where it was.
+voice: $(SETUP)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,voice]"
+	mkdir -p $(WORK)
+	$(BIN)/python -m training.corpus $(WORK)
+	$(BIN)/python -m training.teacher $(WORK)
+	$(BIN)/python -m training.train_codec $(WORK)
+	$(BIN)/python -m training.refine_codec $(WORK)
+	$(BIN)/python -m training.encode $(WORK)
+	$(BIN)/python -m training.train_speech $(WORK)
+	$(BIN)/python -m training.package $(WORK)
+	$(BIN)/python -m training.evaluate $(WORK)
+	$(BIN)/python -m training.package $(WORK)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

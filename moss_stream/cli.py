@@ -1,4 +1,4 @@
-"""The command line: say, download, doctor."""
+"""The command line: say, voices, download, doctor."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.text import Text
 
 import moss_stream
 from moss_stream.console import Progress, read_stdin
+from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
 from moss_stream.errors import MissingDependency, MossError, SinkError
 from moss_stream.sinks import Sink, WavSink
 
@@ -29,7 +30,12 @@ app = typer.Typer(
 )
 DEFAULT_OUTPUT = Path("speech.wav")
 
-Model = Annotated[str | None, typer.Option(help="Folder or hub repository id of a MossTTSLocal checkpoint.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder or hub repository id of a MossTTSLocal checkpoint; otherwise the embedded voice speaks."
+    ),
+]
 
 
 def main() -> None:
@@ -46,7 +52,9 @@ def say(
     ] = None,
     model: Model = None,
     codec: Annotated[str | None, typer.Option(help="Folder or repository id of the codec.")] = None,
-    voice: Annotated[Path | None, typer.Option(help="A recording of the voice to speak with.")] = None,
+    voice: Annotated[
+        str | None, typer.Option(help="Whose voice: a name that `voices` lists, or a recording to clone.")
+    ] = None,
     n_vq: Annotated[
         int | None, typer.Option("--n-vq", help="Codebooks to use: fewer are faster and rougher.")
     ] = None,
@@ -79,6 +87,9 @@ def say(
 
     console = Console(stderr=True)
     with _errors(console):
+        if model is None:
+            embedded_model()
+            _note(console, EMBEDDED_NOTE)
         asyncio.run(run())
 
 
@@ -117,6 +128,22 @@ async def _speak(stream: moss_stream.SynthesisStream, sinks: list[Sink], console
             await sink.flush()
     finally:
         progress.close()
+
+
+@app.command()
+def voices(model: Model = None) -> None:
+    """List the voices that come with a model, to be named with --voice."""
+    from moss_stream.hub import locate, read_json
+    from moss_stream.models.config import LocalConfig
+    from moss_stream.voices import read_voices
+
+    with _errors(Console(stderr=True)):
+        folder = embedded_model() if model is None else locate(model)
+        config = LocalConfig.parse(read_json(folder, "config.json"), str(folder))
+        table = Table("voice", "who", "recording", show_lines=False)
+        for name, voice in read_voices(folder, config.n_vq).items():
+            table.add_row(Text(name), Text(voice.description), f"{voice.duration_s:.1f} s")
+        Console().print(table if table.row_count else f"{folder} comes with no voices: clone one.")
 
 
 @app.command()

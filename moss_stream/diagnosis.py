@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import psutil
 
 import moss_stream
+from moss_stream.embedded import embedded_model
 from moss_stream.errors import MossError
 
 __all__ = ["diagnose"]
@@ -25,7 +26,7 @@ def diagnose() -> Iterator[tuple[str, str]]:
     )
     yield from _torch()
     yield "sound", _sound()
-    yield "model", "none is shipped with this version: name one with --model"
+    yield "model", _model()
 
 
 def _torch() -> Iterator[tuple[str, str]]:
@@ -44,6 +45,13 @@ def _torch() -> Iterator[tuple[str, str]]:
     device = choose_device("auto")
     dtype = str(choose_dtype("auto", device)).removeprefix("torch.")
     yield "chosen", f"device {device}, speech model in {dtype}, codec in float32"
+
+
+def _model() -> str:
+    try:
+        return f"without --model, the embedded voice in {embedded_model()}"
+    except MossError as error:
+        return str(error)
 
 
 def _sound() -> str:

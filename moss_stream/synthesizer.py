@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,9 +13,10 @@ import numpy as np
 
 from moss_stream.audio import Audio
 from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
 from moss_stream.engine.protocol import Engine, EngineInfo
 from moss_stream.engine.worker import CLOSED, Worker
-from moss_stream.errors import AudioError, ConfigError, ModelNotFound, SynthesizerClosed
+from moss_stream.errors import AudioError, ConfigError, SynthesizerClosed
 from moss_stream.hub import codec_of, locate, read_json
 from moss_stream.models.config import LocalConfig
 from moss_stream.stream import SynthesisStream, Text
@@ -21,6 +24,8 @@ from moss_stream.text.prompt import Codes
 from moss_stream.voices import Reference, Voice, content_key, load_reference
 
 __all__ = ["StreamingSynthesizer"]
+
+logger = logging.getLogger("moss_stream")
 
 
 class StreamingSynthesizer:
@@ -54,7 +59,8 @@ class StreamingSynthesizer:
         Cancelling it returns at once; the thread ends when the step it is at is done.
 
         Args:
-            model: A folder or hub repository id of a MossTTSLocal v1.0 checkpoint.
+            model: A folder or hub repository id of a MossTTSLocal v1.0 checkpoint; None takes the small
+                voice that comes with the package.
             codec: A folder or repository id of its codec; None takes the one that the checkpoint
                 names.
             device: "auto" (CUDA, then MPS, then CPU), "cuda", "cuda:1", "mps" or "cpu".
@@ -68,17 +74,14 @@ class StreamingSynthesizer:
             LoadError: A checkpoint cannot be loaded; see `moss_stream.errors` for the kinds.
             ConfigError: There is no such device or dtype.
         """
-        if model is None:
-            raise ModelNotFound(
-                "No model was named, and this version ships no voice of its own. "
-                "Pass model='OpenMOSS-Team/MOSS-TTS-Local-Transformer' or a local folder."
-            )
-        settings, source = options or EngineOptions(), model
+        settings = options or EngineOptions()
 
         def make() -> Engine:
             from moss_stream.engine.local import LocalEngine
 
-            folder = locate(source, revision, offline)
+            folder = embedded_model() if model is None else locate(model, revision, offline)
+            if model is None:
+                logger.info(EMBEDDED_NOTE)
             # Before its codec is downloaded: a checkpoint of another model, or none at all.
             LocalConfig.parse(read_json(folder, "config.json"), str(folder))
             return LocalEngine.load(
@@ -96,6 +99,11 @@ class StreamingSynthesizer:
     ) -> None:
         await self.close()
 
+    @property
+    def voices(self) -> Mapping[str, Voice]:
+        """The voices that come with the model, by name."""
+        return self.info.voices
+
     def stream(
         self, text: Text, *, voice: Voice | Reference | None = None, options: SynthesisOptions | None = None
     ) -> SynthesisStream:
@@ -107,7 +115,8 @@ class StreamingSynthesizer:
         Args:
             text: A str, or an iterable or asynchronous iterable of its deltas. A plain iterable is
                 drawn from on a thread, so it may block.
-            voice: Whose voice to speak with: a `Voice`, or a recording to encode first.
+            voice: Whose voice to speak with: the name of one of `voices`, a `Voice`, or a recording to
+                encode first. None leaves it to the model.
             options: How to speak.
 
         Raises:
@@ -126,6 +135,8 @@ class StreamingSynthesizer:
                 f"n_vq={options.n_vq}, but this model has {self.info.num_codebooks} codebooks. "
                 f"Give 1 to {self.info.num_codebooks}, or None for all."
             )
+        if isinstance(voice, str):
+            voice = self.voices.get(voice, voice)
         if isinstance(voice, Voice) and voice.codes.shape[1] != self.info.num_codebooks:
             raise AudioError(
                 f"The voice has {voice.codes.shape[1]} codebooks, this model {self.info.num_codebooks}: "

@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ, Audio, read_mono, resample
-from moss_stream.errors import AudioError
+from moss_stream.errors import AudioError, CorruptCheckpoint
+from moss_stream.hub import read_json
 from moss_stream.text.prompt import Codes
 
-__all__ = ["Reference", "Voice"]
+__all__ = ["Reference", "Voice", "read_voices"]
 
 MIN_S = 0.5
 MAX_S = 60.0
+VOICES_FILE = "voices.json"
 _TARGET_DBFS = -20.0
 _MAX_GAIN_DB = 3.0
 _SILENCE_DBFS = -60.0
@@ -27,17 +29,46 @@ Reference = str | Path | bytes | Audio
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Voice:
-    """A voice to speak with, encoded once; made by `StreamingSynthesizer.encode_voice`."""
+    """A voice to speak with, encoded once.
+
+    Made by `StreamingSynthesizer.encode_voice`, or one of `StreamingSynthesizer.voices`.
+    """
 
     codes: Codes
     """[T, Nq]."""
     key: str
-    """The hash of the samples: equal recordings have equal keys."""
+    """The hash of the samples: equal recordings have equal keys. Of a model's own voice, its name."""
+    description: str = ""
+    """For people; empty unless the voice came with a model."""
 
     @property
     def duration_s(self) -> float:
         """Length of the recording in seconds, in whole frames."""
         return len(self.codes) * FRAME_S
+
+
+def read_voices(model: Path, num_codebooks: int) -> dict[str, Voice]:
+    """Return the voices that come with a model, by name: those in its voices.json, if it has one.
+
+    Raises:
+        CorruptCheckpoint: The file is damaged, or its voices are not for this model.
+    """
+    if not (model / VOICES_FILE).is_file():
+        return {}
+    voices = {}
+    for name, entry in read_json(model, VOICES_FILE).items():
+        try:
+            codes = np.asarray(entry["codes"], dtype=np.int64)
+            voices[name] = Voice(codes, name, str(entry["description"]))
+            is_sound = codes.ndim == 2 and codes.shape[1] == num_codebooks and len(codes) > 0
+        except (KeyError, TypeError, ValueError):
+            is_sound = False
+        if not is_sound:
+            raise CorruptCheckpoint(
+                f"The voice {name!r} in {model / VOICES_FILE} is damaged: it needs a description and codes "
+                f"of {num_codebooks} codebooks a frame. Download the checkpoint again."
+            )
+    return voices
 
 
 def load_reference(reference: Reference) -> npt.NDArray[np.float32]:

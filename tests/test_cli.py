@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import wave
@@ -211,3 +212,26 @@ def test_interrupt_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("say", "Hello", *MODEL, "-o", "a.wav")
     assert result.exit_code == 130
     assert "Traceback" not in result.output
+
+
+def test_voices_of_a_model_are_listed(tmp_path: Path) -> None:
+    """A model's voices have a name, a description and a length; a model without any says so."""
+    assert "clone one" in run("voices", "--model", str(GOLDEN / "local")).stdout
+    assert "no folder" in failure("voices", "--model", "./nowhere")
+    listed = run("voices", "--model", str(with_a_voice(tmp_path))).stdout
+    assert all(part in listed for part in ("ann", "a woman", "0.4 s"))
+
+
+def test_a_voice_is_named_or_recorded(tmp_path: Path) -> None:
+    """--voice takes a name that comes with the model, else a file; what is neither is an error."""
+    arguments = ["--model", str(with_a_voice(tmp_path)), *MODEL[2:], "-o", "a.wav"]
+    assert run("say", "Good morning.", *arguments, "--voice", "ann").exit_code == 0
+    assert "nobody.wav" in failure("say", "Good morning.", *arguments, "--voice", "nobody.wav")
+
+
+def with_a_voice(folder: Path) -> Path:
+    """The golden checkpoint with a named voice."""
+    model = shutil.copytree(GOLDEN / "local", folder / "model")
+    voices = {"ann": {"description": "a woman", "codes": [[1] * 8] * 5}}
+    (model / "voices.json").write_text(json.dumps(voices))
+    return model

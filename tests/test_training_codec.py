@@ -13,6 +13,7 @@ from moss_stream.models.config import CatConfig
 from training.codec_model import TrainableCat, cat_config
 from training.export import export_checkpoint
 from training.losses import SpectralLoss
+from training.refine_codec import DecoderTrainer
 from training.settings import CodecSettings
 from training.train_codec import CodecTrainer
 
@@ -25,6 +26,7 @@ TINY = CodecSettings(
     rvq_dim=16,
     steps=100,
     warmup_steps=5,
+    refine_steps=20,
     batch=2,
     crop_frames=4,
     matrix_rate=3e-3,
@@ -83,3 +85,16 @@ def test_the_spectral_loss_hears_pitch_and_loudness() -> None:
     loss, tone = SpectralLoss(), tones(3)
     assert loss(tone, tone)[0] == 0
     assert loss(tone[:1], tone[2:])[0] > loss(tone[:1], 0.9 * tone[:1])[0] > 0
+
+
+def test_refining_changes_the_decoder_and_no_code() -> None:
+    """A decoder that is trained on makes better samples of the same codes."""
+    trainer = CodecTrainer(TINY, CPU)
+    for _ in range(5):
+        trainer.train_step((tones(4), tones(4)))
+    everything = torch.full((4,), TINY.num_codebooks)
+    codes = trainer.model(tones(4), everything)[1].codes
+    refined = DecoderTrainer(TINY, trainer.model, CPU)
+    losses = [refined.train_step((tones(4), tones(4)))["loss"] for _ in range(20)]
+    assert losses[-1] < 0.9 * losses[0]
+    assert torch.equal(refined.model(tones(4), everything)[1].codes, codes)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from moss_stream import Audio, AudioError, Voice
+from moss_stream import Audio, AudioError, CorruptCheckpoint, Voice
 from moss_stream.audio import Samples
-from moss_stream.voices import Reference, content_key, load_reference
+from moss_stream.voices import Reference, content_key, load_reference, read_voices
 
 
 def noise(seconds: float, dbfs: float = -20.0, rate: int = 24_000) -> Samples:
@@ -136,3 +136,22 @@ def test_the_key_depends_on_the_content_only(tmp_path: Path) -> None:
 def test_a_voice_knows_its_length() -> None:
     """A voice of 25 frames is two seconds long."""
     assert Voice(np.zeros((25, 8), dtype=np.int64), "key").duration_s == pytest.approx(2.0)
+
+
+def test_the_voices_of_a_model_are_read(tmp_path: Path) -> None:
+    """voices.json names voices with their codes; a model without the file has none."""
+    assert read_voices(tmp_path, 2) == {}
+    (tmp_path / "voices.json").write_text('{"ann": {"description": "a woman", "codes": [[1, 2], [3, 4]]}}')
+    voice = read_voices(tmp_path, 2)["ann"]
+    assert (voice.key, voice.description, voice.codes.tolist()) == ("ann", "a woman", [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["[]", "{}", '{"description": "x", "codes": []}', '{"description": "x", "codes": [[1], [2, 3]]}', "3"],
+)
+def test_a_damaged_voice_is_named(tmp_path: Path, entry: str) -> None:
+    """What is no voice for this model is an error with its name, not a failure later."""
+    (tmp_path / "voices.json").write_text(f'{{"ann": {entry}}}')
+    with pytest.raises(CorruptCheckpoint, match="'ann'"):
+        read_voices(tmp_path, 2)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from moss_stream.models.cat_layers import Patch
 from moss_stream.models.config import CatConfig, CatStage, QuantizerConfig
 from moss_stream.models.layers import WideRotary
+from training.attention import causal_attention
 from training.settings import CodecSettings
 
 __all__ = ["Quantized", "TrainableCat", "cat_config"]
@@ -97,7 +98,7 @@ class _Attention(nn.Module):
         q, k, v = self.in_projs[0](x).view(b, t, 3, self.heads, d // self.heads).unbind(2)
         q, k = WideRotary.rotate(q, cos, sin), WideRotary.rotate(k, cos, sin)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-        out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        out = causal_attention(q, k, v)
         projected: Tensor = self.out_projs[0](out.transpose(1, 2).reshape(b, t, d))
         return projected
 

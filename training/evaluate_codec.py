@@ -21,12 +21,13 @@ from training.command import stage_parser
 from training.flite import Flite
 from training.losses import SpectralLoss
 from training.recognise import Recogniser, error_rate
+from training.report import Results
 from training.settings import VoiceSettings
 
 CPU = torch.device("cpu")
 
 
-def evaluate(work: Path, settings: VoiceSettings, count: int) -> dict[str, dict[str, float]]:
+def evaluate(work: Path, settings: VoiceSettings, count: int) -> Results:
     """Return WER and mel distance of the original and of each number of codebooks."""
     codec = load_cat(work / "codec" / "export", CPU, EngineOptions())
     loss, recogniser, flite = SpectralLoss(), Recogniser(), Flite(work / "root")
@@ -35,12 +36,12 @@ def evaluate(work: Path, settings: VoiceSettings, count: int) -> dict[str, dict[
     spoken = [flite.speak(voices[i % len(voices)], text).samples for i, text in enumerate(texts)]
     waves = [torch.from_numpy(samples.astype(np.float32) / 32768) for samples in spoken]
     heard = [recogniser.words(samples) for samples in spoken]
-    results = {"original": {"wer": error_rate(zip(texts, heard, strict=True))}}
+    results: Results = {"original": {"wer": error_rate(zip(texts, heard, strict=True))}}
     codes = [codec.encode(wave) for wave in waves]
     for k in range(1, settings.codec.num_codebooks + 1):
         made = [_decode(codec.decoder, code[:, :k]) for code in codes]
         pairs = zip(made, waves, strict=True)
-        distance = np.mean([float(loss(m[None], w[None, : len(m)])[1]) for m, w in pairs])
+        distance = np.mean([float(loss(m[None], w[None, : len(m)])[1]["mel"]) for m, w in pairs])
         heard = [recogniser.words((m.clamp(-1, 1) * 32767).numpy().astype(np.int16)) for m in made]
         results[f"K={k}"] = {"wer": error_rate(zip(texts, heard, strict=True)), "mel": float(distance)}
     return results

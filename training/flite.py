@@ -104,7 +104,7 @@ class Flite:
         address = self._call("val_wave", _Pointer, _Pointer(value))
         wave = _Wave.from_address(address)
         narrow = np.ctypeslib.as_array(wave.samples, (wave.num_samples,)).copy()
-        return soxr.resample(narrow, wave.sample_rate, SAMPLE_RATE_HZ)
+        return np.asarray(soxr.resample(narrow, wave.sample_rate, SAMPLE_RATE_HZ))
 
     def _spans(self, utterance: int, text: str) -> list[Span]:
         relation = self._call("utt_relation", _Pointer, _Pointer(utterance), b"Token")

@@ -21,7 +21,7 @@ class Optimisers:
     """Muon for the transformers' matrices, AdamW for everything else; warm-up, then a cosine to 2 %.
 
     Args:
-        model: Its parameters.
+        model: Its parameters, without those that are frozen.
         is_matrix: Tells by its name whether a two-dimensional parameter belongs to Muon.
         rates: Peak learning rates of the two.
         steps: Of the whole training.
@@ -36,7 +36,7 @@ class Optimisers:
         steps: int,
         warmup_steps: int,
     ) -> None:
-        named = list(model.named_parameters())
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         matrices = [p for name, p in named if p.ndim == 2 and is_matrix(name)]
         known = {id(p) for p in matrices}
         others = [p for _, p in named if id(p) not in known]

@@ -22,6 +22,8 @@ class CorpusSettings(_Settings):
     hours_per_voice: float
     teacher_hours: float
     """Of each voice, spoken again with locked pitch for the codec to learn."""
+    pitch_step_hz: float
+    """The grid that the pitch is locked to."""
     held_out: int
     """Sentences kept for evaluation; no voice speaks them in training."""
     seed: int = 0
@@ -39,6 +41,8 @@ class CodecSettings(_Settings):
     rvq_dim: int
     steps: int
     warmup_steps: int
+    refine_steps: int
+    """Of the decoder alone, after everything that decides about codes is frozen."""
     batch: int
     crop_frames: int
     """Length of a training crop in frames of 80 ms."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from moss_stream.models.config import LocalConfig, TransformerConfig
 from moss_stream.models.layers import rotary_table, rotate_half
+from training.attention import causal_attention
 from training.examples import Batch
 from training.settings import SpeechSettings
 
@@ -124,7 +125,8 @@ class _Attention(nn.Module):
         if rotary is not None:
             q, k = rotate_half(q, *rotary), rotate_half(k, *rotary)
         q, k, v = (y.to(v.dtype).transpose(1, 2) for y in (q, k, v))
-        out = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        groups = q.shape[1] // k.shape[1]
+        out = causal_attention(q, k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1))
         projected: Tensor = self.o_proj(out.transpose(1, 2).reshape(b, t, -1))
         return projected
 

@@ -27,8 +27,10 @@ from training.loop import Optimisers, run
 from training.losses import SpectralLoss
 from training.settings import CodecSettings, VoiceSettings
 
-__all__ = ["CodecTrainer"]
+__all__ = ["CodecTrainer", "Crops", "open_crops"]
 
+LOCKED_SHARE = 0.5
+"""Of the crops that are heard as they are to be reproduced; the others as they were spoken."""
 STALE_STEPS = 100
 """A code that was not used for this many steps is set to a latent of the current batch."""
 
@@ -57,13 +59,13 @@ class CodecTrainer:
         heard, wanted = (part.to(self.device) for part in batch)
         with torch.autocast(self.device.type, torch.bfloat16):
             made, quantized = self.model(heard, self._depths(len(heard)))
-        spectral, mel = self.loss(made, wanted)
+        spectral, parts = self.loss(made, wanted)
         loss = spectral + 0.5 * quantized.loss
         self.optimisers.step(loss, self.step)
         self._revive(quantized)
         self.step += 1
         alive = (self.step - self.last_used < STALE_STEPS).float().mean()
-        shown = {"loss": loss, "spectral": spectral, "mel": mel, "alive": alive}
+        shown = {"loss": loss, "spectral": spectral, **parts, "alive": alive}
         return {name: float(value.detach()) for name, value in shown.items()}
 
     def state(self) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def _is_matrix(name: str) -> bool:
 class Crops:
     """Random crops of the teacher's pairs, cut on the frame grid.
 
-    A quarter of them are heard with locked pitch too: what the codec made can be encoded again.
+    Some are heard with locked pitch too, so that what the codec made can be encoded again.
     """
 
     def __init__(self, pairs: list[npt.NDArray[np.int16]], frames: int, size: int) -> None:
@@ -121,9 +123,16 @@ class Crops:
             pair = self._pairs[choose.integers(len(self._pairs))]
             start = choose.integers(pair.shape[1] // FRAME_SAMPLES - self._frames) * FRAME_SAMPLES
             crop = pair[:, start : start + self._frames * FRAME_SAMPLES].astype(np.float32) / 32768
-            heard.append(crop[int(choose.random() < 0.25)])
+            heard.append(crop[int(choose.random() < LOCKED_SHARE)])
             wanted.append(crop[1])
         return torch.from_numpy(np.stack(heard)), torch.from_numpy(np.stack(wanted))
+
+
+def open_crops(work: Path, settings: VoiceSettings) -> Crops:
+    """Return crops of all voices of the teacher."""
+    voices = settings.corpus.voices
+    pairs = [np.load(work / "teacher" / f"{voice}.npy", mmap_mode="r") for voice in voices]
+    return Crops(pairs, settings.codec.crop_frames, settings.codec.batch)
 
 
 def main() -> None:
@@ -133,10 +142,7 @@ def main() -> None:
     folder: Path = args.work / "codec"
     folder.mkdir(exist_ok=True)
     trainer = CodecTrainer(settings.codec, choose_device(args.device))
-    pairs = [
-        np.load(args.work / "teacher" / f"{voice}.npy", mmap_mode="r") for voice in settings.corpus.voices
-    ]
-    crops = Crops(pairs, settings.codec.crop_frames, settings.codec.batch)
+    crops = open_crops(args.work, settings)
     run(trainer, crops.batch, folder / "state.pt", settings.codec.steps, args.minutes)
     export_checkpoint(trainer.model, trainer.config, folder / "export")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from moss_stream.models.checkpoint import load_cat, load_local
 from moss_stream.models.local import MossTTSLocal
 from moss_stream.text.prompt import Codes, Message, PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
+from moss_stream.voices import Voice, read_voices
 
 __all__ = ["LocalEngine"]
 
@@ -35,6 +37,7 @@ class LocalEngine:
         prompts: Of the model's checkpoint.
         options: How to run.
         name: Of the model, for people.
+        voices: That come with the model, by name.
     """
 
     def __init__(
@@ -44,12 +47,13 @@ class LocalEngine:
         prompts: PromptBuilder,
         options: EngineOptions,
         name: str = "model",
+        voices: Mapping[str, Voice] | None = None,
     ) -> None:
         self._codec = codec
         self._prompts = prompts
         self._device = model.text_embedding.device
         dtype = str(model.text_embedding.dtype).removeprefix("torch.")
-        self.info = EngineInfo(model.config.n_vq, f"{name} on {self._device} in {dtype}")
+        self.info = EngineInfo(model.config.n_vq, f"{name} on {self._device} in {dtype}", voices or {})
         self.generator = FrameGenerator(model, options)
         self.vocoder = Vocoder(
             codec.decoder, model.config.n_vq, model.config.audio_end_token_id, self._device
@@ -71,7 +75,8 @@ class LocalEngine:
         cat = load_cat(codec, place, options)
         _check_fit(network, cat, model, codec)
         prompts = PromptBuilder(network.config, ChatTokenizer(model))
-        engine = cls(network, cat, prompts, options, model.name)
+        voices = read_voices(model, network.config.n_vq)
+        engine = cls(network, cat, prompts, options, model.name, voices)
         logger.info("Loaded %s with the codec %s.", engine.info.description, codec.name)
         return engine
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from moss_stream.config import SynthesisOptions
 from moss_stream.text.prompt import Codes, Message
+from moss_stream.voices import Voice
 
 __all__ = ["Engine", "EngineInfo", "Frame"]
 
@@ -34,6 +36,8 @@ class EngineInfo:
     """Codebooks the model has."""
     description: str
     """Model, device and number format, for people."""
+    voices: Mapping[str, Voice] = field(default_factory=dict)
+    """The voices that come with the model, by name."""
 
 
 class Engine(Protocol):

@@ -1,0 +1,89 @@
+"""Train the codec's decoder on, with the codes as they are.
+
+    python -m training.refine_codec WORK [--settings training/voice.toml] [--device auto] [--minutes 60]
+
+Takes up WORK/codec/state.pt, freezes encoder and quantizer, and writes WORK/codec/export again. Codes do
+not change, so this can run beside the training of the speech model. The state is in WORK/codec/refined.pt.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moss_stream.engine.device import choose_device
+from training.codec_model import TrainableCat
+from training.command import stage_parser
+from training.export import export_checkpoint
+from training.loop import Optimisers, run
+from training.losses import SpectralLoss
+from training.settings import CodecSettings, VoiceSettings
+from training.train_codec import CodecTrainer, open_crops
+
+__all__ = ["DecoderTrainer"]
+
+
+class DecoderTrainer:
+    """The decoder, its optimisers and their state.
+
+    Args:
+        settings: Sizes and rates.
+        model: A trained codec.
+        device: To train on; the transformers run in bfloat16.
+    """
+
+    def __init__(self, settings: CodecSettings, model: TrainableCat, device: torch.device) -> None:
+        self.settings, self.model, self.device = settings, model.to(device), device
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name.startswith(("decoder", "quantizer.output_proj")))
+        self.loss = SpectralLoss().to(device)
+        rates = settings.matrix_rate, settings.other_rate
+        self.optimisers = Optimisers(model, _is_matrix, rates, settings.refine_steps, settings.warmup_steps)
+        self.step = 0
+
+    def train_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
+        """Learn to make the second [B, T * 1920] of two batches of samples from the codes of the first."""
+        heard, wanted = (part.to(self.device) for part in batch)
+        most = self.settings.num_codebooks
+        depth = torch.randint(1, most + 1, (len(heard),), device=self.device)
+        depth[: len(heard) * 3 // 4] = most
+        with torch.autocast(self.device.type, torch.bfloat16):
+            made, _ = self.model(heard, depth)
+        loss, parts = self.loss(made, wanted)
+        self.optimisers.step(loss, self.step)
+        self.step += 1
+        return {name: float(value.detach()) for name, value in {"loss": loss, **parts}.items()}
+
+    def state(self) -> dict[str, Any]:
+        """Return everything a later run needs to go on."""
+        return {"model": self.model.state_dict(), "optimisers": self.optimisers.state(), "step": self.step}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.model.load_state_dict(state["model"])
+        self.optimisers.restore(state["optimisers"])
+        self.step = state["step"]
+
+
+def _is_matrix(name: str) -> bool:
+    return not name.startswith("quantizer")
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    args = stage_parser(__doc__, is_training=True).parse_args()
+    settings = VoiceSettings.read(args.settings)
+    folder: Path = args.work / "codec"
+    trained = CodecTrainer(settings.codec, choose_device(args.device))
+    trained.restore(torch.load(folder / "state.pt", map_location="cpu", weights_only=True))
+    trainer = DecoderTrainer(settings.codec, trained.model, trained.device)
+    crops = open_crops(args.work, settings)
+    run(trainer, crops.batch, folder / "refined.pt", settings.codec.refine_steps, args.minutes)
+    export_checkpoint(trainer.model, trained.config, folder / "export")
+
+
+if __name__ == "__main__":
+    main()
