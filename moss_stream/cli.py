@@ -33,7 +33,7 @@ DEFAULT_OUTPUT = Path("speech.wav")
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Folder or hub repository id of a MossTTSLocal checkpoint; otherwise the embedded voice speaks."
+        help="Folder or hub repository id of a MossTTSLocal checkpoint; without it, the package's own voice."
     ),
 ]
 
@@ -141,7 +141,7 @@ def voices(model: Model = None) -> None:
         folder = embedded_model() if model is None else locate(model)
         config = LocalConfig.parse(read_json(folder, "config.json"), str(folder))
         table = Table("voice", "who", "recording", show_lines=False)
-        for name, voice in read_voices(folder, config.n_vq).items():
+        for name, voice in read_voices(folder, config.n_vq, config.audio_vocab_size).items():
             table.add_row(Text(name), Text(voice.description), f"{voice.duration_s:.1f} s")
         Console().print(table if table.row_count else f"{folder} comes with no voices: clone one.")
 

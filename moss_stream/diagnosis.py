@@ -50,8 +50,8 @@ def _torch() -> Iterator[tuple[str, str]]:
 def _model() -> str:
     try:
         return f"without --model, the embedded voice in {embedded_model()}"
-    except MossError as error:
-        return str(error)
+    except MossError:
+        return "this version comes without a voice of its own: name a model with --model"
 
 
 def _sound() -> str:

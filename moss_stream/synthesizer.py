@@ -59,8 +59,8 @@ class StreamingSynthesizer:
         Cancelling it returns at once; the thread ends when the step it is at is done.
 
         Args:
-            model: A folder or hub repository id of a MossTTSLocal v1.0 checkpoint; None takes the small
-                voice that comes with the package.
+            model: A folder or hub repository id of a MossTTSLocal v1.0 checkpoint; None takes the voice
+                that comes with the package, if this version has one.
             codec: A folder or repository id of its codec; None takes the one that the checkpoint
                 names.
             device: "auto" (CUDA, then MPS, then CPU), "cuda", "cuda:1", "mps" or "cpu".

@@ -47,7 +47,7 @@ class Voice:
         return len(self.codes) * FRAME_S
 
 
-def read_voices(model: Path, num_codebooks: int) -> dict[str, Voice]:
+def read_voices(model: Path, num_codebooks: int, codebook_size: int) -> dict[str, Voice]:
     """Return the voices that come with a model, by name: those in its voices.json, if it has one.
 
     Raises:
@@ -61,12 +61,13 @@ def read_voices(model: Path, num_codebooks: int) -> dict[str, Voice]:
             codes = np.asarray(entry["codes"], dtype=np.int64)
             voices[name] = Voice(codes, name, str(entry["description"]))
             is_sound = codes.ndim == 2 and codes.shape[1] == num_codebooks and len(codes) > 0
-        except (KeyError, TypeError, ValueError):
+            is_sound = is_sound and 0 <= codes.min() and codes.max() < codebook_size
+        except (KeyError, TypeError, ValueError, OverflowError):
             is_sound = False
         if not is_sound:
             raise CorruptCheckpoint(
                 f"The voice {name!r} in {model / VOICES_FILE} is damaged: it needs a description and codes "
-                f"of {num_codebooks} codebooks a frame. Download the checkpoint again."
+                f"below {codebook_size} of {num_codebooks} codebooks a frame. Download the checkpoint again."
             )
     return voices
 

@@ -42,7 +42,7 @@ def test_the_machine_is_shown() -> None:
     found = dict(diagnose())
     assert found["moss-stream"] == moss_stream.__version__
     assert torch.__version__ in found["torch"] and "GiB free" in found["memory"]
-    assert "speech model in" in found["chosen"] and "model" in found["model"]
+    assert "speech model in" in found["chosen"] and "--model" in found["model"]
     assert all(found.values())
 
 

@@ -16,7 +16,8 @@ from moss_stream.text.tokenizer import ChatTokenizer
 from training.examples import NOWHERE, Batch
 from training.export import export_checkpoint
 from training.settings import SpeechSettings
-from training.speech_model import TrainableLocal, guide_loss, local_config
+from training.speech_config import local_config
+from training.speech_model import TrainableLocal, guide_loss
 from training.tokenizer import write_tokenizer
 
 TINY = SpeechSettings(

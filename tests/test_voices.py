@@ -140,18 +140,19 @@ def test_a_voice_knows_its_length() -> None:
 
 def test_the_voices_of_a_model_are_read(tmp_path: Path) -> None:
     """voices.json names voices with their codes; a model without the file has none."""
-    assert read_voices(tmp_path, 2) == {}
+    assert read_voices(tmp_path, 2, 9) == {}
     (tmp_path / "voices.json").write_text('{"ann": {"description": "a woman", "codes": [[1, 2], [3, 4]]}}')
-    voice = read_voices(tmp_path, 2)["ann"]
+    voice = read_voices(tmp_path, 2, 9)["ann"]
     assert (voice.key, voice.description, voice.codes.tolist()) == ("ann", "a woman", [[1, 2], [3, 4]])
 
 
 @pytest.mark.parametrize(
     "entry",
-    ["[]", "{}", '{"description": "x", "codes": []}', '{"description": "x", "codes": [[1], [2, 3]]}', "3"],
+    ["[]", "{}", '{"description": "x", "codes": []}', '{"description": "x", "codes": [[1], [2, 3]]}', "3"]
+    + [f'{{"description": "x", "codes": [[1, {code}]]}}' for code in (-1, 9, 2**70)],
 )
 def test_a_damaged_voice_is_named(tmp_path: Path, entry: str) -> None:
     """What is no voice for this model is an error with its name, not a failure later."""
     (tmp_path / "voices.json").write_text(f'{{"ann": {entry}}}')
     with pytest.raises(CorruptCheckpoint, match="'ann'"):
-        read_voices(tmp_path, 2)
+        read_voices(tmp_path, 2, 9)

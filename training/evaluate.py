@@ -134,6 +134,8 @@ async def evaluate(args: argparse.Namespace, settings: VoiceSettings) -> Results
     results: Results = {}
     if "codec" in args.only:
         results |= evaluate_codec(args.work, settings, min(args.sentences, 40))
+    if args.only == ["codec"]:
+        return results  # a codec can be judged before there is a voice
     async with await StreamingSynthesizer.load(args.model) as synth:
         voices = settings.corpus.voices
         evaluation = Evaluation(

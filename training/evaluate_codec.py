@@ -1,10 +1,4 @@
-"""How well the codec carries speech: word error rate and mel distance at each number of codebooks.
-
-    python -m training.evaluate_codec WORK [--settings training/voice.toml] [--sentences 40] [--json FILE]
-
-Speaks held-out sentences with flite in all voices in turn, runs them through WORK/codec/export with the
-package's own streaming codec, and prints one table.
-"""
+"""How well the codec carries speech: word error rate and mel distance at each number of codebooks."""
 
 from __future__ import annotations
 
@@ -17,12 +11,13 @@ from torch import Tensor
 
 from moss_stream.config import EngineOptions
 from moss_stream.models.checkpoint import load_cat
-from training.command import stage_parser
 from training.flite import Flite
 from training.losses import SpectralLoss
 from training.recognise import Recogniser, error_rate
 from training.report import Results
 from training.settings import VoiceSettings
+
+__all__ = ["evaluate"]
 
 CPU = torch.device("cpu")
 
@@ -36,14 +31,14 @@ def evaluate(work: Path, settings: VoiceSettings, count: int) -> Results:
     spoken = [flite.speak(voices[i % len(voices)], text).samples for i, text in enumerate(texts)]
     waves = [torch.from_numpy(samples.astype(np.float32) / 32768) for samples in spoken]
     heard = [recogniser.words(samples) for samples in spoken]
-    results: Results = {"original": {"wer": error_rate(zip(texts, heard, strict=True))}}
+    results: Results = {"codec, original": {"wer": error_rate(zip(texts, heard, strict=True))}}
     codes = [codec.encode(wave) for wave in waves]
     for k in range(1, settings.codec.num_codebooks + 1):
         made = [_decode(codec.decoder, code[:, :k]) for code in codes]
         pairs = zip(made, waves, strict=True)
         distance = np.mean([float(loss(m[None], w[None, : len(m)])[1]["mel"]) for m, w in pairs])
         heard = [recogniser.words((m.clamp(-1, 1) * 32767).numpy().astype(np.int16)) for m in made]
-        results[f"K={k}"] = {"wer": error_rate(zip(texts, heard, strict=True)), "mel": float(distance)}
+        results[f"codec, K={k}"] = {"wer": error_rate(zip(texts, heard, strict=True)), "mel": float(distance)}
     return results
 
 
@@ -51,20 +46,3 @@ def evaluate(work: Path, settings: VoiceSettings, count: int) -> Results:
 def _decode(decoder: torch.nn.Module, codes: Tensor) -> Tensor:
     state = decoder.new_state(max_frames=25)  # type: ignore[operator]
     return torch.cat([decoder(part[None], state) for part in codes.split(25)], dim=1)[0]
-
-
-def main() -> None:
-    """Parse the command line, evaluate, print."""
-    parser = stage_parser(__doc__)
-    parser.add_argument("--sentences", type=int, default=40)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
-    results = evaluate(args.work, VoiceSettings.read(args.settings), args.sentences)
-    for name, figures in results.items():
-        print(f"{name:9}", "  ".join(f"{key} {value:.3f}" for key, value in figures.items()))
-    if args.json:
-        args.json.write_text(json.dumps(results, indent=2))
-
-
-if __name__ == "__main__":
-    main()

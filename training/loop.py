@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import nn
 
-__all__ = ["Optimisers", "Trainer", "run"]
+__all__ = ["ModelTrainer", "Optimisers", "Trainer", "run"]
 
 B = TypeVar("B", contravariant=True)
 SAVE_S = 180.0
@@ -67,6 +67,24 @@ class Optimisers:
         """Go on from `state`."""
         for optimiser, saved in zip(self._all, state, strict=True):
             optimiser.load_state_dict(saved)
+
+
+class ModelTrainer:
+    """A model, its optimisers and how far they are: what every training keeps."""
+
+    model: nn.Module
+    optimisers: Optimisers
+    step: int = 0
+
+    def state(self) -> dict[str, Any]:
+        """Return everything a later run needs to go on."""
+        return {"model": self.model.state_dict(), "optimisers": self.optimisers.state(), "step": self.step}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.model.load_state_dict(state["model"])
+        self.optimisers.restore(state["optimisers"])
+        self.step = state["step"]
 
 
 class Trainer(Protocol[B]):

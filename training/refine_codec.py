@@ -9,7 +9,6 @@ not change, so this can run beside the training of the speech model. The state i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,15 +17,15 @@ from moss_stream.engine.device import choose_device
 from training.codec_model import TrainableCat
 from training.command import stage_parser
 from training.export import export_checkpoint
-from training.loop import Optimisers, run
+from training.loop import ModelTrainer, Optimisers, run
 from training.losses import SpectralLoss
 from training.settings import CodecSettings, VoiceSettings
-from training.train_codec import CodecTrainer, open_crops
+from training.train_codec import CodecTrainer, is_matrix, open_crops
 
 __all__ = ["DecoderTrainer"]
 
 
-class DecoderTrainer:
+class DecoderTrainer(ModelTrainer):
     """The decoder, its optimisers and their state.
 
     Args:
@@ -35,14 +34,15 @@ class DecoderTrainer:
         device: To train on; the transformers run in bfloat16.
     """
 
+    model: TrainableCat
+
     def __init__(self, settings: CodecSettings, model: TrainableCat, device: torch.device) -> None:
         self.settings, self.model, self.device = settings, model.to(device), device
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.startswith(("decoder", "quantizer.output_proj")))
         self.loss = SpectralLoss().to(device)
         rates = settings.matrix_rate, settings.other_rate
-        self.optimisers = Optimisers(model, _is_matrix, rates, settings.refine_steps, settings.warmup_steps)
-        self.step = 0
+        self.optimisers = Optimisers(model, is_matrix, rates, settings.refine_steps, settings.warmup_steps)
 
     def train_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
         """Learn to make the second [B, T * 1920] of two batches of samples from the codes of the first."""
@@ -56,20 +56,6 @@ class DecoderTrainer:
         self.optimisers.step(loss, self.step)
         self.step += 1
         return {name: float(value.detach()) for name, value in {"loss": loss, **parts}.items()}
-
-    def state(self) -> dict[str, Any]:
-        """Return everything a later run needs to go on."""
-        return {"model": self.model.state_dict(), "optimisers": self.optimisers.state(), "step": self.step}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
-        self.model.load_state_dict(state["model"])
-        self.optimisers.restore(state["optimisers"])
-        self.step = state["step"]
-
-
-def _is_matrix(name: str) -> bool:
-    return not name.startswith("quantizer")
 
 
 def main() -> None:

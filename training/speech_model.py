@@ -7,7 +7,7 @@ learns all codebooks of a part of the frames only (the backbone learns from ever
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +17,8 @@ from moss_stream.models.config import LocalConfig, TransformerConfig
 from moss_stream.models.layers import rotary_table, rotate_half
 from training.attention import causal_attention
 from training.examples import Batch
-from training.settings import SpeechSettings
 
-__all__ = ["TrainableLocal", "guide_loss", "local_config"]
+__all__ = ["TrainableLocal", "guide_loss"]
 
 CODEBOOK_WEIGHTS = (3.0, 3.0, 3.0, 2.0, 2.0, 2.0)
 """Loss weights of the first codebooks; the others weigh 1."""
@@ -31,57 +30,6 @@ GUIDE_SPREAD = 1.2
 """Of the guided attention around that character, in characters."""
 WHOLE_FRAMES = 4
 """One frame in so many is learned in all codebooks, the others in the first one."""
-
-
-def local_config(
-    s: SpeechSettings, ids: dict[str, int], vocab_size: int, codebooks: tuple[int, int]
-) -> dict[str, Any]:
-    """Return the config.json of a speech model of these sizes.
-
-    Args:
-        s: Sizes.
-        ids: Of the special tokens.
-        vocab_size: Of the tokenizer.
-        codebooks: How many the codec has, and their size.
-    """
-    language = {
-        "model_type": "qwen3",
-        "hidden_size": s.hidden,
-        "intermediate_size": s.inner,
-        "num_hidden_layers": s.layers,
-        "num_attention_heads": s.heads,
-        "num_key_value_heads": s.kv_heads,
-        "head_dim": s.head_dim,
-        "vocab_size": vocab_size,
-        "max_position_embeddings": 8192,
-        "rms_norm_eps": 1e-6,
-        "hidden_act": "silu",
-        "rope_parameters": {"rope_type": "default", "rope_theta": 100_000},
-        "tie_word_embeddings": False,
-    }
-    return {
-        "architectures": ["MossTTSDelayModel"],
-        "model_type": "moss_tts_delay",
-        "language_config": language,
-        "hidden_size": s.hidden,
-        "vocab_size": vocab_size,
-        "n_vq": codebooks[0],
-        "audio_vocab_size": codebooks[1],
-        "audio_pad_code": codebooks[1],
-        "sampling_rate": 24_000,
-        "local_num_layers": s.depth_layers,
-        "local_hidden_size": s.depth_hidden,
-        "local_ffn_hidden_size": s.depth_inner,
-        "additional_mlp_ffn_hidden_size": s.bridge,
-        "pad_token_id": ids["<|endoftext|>"],
-        "im_start_token_id": ids["<|im_start|>"],
-        "im_end_token_id": ids["<|im_end|>"],
-        "audio_start_token_id": ids["<|audio_start|>"],
-        "audio_end_token_id": ids["<|audio_end|>"],
-        "audio_user_slot_token_id": ids["<|audio_user_slot|>"],
-        "audio_assistant_gen_slot_token_id": ids["<|audio_gen_slot|>"],
-        "audio_assistant_delay_slot_token_id": ids["<|audio_delay_slot|>"],
-    }
 
 
 class _Norm(nn.Module):

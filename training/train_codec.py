@@ -23,11 +23,11 @@ from moss_stream.models.config import CatConfig
 from training.codec_model import Quantized, TrainableCat, cat_config
 from training.command import stage_parser
 from training.export import export_checkpoint
-from training.loop import Optimisers, run
+from training.loop import ModelTrainer, Optimisers, run
 from training.losses import SpectralLoss
 from training.settings import CodecSettings, VoiceSettings
 
-__all__ = ["CodecTrainer", "Crops", "open_crops"]
+__all__ = ["CodecTrainer", "Crops", "is_matrix", "open_crops"]
 
 LOCKED_SHARE = 0.5
 """Of the crops that are heard as they are to be reproduced; the others as they were spoken."""
@@ -35,13 +35,15 @@ STALE_STEPS = 100
 """A code that was not used for this many steps is set to a latent of the current batch."""
 
 
-class CodecTrainer:
+class CodecTrainer(ModelTrainer):
     """The model, its optimisers and their state.
 
     Args:
         settings: Sizes and rates.
         device: To train on; the transformers run in bfloat16.
     """
+
+    model: TrainableCat
 
     def __init__(self, settings: CodecSettings, device: torch.device) -> None:
         torch.manual_seed(0)
@@ -50,9 +52,8 @@ class CodecTrainer:
         self.model = TrainableCat(CatConfig.parse(self.config, "the settings")).to(device)
         self.loss = SpectralLoss().to(device)
         rates = settings.matrix_rate, settings.other_rate
-        self.optimisers = Optimisers(self.model, _is_matrix, rates, settings.steps, settings.warmup_steps)
+        self.optimisers = Optimisers(self.model, is_matrix, rates, settings.steps, settings.warmup_steps)
         self.last_used = torch.zeros(settings.num_codebooks, settings.codebook_size, device=device)
-        self.step = 0
 
     def train_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
         """Learn to make the second [B, T * 1920] of two batches of samples from the first."""
@@ -70,18 +71,12 @@ class CodecTrainer:
 
     def state(self) -> dict[str, Any]:
         """Return everything a later run needs to go on."""
-        return {
-            "model": self.model.state_dict(),
-            "optimisers": self.optimisers.state(),
-            "last_used": self.last_used,
-            "step": self.step,
-        }
+        return {**super().state(), "last_used": self.last_used}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
-        self.model.load_state_dict(state["model"])
-        self.optimisers.restore(state["optimisers"])
-        self.last_used, self.step = state["last_used"].to(self.device), state["step"]
+        super().restore(state)
+        self.last_used = state["last_used"].to(self.device)
 
     def _depths(self, batch: int) -> Tensor:
         """Choose how many codebooks each sequence uses: all in half of them, any number in the others."""
@@ -102,7 +97,8 @@ class CodecTrainer:
                 self.last_used[level, stale] = self.step
 
 
-def _is_matrix(name: str) -> bool:
+def is_matrix(name: str) -> bool:
+    """Tell whether a matrix is a transformer's, and Muon's to train."""
     return not name.startswith("quantizer")
 
 

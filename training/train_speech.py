@@ -9,7 +9,6 @@ up again, and writes the checkpoint to WORK/speech/export.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -22,9 +21,10 @@ from training.command import stage_parser
 from training.encode import read_codes
 from training.examples import Batch, Example, Examples, collate
 from training.export import export_checkpoint
-from training.loop import Optimisers, run
+from training.loop import ModelTrainer, Optimisers, run
 from training.settings import SpeechSettings, VoiceSettings
-from training.speech_model import TrainableLocal, local_config
+from training.speech_config import local_config
+from training.speech_model import TrainableLocal
 from training.tokenizer import write_tokenizer
 
 __all__ = ["Batches", "SpeechTrainer"]
@@ -33,7 +33,7 @@ VOCAB_SIZE = 320
 """256 bytes, the special tokens and those of the template, and room for a few more."""
 
 
-class SpeechTrainer:
+class SpeechTrainer(ModelTrainer):
     """The model, its optimisers and their state.
 
     Args:
@@ -42,13 +42,14 @@ class SpeechTrainer:
         device: To train on; the transformers run in bfloat16.
     """
 
+    model: TrainableLocal
+
     def __init__(self, settings: SpeechSettings, config: LocalConfig, device: torch.device) -> None:
         torch.manual_seed(0)
         self.device = device
         self.model = TrainableLocal(config).to(device)
         rates = settings.matrix_rate, settings.other_rate
         self.optimisers = Optimisers(self.model, _is_matrix, rates, settings.steps, settings.warmup_steps)
-        self.step = 0
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """Learn from a batch; return the losses.
@@ -63,16 +64,6 @@ class SpeechTrainer:
         self.optimisers.step(loss, self.step)
         self.step += 1
         return {"loss": float(loss.detach()), **shown}
-
-    def state(self) -> dict[str, Any]:
-        """Return everything a later run needs to go on."""
-        return {"model": self.model.state_dict(), "optimisers": self.optimisers.state(), "step": self.step}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
-        self.model.load_state_dict(state["model"])
-        self.optimisers.restore(state["optimisers"])
-        self.step = state["step"]
 
 
 def _is_matrix(name: str) -> bool:

@@ -75,7 +75,7 @@ class LocalEngine:
         cat = load_cat(codec, place, options)
         _check_fit(network, cat, model, codec)
         prompts = PromptBuilder(network.config, ChatTokenizer(model))
-        voices = read_voices(model, network.config.n_vq)
+        voices = read_voices(model, network.config.n_vq, network.config.audio_vocab_size)
         engine = cls(network, cat, prompts, options, model.name, voices)
         logger.info("Loaded %s with the codec %s.", engine.info.description, codec.name)
         return engine
