@@ -10,7 +10,8 @@ from golden_data import CPU
 from moss_stream.config import EngineOptions
 from moss_stream.models.checkpoint import load_cat
 from moss_stream.models.config import CatConfig
-from training.codec_model import TrainableCat, cat_config
+from training.adapt_codec import EncoderTrainer
+from training.codec_model import TrainableCat, cat_config, encode
 from training.export import export_checkpoint
 from training.losses import SpectralLoss
 from training.refine_codec import DecoderTrainer
@@ -26,6 +27,7 @@ TINY = CodecSettings(
     rvq_dim=16,
     steps=100,
     warmup_steps=5,
+    adapt_steps=50,
     refine_steps=20,
     batch=2,
     crop_frames=4,
@@ -85,6 +87,30 @@ def test_the_spectral_loss_hears_pitch_and_loudness() -> None:
     loss, tone = SpectralLoss(), tones(3)
     assert loss(tone, tone)[0] == 0
     assert loss(tone[:1], tone[2:])[0] > loss(tone[:1], 0.9 * tone[:1])[0] > 0
+
+
+def test_a_sequence_that_is_not_quantized_passes_unchanged() -> None:
+    """With no codebooks at all, what the decoder gets are the encoder's own vectors."""
+    model = TrainableCat(CatConfig.parse(cat_config(TINY), "here"))
+    with torch.inference_mode():
+        vectors = encode(model.encoder, tones(2))
+        quantizer = model.quantizer
+        straight = quantizer.output_proj(quantizer.input_proj(vectors.transpose(1, 2))).transpose(1, 2)
+        passed = quantizer(vectors, torch.tensor([0, 3])).vectors
+    torch.testing.assert_close(passed[0], straight[0])
+    assert not torch.allclose(passed[1], straight[1])
+
+
+def test_an_adapted_encoder_gives_other_sounds_the_codes_it_knows() -> None:
+    """The encoder learns to hear one set of sounds as another; codebooks and decoder stay."""
+    torch.manual_seed(0)
+    model = TrainableCat(CatConfig.parse(cat_config(TINY), "here"))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    trainer = EncoderTrainer(TINY, model, CPU)
+    losses = [trainer.train_step((tones(4).flip(0), tones(4)))["spoken"] for _ in range(50)]
+    assert losses[-1] < 0.5 * losses[0]
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed and all(name.startswith("encoder") for name in changed)
 
 
 def test_refining_changes_the_decoder_and_no_code() -> None:

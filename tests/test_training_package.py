@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from golden_data import CPU
@@ -17,7 +16,6 @@ from training.evaluate import growing_texts
 from training.export import SHARD_BYTES, write_shards
 from training.report import as_markdown, merge
 from training.settings import VoiceSettings
-from training.teacher import locked_contour
 
 SETTINGS = VoiceSettings.read(Path(__file__).parent.parent / "training" / "voice.toml")
 
@@ -69,11 +67,3 @@ def test_texts_grow_from_one_word_to_sixty() -> None:
     texts = growing_texts(["One two three four five.", "Six seven eight."] * 20, 200)
     lengths = [len(text.split()) for text in texts]
     assert len(texts) == 200 and lengths == sorted(lengths) and (lengths[0], lengths[-1]) == (1, 60)
-
-
-def test_a_locked_pitch_is_on_the_grid() -> None:
-    """Every frame has one pitch, a multiple of the step; small wobbles do not change it."""
-    pitch = np.concatenate([np.zeros(16), np.linspace(96, 104, 32), np.full(16, 178.0), np.zeros(8)])
-    locked = locked_contour(pitch, 100.0)
-    assert set(locked) == {100.0, 200.0} and (locked[:48] == 100).all() and (locked[48:64] == 200).all()
-    assert (locked_contour(np.zeros(40), 100.0) == 100).all()

@@ -17,9 +17,10 @@ def model_card(work: Path, settings: VoiceSettings) -> str:
     if (work / "evaluation.json").is_file():
         results = json.loads((work / "evaluation.json").read_text(encoding="utf-8"))
     speech, codec, corpus = settings.speech, settings.codec, settings.corpus
+    notes = zip(corpus.voices, corpus.pitches_hz, strict=True)
     template = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
     return template.format(
-        pitch_step=corpus.pitch_step_hz,
+        pitches=", ".join(f"{hz:.0f} Hz ({voice})" for voice, hz in notes),
         layers=speech.layers,
         hidden=speech.hidden,
         depth_layers=speech.depth_layers,

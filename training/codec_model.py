@@ -19,11 +19,13 @@ from moss_stream.models.layers import WideRotary
 from training.attention import causal_attention
 from training.settings import CodecSettings
 
-__all__ = ["Quantized", "TrainableCat", "cat_config"]
+__all__ = ["Quantized", "TrainableCat", "cat_config", "encode"]
 
 WINDOW_S = 10
 PATCH = 240
 LAYER_SCALE = 0.1
+FIRST_AMPLITUDE = 0.02
+"""Of the untrained codec, relative to samples of 1; so that training does not begin with turning it down."""
 
 
 def cat_config(s: CodecSettings) -> dict[str, Any]:
@@ -186,8 +188,8 @@ class _Quantizer(nn.Module):
         self.quantizers = nn.ModuleList(_Level(config) for _ in range(config.num_quantizers))
 
     def forward(self, x: Tensor, depth: Tensor) -> Quantized:
-        """Quantize [B, T, D] with the first `depth` [B] levels of each sequence."""
-        residual = self.input_proj(x.transpose(1, 2))
+        """Quantize [B, T, D] with the first `depth` [B] levels of each sequence; with none: not at all."""
+        whole = residual = self.input_proj(x.transpose(1, 2))
         total = torch.zeros_like(residual)
         codes, latents, losses = [], [], []
         for number, level in enumerate(self.quantizers):
@@ -197,6 +199,7 @@ class _Quantizer(nn.Module):
             codes.append(code)
             latents.append(latent)
             losses.append((loss * used[:, :, 0]).mean())
+        total = torch.where((depth > 0)[:, None, None], total, whole)
         vectors = self.output_proj(total).transpose(1, 2)
         return Quantized(vectors, torch.stack(codes, dim=-1), latents, torch.stack(losses).sum())
 
@@ -210,18 +213,26 @@ class TrainableCat(nn.Module):
         self.encoder = nn.ModuleList(_module(stage) for stage in config.encoder_kwargs)
         self.quantizer = _Quantizer(config.quantizer_kwargs)
         self.decoder = nn.ModuleList(_module(stage) for stage in config.decoder_kwargs)
+        with torch.no_grad():
+            self.get_parameter(f"decoder.{len(self.decoder) - 2}.output_proj.weight").mul_(FIRST_AMPLITUDE)
 
     def forward(self, samples: Tensor, depth: Tensor) -> tuple[Tensor, Quantized]:
         """Encode, quantize and decode [B, T * 1920]: the reconstruction and the quantizer's state."""
-        x = samples[:, :, None]
-        for module in self.encoder:
-            x = module.fold(x) if isinstance(module, Patch) else module(x)
+        x = encode(self.encoder, samples)
         with torch.autocast(x.device.type, enabled=False):
-            quantized: Quantized = self.quantizer(x.float(), depth)
+            quantized: Quantized = self.quantizer(x, depth)
         x = quantized.vectors
         for module in self.decoder:
             x = module.unfold(x) if isinstance(module, Patch) else module(x)
         return x[:, :, 0].float(), quantized
+
+
+def encode(encoder: nn.ModuleList, samples: Tensor) -> Tensor:
+    """Return what an encoder makes of [B, T * 1920] samples before quantization: [B, T, D]."""
+    x = samples[:, :, None]
+    for module in encoder:
+        x = module.fold(x) if isinstance(module, Patch) else module(x)
+    return x.float()
 
 
 def _module(stage: CatStage) -> nn.Module:

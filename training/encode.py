@@ -1,4 +1,4 @@
-"""Encode the corpus with the trained codec, by the package's own encoder.
+"""Encode what the teacher made of the corpus with the trained codec, by the package's own encoder.
 
     python -m training.encode WORK [--settings training/voice.toml] [--device auto]
 
@@ -24,19 +24,21 @@ from training.corpus import Corpus
 from training.examples import Utterance
 from training.flite import Span
 from training.settings import VoiceSettings
+from training.teacher import taught
 
 __all__ = ["encode", "places", "read_codes"]
 
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
 
 
-def encode(corpus: Corpus, codec: Cat, device: torch.device) -> list[Utterance]:
-    """Return each sentence with the codes of its whole frames."""
+def encode(teacher: Path, voice: str, corpus: Corpus, codec: Cat, device: torch.device) -> list[Utterance]:
+    """Return each sentence of a voice with the codes of its frames, with locked pitch."""
     utterances = []
-    for index, text in enumerate(corpus.texts):
-        wave = torch.from_numpy(corpus.utterance(index).astype(np.float32) / 32768).to(device)
+    for number, pair in taught(teacher, voice, corpus):
+        wave = torch.from_numpy(pair[1].astype(np.float32) / 32768).to(device)
         codes = codec.encode(wave).cpu().numpy()
-        utterances.append(Utterance(text, codes, places(corpus.spans[index], len(codes))))
+        where = places(corpus.spans[number], len(codes))
+        utterances.append(Utterance(corpus.texts[number], codes, where))
     return utterances
 
 
@@ -84,7 +86,8 @@ def main() -> None:
     for voice in VoiceSettings.read(args.settings).corpus.voices:
         file = args.work / "codes" / f"{voice}.npz"
         if not file.exists():
-            write_codes(encode(Corpus.open(args.work / "corpus" / voice), codec, device), file)
+            corpus = Corpus.open(args.work / "corpus" / voice)
+            write_codes(encode(args.work / "teacher", voice, corpus, codec, device), file)
             print(f"{voice}: encoded", flush=True)
 
 

@@ -10,10 +10,10 @@ from moss_stream.audio import SAMPLE_RATE_HZ
 
 __all__ = ["SpectralLoss"]
 
-WINDOWS = (128, 256, 512, 1024, 2048)
+WINDOWS = (256, 512, 1024, 2048)
 PHASE_WINDOW = 512
 PHASE_WEIGHT = 0.4
-MELS = {128: 10, 256: 20, 512: 40, 1024: 80, 2048: 120}
+MELS = {256: 20, 512: 40, 1024: 80, 2048: 120}
 
 
 class SpectralLoss(nn.Module):
@@ -37,9 +37,9 @@ class SpectralLoss(nn.Module):
         for window in WINDOWS:
             a, b = self._spectrum(made, window), self._spectrum(wanted, window)
             if window == PHASE_WINDOW:
-                apart = (a - b).abs().mean((0, 2)) / b.abs().mean((0, 2)).clamp_min(1e-2)
+                apart = (a - b).norm(dim=-1).mean((0, 2)) / b.norm(dim=-1).mean((0, 2)).clamp_min(1e-2)
                 phase = phase + apart.mean()
-            a, b = a.abs(), b.abs()
+            a, b = a.square().sum(-1), b.square().sum(-1)
             filters = self.get_buffer(f"mel{window}")
             mel = mel + F.l1_loss(_log(a.mT @ filters), _log(b.mT @ filters)) / len(WINDOWS)
             magnitude = magnitude + F.l1_loss(_log(a), _log(b)) / len(WINDOWS)
@@ -47,11 +47,11 @@ class SpectralLoss(nn.Module):
 
     def _spectrum(self, x: Tensor, window: int) -> Tensor:
         hann = self.get_buffer(f"hann{window}")
-        return torch.stft(x, window, window // 4, window=hann, return_complex=True)
+        return torch.view_as_real(torch.stft(x, window, window // 2, window=hann, return_complex=True))
 
 
-def _log(x: Tensor) -> Tensor:
-    return x.clamp_min(1e-4).log10()
+def _log(power: Tensor) -> Tensor:
+    return power.clamp_min(1e-7).log10() / 2
 
 
 def mel_filters(window: int, count: int) -> Tensor:

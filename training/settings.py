@@ -20,10 +20,8 @@ class CorpusSettings(_Settings):
     voices: tuple[str, ...]
     """flite's names of the voices."""
     hours_per_voice: float
-    teacher_hours: float
-    """Of each voice, spoken again with locked pitch for the codec to learn."""
-    pitch_step_hz: float
-    """The grid that the pitch is locked to."""
+    pitches_hz: tuple[float, ...]
+    """The note of each voice, a multiple of 12.5 Hz."""
     held_out: int
     """Sentences kept for evaluation; no voice speaks them in training."""
     seed: int = 0
@@ -41,6 +39,8 @@ class CodecSettings(_Settings):
     rvq_dim: int
     steps: int
     warmup_steps: int
+    adapt_steps: int
+    """Of the encoder alone, which learns to hear speech with its natural pitch."""
     refine_steps: int
     """Of the decoder alone, after everything that decides about codes is frozen."""
     batch: int

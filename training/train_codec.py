@@ -2,9 +2,8 @@
 
     python -m training.train_codec WORK [--settings training/voice.toml] [--device auto] [--minutes 60]
 
-Reads WORK/teacher: it hears utterances as they were spoken and learns to reproduce them with locked pitch.
-Keeps its state in WORK/codec/state.pt, which the next run takes up again, and writes the
-checkpoint to WORK/codec/export.
+Reads WORK/teacher and learns to reproduce utterances with locked pitch. Keeps its state in
+WORK/codec/state.pt, which the next run takes up again, and writes the checkpoint to WORK/codec/export.
 """
 
 from __future__ import annotations
@@ -27,10 +26,8 @@ from training.loop import ModelTrainer, Optimisers, run
 from training.losses import SpectralLoss
 from training.settings import CodecSettings, VoiceSettings
 
-__all__ = ["CodecTrainer", "Crops", "is_matrix", "open_crops"]
+__all__ = ["CodecTrainer", "Crops", "half_spoken", "is_matrix", "open_crops"]
 
-LOCKED_SHARE = 0.5
-"""Of the crops that are heard as they are to be reproduced; the others as they were spoken."""
 STALE_STEPS = 100
 """A code that was not used for this many steps is set to a latent of the current batch."""
 
@@ -56,10 +53,10 @@ class CodecTrainer(ModelTrainer):
         self.last_used = torch.zeros(settings.num_codebooks, settings.codebook_size, device=device)
 
     def train_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
-        """Learn to make the second [B, T * 1920] of two batches of samples from the first."""
-        heard, wanted = (part.to(self.device) for part in batch)
+        """Learn to make the second [B, T * 1920] of two batches of samples from itself."""
+        wanted = batch[1].to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16):
-            made, quantized = self.model(heard, self._depths(len(heard)))
+            made, quantized = self.model(wanted, self._depths(len(wanted)))
         spectral, parts = self.loss(made, wanted)
         loss = spectral + 0.5 * quantized.loss
         self.optimisers.step(loss, self.step)
@@ -79,9 +76,14 @@ class CodecTrainer(ModelTrainer):
         self.last_used = state["last_used"].to(self.device)
 
     def _depths(self, batch: int) -> Tensor:
-        """Choose how many codebooks each sequence uses: all in half of them, any number in the others."""
+        """Choose how many codebooks each sequence uses.
+
+        Any number in half of them, all in a quarter. The rest is not quantized: without such a path the
+        decoder waits for good codes, and the codes for a good decoder.
+        """
         depths = torch.randint(1, self.settings.num_codebooks + 1, (batch,), device=self.device)
         depths[: batch // 2] = self.settings.num_codebooks
+        depths[: batch // 4] = 0
         return depths
 
     @torch.no_grad()
@@ -103,32 +105,35 @@ def is_matrix(name: str) -> bool:
 
 
 class Crops:
-    """Random crops of the teacher's pairs, cut on the frame grid.
-
-    Some are heard with locked pitch too, so that what the codec made can be encoded again.
-    """
+    """Random crops of the teacher's pairs, cut on the frame grid."""
 
     def __init__(self, pairs: list[npt.NDArray[np.int16]], frames: int, size: int) -> None:
         self._pairs, self._frames, self._size = pairs, frames, size
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return batch `number`: samples to hear and to make, both [size, frames * 1920] floats."""
+        """Return batch `number`: samples as spoken and with locked pitch, both [size, frames * 1920]."""
         choose = np.random.default_rng(number)
-        heard, wanted = [], []
+        crops = []
         for _ in range(self._size):
             pair = self._pairs[choose.integers(len(self._pairs))]
             start = choose.integers(pair.shape[1] // FRAME_SAMPLES - self._frames) * FRAME_SAMPLES
-            crop = pair[:, start : start + self._frames * FRAME_SAMPLES].astype(np.float32) / 32768
-            heard.append(crop[int(choose.random() < LOCKED_SHARE)])
-            wanted.append(crop[1])
-        return torch.from_numpy(np.stack(heard)), torch.from_numpy(np.stack(wanted))
+            crops.append(pair[:, start : start + self._frames * FRAME_SAMPLES])
+        samples = torch.from_numpy(np.stack(crops, axis=1).astype(np.float32) / 32768)
+        return samples[0], samples[1]
 
 
 def open_crops(work: Path, settings: VoiceSettings) -> Crops:
     """Return crops of all voices of the teacher."""
-    voices = settings.corpus.voices
-    pairs = [np.load(work / "teacher" / f"{voice}.npy", mmap_mode="r") for voice in voices]
+    files = sorted((work / "teacher").glob("*.npy"))
+    pairs = [np.load(file, mmap_mode="r") for file in files]
     return Crops(pairs, settings.codec.crop_frames, settings.codec.batch)
+
+
+def half_spoken(batch: tuple[Tensor, Tensor], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return what a finished codec hears, one half as spoken and one with locked pitch, and shall make."""
+    spoken, locked = (part.to(device) for part in batch)
+    half = len(spoken) // 2
+    return torch.cat([spoken[:half], locked[half:]]), locked
 
 
 def main() -> None:
