@@ -81,13 +81,14 @@ class SamplingOptions(_Options):
 class SynthesisOptions(_Options):
     """What one stream asks for.
 
-    `n_vq` is the number of codebooks to generate and decode (None: all the model has; fewer are
-    faster and sound rougher). `tokens` is the wanted length of the whole text in frames of 80 ms;
-    with it the text is spoken as one segment. The words from `language` to `ambient_sound` go into
-    the model's prompt as they are.
+    `sampling` is how rows are sampled (None: as the model's `sampling.json` says, and without one as the
+    reference implementation does). `n_vq` is the number of codebooks to generate and decode (None: all
+    the model has; fewer are faster and sound rougher). `tokens` is the wanted length of the whole text
+    in frames of 80 ms; with it the text is spoken as one segment. The words from `language` to
+    `ambient_sound` go into the model's prompt as they are.
     """
 
-    sampling: SamplingOptions = SamplingOptions()
+    sampling: SamplingOptions | None = None
     seed: int = Field(default=0, ge=0, lt=2**63)
     n_vq: int | None = Field(default=None, ge=1)
     tokens: int | None = Field(default=None, ge=1, le=100_000)

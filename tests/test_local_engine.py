@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from golden_data import GOLDEN, cases, expected
 
-from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.local import LocalEngine
-from moss_stream.errors import ConfigError, TextError, UnsupportedModel
+from moss_stream.errors import ConfigError, CorruptCheckpoint, TextError, UnsupportedModel
 from moss_stream.text.prompt import Message
 
 
@@ -74,3 +74,35 @@ def test_the_wrong_codec_is_named(tmp_path: Path) -> None:
         LocalEngine.load(GOLDEN / "local", GOLDEN / "local", "cpu", "float32", EngineOptions())
     with pytest.raises(ConfigError, match="dtype"):
         LocalEngine.load(GOLDEN / "local", GOLDEN / "cat", "cpu", "int4", EngineOptions())
+
+
+def golden_with_sampling(folder: Path, sampling: str) -> Path:
+    """A checkpoint that says how it wants to be sampled."""
+    shutil.copytree(GOLDEN / "local", folder)
+    (folder / "sampling.json").write_text(sampling)
+    return folder
+
+
+def spoken(made: LocalEngine, options: SynthesisOptions) -> list[list[int]]:
+    """The codes of the first frames of a text."""
+    made.open(options)
+    made.begin(Message(text="Hello."), None)
+    return [made.step().codes.tolist() for _ in range(4)]
+
+
+def test_a_model_says_how_it_wants_to_be_sampled(tmp_path: Path) -> None:
+    """Its sampling.json holds for streams that do not say; what a stream says goes first."""
+    greedy = '{"text": {"temperature": 0}, "audio": {"temperature": 0}}'
+    model = golden_with_sampling(tmp_path / "model", greedy)
+    made = LocalEngine.load(model, GOLDEN / "cat", "cpu", "float32", EngineOptions())
+    assert spoken(made, SynthesisOptions(seed=1)) == spoken(made, SynthesisOptions(seed=2))
+    own = SynthesisOptions(seed=1, sampling=SamplingOptions())
+    assert spoken(made, own) == spoken(engine(), SynthesisOptions(seed=1))
+
+
+@pytest.mark.parametrize("sampling", ['{"audio": {"temperature": -1}}', '{"voice": 1}', "[]"])
+def test_a_damaged_sampling_file_is_named(tmp_path: Path, sampling: str) -> None:
+    """What is no sampling options is an error that names the file."""
+    model = golden_with_sampling(tmp_path / "model", sampling)
+    with pytest.raises(CorruptCheckpoint, match=r"sampling\.json"):
+        LocalEngine.load(model, GOLDEN / "cat", "cpu", "float32", EngineOptions())

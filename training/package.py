@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from moss_stream.config import EngineOptions
+from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions
+from moss_stream.engine.local import SAMPLING_FILE
 from moss_stream.models.cat import Cat
 from moss_stream.models.checkpoint import load_cat
 from moss_stream.voices import VOICES_FILE
@@ -29,6 +30,10 @@ __all__ = ["package"]
 
 VOICE_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps in the warm sun."
 """What the packaged recordings of the voices say."""
+SAMPLING = SamplingOptions(
+    text=ChannelSampling(temperature=1.0), audio=ChannelSampling(temperature=0.7, top_p=0.9, top_k=50)
+)
+"""A small model is less sure than a large one: what it thinks unlikely is better left out."""
 VOICES = {
     "rms": "a man, American English; the default",
     "slt": "a woman, American English",
@@ -50,6 +55,7 @@ def package(work: Path, target: Path, settings: VoiceSettings) -> None:
     codec = load_cat(target / "codec", torch.device("cpu"), EngineOptions())
     voices = packaged_voices(codec, Flite(work / "root"), settings.corpus.voices)
     (target / VOICES_FILE).write_text(json.dumps(voices), encoding="utf-8")
+    (target / SAMPLING_FILE).write_text(SAMPLING.model_dump_json(indent=2), encoding="utf-8")
     (target / "README.md").write_text(model_card(work, settings), encoding="utf-8")
 
 

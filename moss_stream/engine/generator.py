@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.models.local import MossTTSLocal
 from moss_stream.models.qwen3 import causal_mask
 from moss_stream.models.sampling import Sampler
@@ -49,7 +49,8 @@ class FrameGenerator:
         if n_vq != self.n_vq:  # rows embed only the codebooks in use
             self._kept = self._kept[:0]
         self.n_vq = n_vq
-        self._sampler.configure(0, options.sampling.channels(config.n_vq), options.seed)
+        sampling = options.sampling or SamplingOptions()
+        self._sampler.configure(0, sampling.channels(config.n_vq), options.seed)
 
     @torch.inference_mode()
     def prefill(self, rows: Rows) -> None:

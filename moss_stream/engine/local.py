@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.device import choose_device, choose_dtype, choose_threads
 from moss_stream.engine.generator import FrameGenerator
 from moss_stream.engine.protocol import EngineInfo, Frame
 from moss_stream.engine.vocoder import Vocoder
-from moss_stream.errors import TextError, UnsupportedModel
+from moss_stream.errors import ConfigError, CorruptCheckpoint, TextError, UnsupportedModel
+from moss_stream.hub import read_json
 from moss_stream.models.cat import Cat
 from moss_stream.models.checkpoint import load_cat, load_local
 from moss_stream.models.local import MossTTSLocal
@@ -24,6 +25,8 @@ from moss_stream.text.tokenizer import ChatTokenizer
 from moss_stream.voices import Voice, read_voices
 
 __all__ = ["LocalEngine"]
+
+SAMPLING_FILE = "sampling.json"
 
 logger = logging.getLogger("moss_stream.engine")
 
@@ -38,6 +41,7 @@ class LocalEngine:
         options: How to run.
         name: Of the model, for people.
         voices: That come with the model, by name.
+        sampling: For streams that do not say how to sample.
     """
 
     def __init__(
@@ -48,12 +52,14 @@ class LocalEngine:
         options: EngineOptions,
         name: str = "model",
         voices: Mapping[str, Voice] | None = None,
+        sampling: SamplingOptions | None = None,
     ) -> None:
         self._codec = codec
         self._prompts = prompts
         self._device = model.text_embedding.device
         dtype = str(model.text_embedding.dtype).removeprefix("torch.")
-        self.info = EngineInfo(model.config.n_vq, f"{name} on {self._device} in {dtype}", voices or {})
+        description = f"{name} on {self._device} in {dtype}"
+        self.info = EngineInfo(model.config.n_vq, description, voices or {}, sampling or SamplingOptions())
         self.generator = FrameGenerator(model, options)
         self.vocoder = Vocoder(
             codec.decoder, model.config.n_vq, model.config.audio_end_token_id, self._device
@@ -76,13 +82,13 @@ class LocalEngine:
         _check_fit(network, cat, model, codec)
         prompts = PromptBuilder(network.config, ChatTokenizer(model))
         voices = read_voices(model, network.config.n_vq, network.config.audio_vocab_size)
-        engine = cls(network, cat, prompts, options, model.name, voices)
+        engine = cls(network, cat, prompts, options, model.name, voices, read_sampling(model))
         logger.info("Loaded %s with the codec %s.", engine.info.description, codec.name)
         return engine
 
     def open(self, options: SynthesisOptions) -> None:
         """See the protocol."""
-        self.generator.open(options)
+        self.generator.open(options.replace(sampling=options.sampling or self.info.sampling))
         self.vocoder.reset()
 
     def begin(self, message: Message, prefix: Codes | None) -> int:
@@ -107,6 +113,20 @@ class LocalEngine:
         """See the protocol."""
         codes = self._codec.encode(torch.from_numpy(samples).to(self._device))
         return np.asarray(codes[:, : self.info.num_codebooks].cpu().numpy(), dtype=np.int64)
+
+
+def read_sampling(model: Path) -> SamplingOptions:
+    """Return how a model wants to be sampled: its sampling.json, or the reference implementation's way.
+
+    Raises:
+        CorruptCheckpoint: The file holds no such options.
+    """
+    if not (model / SAMPLING_FILE).is_file():
+        return SamplingOptions()
+    try:
+        return SamplingOptions(**read_json(model, SAMPLING_FILE))
+    except ConfigError as error:
+        raise CorruptCheckpoint(f"{model / SAMPLING_FILE} is damaged: {error} Download it again.") from error
 
 
 def _check_fit(model: MossTTSLocal, codec: Cat, model_path: Path, codec_path: Path) -> None:

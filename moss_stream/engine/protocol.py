@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from moss_stream.config import SynthesisOptions
+from moss_stream.config import SamplingOptions, SynthesisOptions
 from moss_stream.text.prompt import Codes, Message
 from moss_stream.voices import Voice
 
@@ -38,6 +38,8 @@ class EngineInfo:
     """Model, device and number format, for people."""
     voices: Mapping[str, Voice] = field(default_factory=dict)
     """The voices that come with the model, by name."""
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    """How rows are sampled when a stream does not say."""
 
 
 class Engine(Protocol):
