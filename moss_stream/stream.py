@@ -13,6 +13,7 @@ from moss_stream.engine.channel import Channel
 from moss_stream.engine.job import SpeechJob
 from moss_stream.engine.worker import Worker
 from moss_stream.errors import StreamConsumed, TextError
+from moss_stream.text.normalizer import Normalizer
 from moss_stream.text.prompt import Codes
 from moss_stream.text.segmenter import SentenceSegmenter, WholeSegmenter
 
@@ -115,9 +116,10 @@ class SynthesisStream:
             if voice is not None:
                 job.set_voice(voice)
             segmenter = SentenceSegmenter() if self._options.tokens is None else WholeSegmenter()
+            normalizer = Normalizer()
             async for delta in _deltas(self._text):
-                await self._say(job, segmenter.feed(delta))
-            await self._say(job, segmenter.end())
+                await self._say(job, segmenter.feed(normalizer.feed(delta)))
+            await self._say(job, segmenter.feed(normalizer.end()) + segmenter.end())
             job.end()
         except Exception as error:
             job.fail(error)

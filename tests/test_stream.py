@@ -48,6 +48,15 @@ async def test_every_kind_of_text_is_spoken(fake: Pair, kind: str) -> None:
     assert engine.texts()[-1] == "This is the first sentence. This is the second one."
 
 
+async def test_markdown_is_not_read_out(fake: Pair) -> None:
+    """What a language model writes for the eye does not reach the model, also when deltas split it."""
+    synth, engine = fake
+    await collect(
+        synth.stream(deltas("# He", "re\n*", "*Bold** wo", "rds 👍 and [a li", "nk](http", "s://x.y)."))
+    )
+    assert engine.texts()[-1] == "Here\nBold words and a link."
+
+
 async def test_the_first_sentence_is_spoken_before_the_text_is_complete(fake: Pair) -> None:
     """Audio comes while the text is still being written."""
     synth, engine = fake

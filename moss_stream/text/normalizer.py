@@ -1,0 +1,136 @@
+"""From what a language model writes to what is read out: no markdown, no emoji, no code, no addresses.
+
+Text comes in deltas, and markers are split across them. What a character means is decided from the text
+alone, never from the cut: while more text could change the meaning, the characters wait.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from moss_stream.text.markup import Rule, Scan, inline_rule, strip_line_start
+
+__all__ = ["Normalizer"]
+
+_PLAIN = re.compile(r"[^\W_hHwW\u200d][^\W_\u200d]*")
+"""A word that cannot be the beginning of an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mode:
+    """Where in the text's structure the next character stands."""
+
+    is_line_start: bool = True
+    fence: str = ""
+    """The three characters that end the code block; empty outside of one."""
+    is_dropped: bool = False
+    """The rest of the line is not read out."""
+    is_row: bool = False
+    """The line is a row of a table."""
+
+
+class Normalizer:
+    """Turns deltas into text that can be read out.
+
+    Markdown's marks go and its text stays; code blocks, HTML tags, emoji and invisible characters go;
+    of an address its host stays; runs of white space become one space or one line break.
+    `[pause 1.5s]`, `/IPA/`, snake_case, 2 * 3 and everything else that only looks like a mark stay.
+    """
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._mode = _Mode()
+        self._last = ""
+        self._made: list[str] = []
+
+    def feed(self, delta: str) -> str:
+        """Take in `delta`; return what can be read out now."""
+        self._text += delta
+        return self._run(is_final=False)
+
+    def flush(self) -> str:
+        """Return what waits, taken as if the text ended here; the text may go on."""
+        return self._run(is_final=True)
+
+    def end(self) -> str:
+        """Return what waits, and begin anew."""
+        rest = self._run(is_final=True)
+        self._mode, self._last = _Mode(), ""
+        return rest
+
+    def _run(self, is_final: bool) -> str:
+        at = 0
+        while at < len(self._text):
+            after = self._next(at, is_final)
+            if after is None:
+                break
+            at = after
+        self._text = self._text[at:]
+        made = "".join(self._made)
+        self._made.clear()
+        return made
+
+    def _next(self, at: int, is_final: bool) -> int | None:
+        """Read one thing; return where the next one begins, or None if more text is needed."""
+        mode = self._mode
+        if mode.is_dropped:
+            return self._drop_line(at)
+        if mode.fence and mode.is_line_start:
+            return self._inside_fence(at, is_final)
+        if mode.is_line_start:
+            return self._line_start(at, is_final)
+        if word := _PLAIN.match(self._text, at):
+            self._write(word[0])
+            return word.end()
+        scan = Scan(self._text, at, is_final, self._last, mode.is_row)
+        return self._apply(inline_rule(scan), at)
+
+    def _apply(self, rule: Rule | None, at: int) -> int | None:
+        if rule is None:
+            return None
+        self._write(rule.spoken)
+        if rule.again:  # a link's text may hold marks of its own
+            self._text = rule.again + self._text[rule.end :]
+            return 0
+        if rule.end > at and self._text[rule.end - 1] == "\n":
+            self._mode = _Mode(fence=self._mode.fence)
+        return rule.end
+
+    def _drop_line(self, at: int) -> int:
+        end = self._text.find("\n", at)
+        if end < 0:
+            return len(self._text)
+        self._mode = _Mode(fence=self._mode.fence)
+        self._write("\n")
+        return end + 1
+
+    def _inside_fence(self, at: int, is_final: bool) -> int | None:
+        line = self._text[at : at + 200].lstrip(" \t")
+        fence = self._mode.fence
+        if not is_final and len(line) < len(fence) and fence.startswith(line):
+            return None
+        is_end = line.startswith(fence)
+        self._mode = replace(self._mode, fence="" if is_end else fence, is_dropped=True, is_line_start=False)
+        return at
+
+    def _line_start(self, at: int, is_final: bool) -> int | None:
+        start = strip_line_start(self._text, at, is_final)
+        if start is None:
+            return None
+        self._mode = _Mode(
+            is_line_start=False, fence=start.fence, is_dropped=bool(start.fence), is_row=start.is_row
+        )
+        return start.end
+
+    def _write(self, text: str) -> None:
+        for character in text:
+            if character == "\n":
+                is_kept = self._last not in ("", "\n")
+            elif character.isspace():
+                character, is_kept = " ", self._last not in ("", "\n", " ")
+            else:
+                is_kept = True
+            if is_kept:
+                self._made.append(character)
+                self._last = character
