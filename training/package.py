@@ -24,7 +24,8 @@ from training.card import model_card
 from training.command import stage_parser
 from training.export import write_shards
 from training.flite import Flite
-from training.settings import VoiceSettings
+from training.settings import CorpusSettings, VoiceSettings
+from training.teacher import lock_pitch
 
 __all__ = ["package"]
 
@@ -53,18 +54,19 @@ def package(work: Path, target: Path, settings: VoiceSettings) -> None:
     processor = {"audio_tokenizer_name_or_path": "codec"}
     (target / "processor_config.json").write_text(json.dumps(processor, indent=2), encoding="utf-8")
     codec = load_cat(target / "codec", torch.device("cpu"), EngineOptions())
-    voices = packaged_voices(codec, Flite(work / "root"), settings.corpus.voices)
+    voices = packaged_voices(codec, Flite(work / "root"), settings.corpus)
     (target / VOICES_FILE).write_text(json.dumps(voices), encoding="utf-8")
     (target / SAMPLING_FILE).write_text(SAMPLING.model_dump_json(indent=2), encoding="utf-8")
     (target / "README.md").write_text(model_card(work, settings), encoding="utf-8")
 
 
-def packaged_voices(codec: Cat, flite: Flite, names: tuple[str, ...]) -> dict[str, dict[str, object]]:
+def packaged_voices(codec: Cat, flite: Flite, settings: CorpusSettings) -> dict[str, dict[str, object]]:
     """Return the content of voices.json: each voice's description and the codes of a recording."""
     voices: dict[str, dict[str, object]] = {}
-    for name in names:
+    for name, pitch_hz in zip(settings.voices, settings.pitches_hz, strict=True):
         samples = flite.speak(name, VOICE_TEXT).trimmed().samples
-        codes = codec.encode(torch.from_numpy(samples.astype(np.float32) / 32768))
+        locked = lock_pitch(samples / 32768, pitch_hz)  # as everything that the model has heard
+        codes = codec.encode(torch.from_numpy(locked.astype(np.float32)))
         voices[name] = {"description": VOICES[name], "codes": codes.tolist()}
     return voices
 
