@@ -16,8 +16,7 @@ $(SETUP): pyproject.toml constraints.txt
 	touch $@
 
 say: $(SETUP)
-	@echo "No voice is trained yet: this speaks with the test checkpoint, whose weights are random. Expect noise."
-	$(BIN)/moss-stream say "$(TEXT)" --model tests/golden/local --codec tests/golden/cat
+	$(BIN)/moss-stream say "$(TEXT)"
 
 test: $(SETUP)
 	$(BIN)/pytest
@@ -30,6 +29,7 @@ types: $(SETUP)
 	$(BIN)/mypy
 
 bench: $(SETUP)
+	$(BIN)/python -m benchmarks.embedded
 	$(BIN)/python -m benchmarks.frame --shape tiny
 	$(BIN)/python -m benchmarks.frame --shape mid --compare --dtype float32
 	$(BIN)/python -m benchmarks.frame --shape mid --compare
@@ -43,8 +43,9 @@ voice: $(SETUP)
 	$(BIN)/python -m training.corpus $(WORK)
 	$(BIN)/python -m training.teacher $(WORK)
 	$(BIN)/python -m training.train_codec $(WORK)
-	$(BIN)/python -m training.refine_codec $(WORK)
 	$(BIN)/python -m training.encode $(WORK)
+	$(BIN)/python -m training.adapt_codec $(WORK)
+	$(BIN)/python -m training.refine_codec $(WORK)
 	$(BIN)/python -m training.train_speech $(WORK)
 	$(BIN)/python -m training.package $(WORK)
 	$(BIN)/python -m training.evaluate $(WORK)

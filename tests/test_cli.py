@@ -60,6 +60,15 @@ def test_say_writes_a_wav(tmp_path: Path) -> None:
     assert "Writing a.wav" in result.stderr and result.stdout == ""
 
 
+def test_without_a_model_the_embedded_voice_speaks(tmp_path: Path) -> None:
+    """One line says what speaks and how to name a larger model; its voices have names."""
+    result = run("say", "Hello there.", "-o", "a.wav", "--voice", "awb", "--n-vq", "2")
+    assert result.exit_code == 0, result.output
+    assert frames_of(tmp_path / "a.wav") > 4
+    assert "embedded voice" in result.stderr and "OpenMOSS-Team" in result.stderr
+    assert all(name in run("voices").stdout for name in ("rms", "slt", "awb"))
+
+
 def test_say_reads_standard_input(tmp_path: Path) -> None:
     """The same text from standard input sounds the same, and goes to speech.wav by default."""
     assert run("say", "Grüße.", *MODEL, "-o", "a.wav").exit_code == 0
@@ -86,7 +95,6 @@ def test_a_text_may_begin_with_a_dash(tmp_path: Path) -> None:
     [
         (["--model", "no/such/model/here"], "There is no folder 'no/such/model/here'"),
         (["--model", str(GOLDEN), "--codec", str(GOLDEN / "cat")], "has no config.json"),
-        ([], "No model was named"),
         ([*MODEL, "--n-vq", "0"], "n_vq=0"),
         ([*MODEL, "--n-vq", "99"], "99"),
         ([*MODEL, "--tokens", "-1"], "tokens=-1"),

@@ -12,7 +12,7 @@ import soxr
 
 from moss_stream.audio import SAMPLE_RATE_HZ
 
-__all__ = ["Recogniser", "word_errors"]
+__all__ = ["Recogniser", "error_rate", "spoken_words", "word_errors"]
 
 
 class Recogniser:
