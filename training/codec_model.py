@@ -17,12 +17,11 @@ from moss_stream.models.cat_layers import Patch
 from moss_stream.models.config import CatConfig, CatStage, QuantizerConfig
 from moss_stream.models.layers import WideRotary
 from training.attention import causal_attention
-from training.settings import CodecSettings
+from training.settings import PATCH, CodecSettings
 
 __all__ = ["Quantized", "TrainableCat", "cat_config", "encode"]
 
 WINDOW_S = 10
-PATCH = 240
 LAYER_SCALE = 0.1
 FIRST_AMPLITUDE = 0.02
 """Of the untrained codec, relative to samples of 1; so that training does not begin with turning it down."""

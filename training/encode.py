@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from moss_stream.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from moss_stream.audio import FRAME_S
 from moss_stream.config import EngineOptions
 from moss_stream.engine.device import choose_device
 from moss_stream.models.cat import Cat
@@ -27,8 +27,6 @@ from training.settings import VoiceSettings
 from training.teacher import taught
 
 __all__ = ["encode", "places", "read_codes"]
-
-FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
 
 
 def encode(teacher: Path, voice: str, corpus: Corpus, codec: Cat, device: torch.device) -> list[Utterance]:

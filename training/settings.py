@@ -7,7 +7,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["CodecSettings", "CorpusSettings", "SpeechSettings", "VoiceSettings"]
+__all__ = ["PATCH", "CodecSettings", "CorpusSettings", "SpeechSettings", "VoiceSettings"]
+
+PATCH = 240
+"""Samples of the codec's finest patch, 10 ms."""
 
 
 class _Settings(BaseModel):

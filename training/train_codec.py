@@ -53,7 +53,7 @@ class CodecTrainer(ModelTrainer):
         self.last_used = torch.zeros(settings.num_codebooks, settings.codebook_size, device=device)
 
     def train_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
-        """Learn to make the second [B, T * 1920] of two batches of samples from itself."""
+        """Learn to reproduce the second [B, T * 1920] of two batches, the locked one."""
         wanted = batch[1].to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16):
             made, quantized = self.model(wanted, self._depths(len(wanted)))

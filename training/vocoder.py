@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from moss_stream.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from training.settings import PATCH
 
 __all__ = ["pulse_times", "synthesise"]
 
 FloatArray = npt.NDArray[np.float64]
-PATCH = 240
 POINT = SAMPLE_RATE_HZ // 200
 """Samples between two analysis points (5 ms)."""
 

@@ -18,6 +18,10 @@ MAX_LINE_START, MAX_BRACKET, MAX_TAG, MAX_ADDRESS = 200, 500, 300, 2000
 _LINE_MARKS = re.compile(r"[ \t>#*+\-•=_~`|:]*")
 _BLOCK_MARKS = re.compile(r"(?:[ \t]+|>|#{1,6}(?=[ \t])|[-*+•](?=[ \t]))*")
 _BRACKET = re.compile(r"\[([^\[\]\n]*)\]")
+_BRACKET_STOP = re.compile(r"[\[\]\n]")
+_ANGLE_STOP = re.compile(r"[<>\n]")
+_TAG_START = re.compile(r"[A-Za-z/]")
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _TARGET = re.compile(r"\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
 _TAG = re.compile(
     r"</?(?:a|b|blockquote|br|code|del|div|em|h[1-6]|hr|i|img|ins|kbd|li|mark|ol|p|pre|q|s|small|span|strong"
@@ -154,7 +158,7 @@ def _backslash(scan: Scan) -> Rule | None:
     end = scan.at + 1
     if scan.waits(end, 2):
         return None
-    is_escape = bool(re.match(r"[!-/:-@\[-`{-~]", scan.after(end)))
+    is_escape = bool(_PUNCTUATION.match(scan.after(end)))
     return Rule(end + 1, scan.after(end)) if is_escape else Rule(end, "\\")
 
 
@@ -178,7 +182,7 @@ def _exclamation(scan: Scan) -> Rule | None:
 def _bracket(scan: Scan) -> Rule | None:
     found = _BRACKET.match(scan.text, scan.at, scan.at + MAX_BRACKET)
     if not found:
-        stop = re.compile(r"[\[\]\n]").search(scan.text, scan.at + 1)
+        stop = _BRACKET_STOP.search(scan.text, scan.at + 1)
         return None if not stop and scan.waits(len(scan.text), MAX_BRACKET) else Rule(scan.at + 1, "[")
     end, text = found.end(), found[1]
     if scan.waits(end, MAX_BRACKET + 1):
@@ -190,7 +194,9 @@ def _bracket(scan: Scan) -> Rule | None:
         return Rule(end, found[0])
     if target := pattern.match(scan.text, end, end + MAX_ADDRESS):
         return Rule(target.end(), again=text) if text else Rule(target.end())
-    is_broken = "\n" in scan.text[end:] or len(scan.text) - end >= MAX_ADDRESS or scan.is_final
+    is_broken = (
+        "\n" in scan.text[end : end + MAX_ADDRESS] or len(scan.text) - end >= MAX_ADDRESS or scan.is_final
+    )
     return Rule(end, found[0]) if is_broken else None
 
 
@@ -198,9 +204,9 @@ def _angle(scan: Scan) -> Rule | None:
     end = scan.at + 1
     if scan.waits(end, 2):
         return None
-    if not re.match(r"[A-Za-z/]", scan.after(end)):
+    if not _TAG_START.match(scan.after(end)):
         return Rule(end, "<")
-    close = re.compile(r"[<>\n]").search(scan.text, end, scan.at + MAX_TAG)
+    close = _ANGLE_STOP.search(scan.text, end, scan.at + MAX_TAG)
     if close is None:
         return None if scan.waits(len(scan.text), MAX_TAG) else Rule(end, "<")
     inside = scan.text[end : close.start()]
