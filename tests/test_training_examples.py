@@ -7,10 +7,11 @@ import torch
 from golden_data import CPU
 from test_training_speech import TINY, make
 
-from moss_stream.text.prompt import PromptBuilder
+from moss_stream.text.prompt import Message, PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
-from training.encode import read_codes, write_codes
-from training.examples import Examples, Utterance, collate, noisy
+from training.encode import phones, read_codes, write_codes
+from training.examples import NO_PHONE, Examples, Utterance, collate, noisy
+from training.flite import Phone
 from training.train_speech import Batches, SpeechTrainer
 
 
@@ -18,7 +19,12 @@ def utterances(value: int) -> list[Utterance]:
     """Sentences whose codes are one number, so that a voice can be told by its codes."""
     texts = ["One short sentence.", "And another one, a little longer.", "The last one of all."]
     return [
-        Utterance(text, np.full((3 + i, 4), value), np.linspace(0, len(text), 3 + i))
+        Utterance(
+            text,
+            np.full((3 + i, 4), value),
+            np.linspace(0, len(text), 3 + i),
+            np.arange(9 + 3 * i).reshape(-1, 3) + value,
+        )
         for i, text in enumerate(texts)
     ]
 
@@ -56,6 +62,20 @@ def test_an_example_is_the_same_every_time(tmp_path: Path) -> None:
     assert len({drawn.draw(number).rows.tobytes() for number in range(20)}) > 10
 
 
+def test_a_continuation_has_the_rows_of_two_sentences(tmp_path: Path) -> None:
+    """What is learned from two sentences is what the model reads when it goes on after the first."""
+    drawn, trainer = examples(tmp_path)
+    builder = PromptBuilder(trainer.model.config, ChatTokenizer(tmp_path))
+    same = 0
+    for example in (drawn.draw(number) for number in range(60)):
+        frames = slice(example.prompt_length, example.prompt_length + 3)
+        # The first 94 bytes of a byte-level vocabulary are the printable ones of ASCII, 220 is the space.
+        text = "".join(chr(i + 33) if i < 94 else " " for i in example.rows[example.text, 0][:-1])
+        again = builder.build(Message(text=text), example.rows[frames, 1:])
+        same += np.array_equal(again, example.rows[: frames.stop])
+    assert same > 10, "as many as have neither a reference nor a length"
+
+
 def test_padding_is_not_learned(tmp_path: Path) -> None:
     """In a batch each answer is learned whole, its end included, and nothing else."""
     drawn, _ = examples(tmp_path)
@@ -69,7 +89,7 @@ def test_the_speech_model_learns(tmp_path: Path) -> None:
     """A few steps lower the loss; a restored trainer takes the same next step."""
     drawn, trainer = examples(tmp_path)
     batches = Batches(drawn, [0, 16, 16, 16, 16], 600)
-    losses = [trainer.train_step(batches.batch(0))["loss"] for _ in range(12)]
+    losses = [trainer.train_step(batches.batch(0))["loss"] for _ in range(24)]
     assert losses[-1] < 0.9 * losses[0]
     other = SpeechTrainer(TINY, trainer.model.config, CPU)
     other.restore(trainer.state())
@@ -82,16 +102,41 @@ def test_the_speech_model_learns(tmp_path: Path) -> None:
 
 def test_codes_survive_the_disk(tmp_path: Path) -> None:
     """What was encoded is read back as it was, texts of any script included."""
-    wanted = [*utterances(5), Utterance("Grüße, 世界!", np.arange(8).reshape(2, 4), np.array([0.5, 7.0]))]
-    write_codes(wanted, tmp_path / "codes.npz")
-    for a, b in zip(wanted, read_codes(tmp_path / "codes.npz"), strict=True):
+    foreign = Utterance(
+        "Grüße, 世界!", np.arange(8).reshape(2, 4), np.array([0.5, 7.0]), np.ones((2, 3), int)
+    )
+    wanted = [*utterances(5), foreign]
+    write_codes(wanted[:2], tmp_path / "slt_00000.npz")
+    write_codes(wanted[2:], tmp_path / "slt_00500.npz")
+    write_codes(wanted, tmp_path / "rms_00000.npz")
+    for a, b in zip(wanted, read_codes(tmp_path, "slt"), strict=True):
         assert a.text == b.text
         np.testing.assert_array_equal(a.codes, b.codes)
         np.testing.assert_allclose(a.places, b.places)
+        np.testing.assert_array_equal(a.phones, b.phones)
+
+
+def test_the_phones_of_a_frame_are_those_in_its_thirds() -> None:
+    """Each third of a frame has the phone that is heard in its middle, the last phone to the end."""
+    spoken = [Phone(0, 0.03), Phone(7, 0.06), Phone(9, 0.1)]
+    assert phones(spoken, 2).tolist() == [[0, 7, 9], [9, 9, 9]]
+    assert phones([], 1).tolist() == [[0, 0, 0]]
+
+
+def test_every_frame_knows_its_phones(tmp_path: Path) -> None:
+    """The rows before the frames of an answer are told their phones, in order, and no other rows."""
+    drawn, _ = examples(tmp_path)
+    for number in range(30):
+        example = drawn.draw(number)
+        told = example.phones[:, 0] != NO_PHONE
+        frames = len(example.rows) - example.prompt_length - 1
+        assert told.nonzero()[0].tolist() == [example.prompt_length - 1 + i for i in range(frames)]
+        assert example.phones[told][0, 1] - example.phones[told][0, 0] == 1
+        assert (example.phones[told][:3].flatten() == np.arange(9) + example.phones[told][0, 0]).all()
 
 
 def test_every_frame_knows_the_character_it_speaks(tmp_path: Path) -> None:
-    """The row before each frame is told the row of the text that is spoken in it, also after a prefix."""
+    """The row before each frame is told the row of the text that is spoken in it."""
     drawn, _ = examples(tmp_path)
     end = ChatTokenizer(tmp_path).encode("\n</user_inst>")
     for number in range(60):
@@ -109,7 +154,8 @@ def test_noise_moves_the_places_with_the_characters() -> None:
     text = "One, two, three, four."
     places = np.array([float(text.index(word)) for word in ("One", "two", "three", "four")])
     made = [
-        noisy(Utterance(text, np.zeros((4, 4), int), places), np.random.default_rng(i)) for i in range(200)
+        noisy(Utterance(text, np.zeros((4, 4), int), places, np.zeros((4, 3), int)), np.random.default_rng(i))
+        for i in range(200)
     ]
     assert len({utterance.text for utterance in made}) > 4
     for utterance in made:

@@ -13,7 +13,7 @@ from moss_stream.models.config import LocalConfig
 from moss_stream.models.qwen3 import causal_mask
 from moss_stream.text.prompt import Message, PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
-from training.examples import NOWHERE, Batch
+from training.examples import NO_PHONE, NOWHERE, Batch
 from training.export import export_checkpoint
 from training.settings import SpeechSettings
 from training.speech_config import local_config
@@ -21,6 +21,7 @@ from training.speech_model import TrainableLocal, guide_loss
 from training.tokenizer import write_tokenizer
 
 TINY = SpeechSettings(
+    hours_per_voice=1.0,
     layers=2,
     hidden=48,
     inner=96,
@@ -31,7 +32,7 @@ TINY = SpeechSettings(
     depth_hidden=32,
     depth_inner=64,
     bridge=40,
-    steps=10,
+    steps=40,
     warmup_steps=2,
     batch_rows=256,
     matrix_rate=1e-3,
@@ -43,7 +44,7 @@ def make(folder: Path) -> TrainableLocal:
     torch.manual_seed(0)
     raw = local_config(TINY, write_tokenizer(folder), vocab_size=320, codebooks=(4, 16))
     model = TrainableLocal(LocalConfig.parse(raw, "here"))
-    export_checkpoint(model, raw, folder)
+    export_checkpoint(model, raw, folder, without="phone_head")
     return model
 
 
@@ -62,7 +63,8 @@ def batch_of(rows: torch.Tensor, text: slice = slice(1, 3), place: float = 2.0) 
     """One example whose last four rows are learned."""
     wanted, is_text = (torch.zeros(1, len(rows), dtype=torch.bool) for _ in range(2))
     wanted[0, -5:-1], is_text[0, text] = True, True
-    return Batch(rows[None], wanted, torch.where(wanted, place, NOWHERE), is_text)
+    phones = torch.where(wanted[..., None], 7, NO_PHONE).repeat(1, 1, 3)
+    return Batch(rows[None], wanted, torch.where(wanted, place, NOWHERE), phones, is_text)
 
 
 def loss_of(model: TrainableLocal, rows: torch.Tensor) -> float:

@@ -23,10 +23,10 @@ from moss_stream.audio import SAMPLE_RATE_HZ
 from training.command import stage_parser
 from training.flite import Flite, Span, Spoken
 from training.packages import unpack
-from training.settings import VoiceSettings
+from training.settings import CorpusSettings, VoiceSettings
 from training.text import held_out, number_texts, sentences, short_texts
 
-__all__ = ["Corpus", "build"]
+__all__ = ["Corpus", "build", "speak", "texts_of_voices"]
 
 SHARD = 500
 """Sentences of a shard."""
@@ -65,19 +65,27 @@ def build(work: Path, settings: VoiceSettings, debs: Path | None = None) -> None
     """Make the corpus in `work`/corpus, one folder for each voice."""
     root = unpack(work, debs)
     options = settings.corpus
-    train, evaluation = held_out(sentences(root, options.seed), options.held_out)
+    _, evaluation = held_out(sentences(root, options.seed), options.held_out)
     (work / "corpus").mkdir(exist_ok=True)
     (work / "corpus" / "evaluation.json").write_text(json.dumps(evaluation, indent=0))
-    per_voice = len(train) // len(options.voices)
-    for index, voice in enumerate(options.voices):
-        texts = _hours(train[index * per_voice : (index + 1) * per_voice], options.hours_per_voice)
-        extra, seed = len(texts) // 12, options.seed + 1 + index
-        texts += short_texts(root, seed, extra) + number_texts(seed, extra)
+    for voice, texts in texts_of_voices(root, options, options.hours_per_voice).items():
         folder = work / "corpus" / voice
         folder.mkdir(exist_ok=True)
         for number in range(0, len(texts), SHARD):
             _shard(root, voice, texts[number : number + SHARD], folder / f"{number // SHARD:04}")
         print(f"{voice}: {len(texts)} sentences", flush=True)
+
+
+def texts_of_voices(root: Path, options: CorpusSettings, hours: float) -> dict[str, list[str]]:
+    """Return what each voice speaks: other sentences than the others, short utterances and numbers."""
+    train, _ = held_out(sentences(root, options.seed), options.held_out)
+    per_voice = len(train) // len(options.voices)
+    texts = {}
+    for index, voice in enumerate(options.voices):
+        own = _hours(train[index * per_voice : (index + 1) * per_voice], hours)
+        extra, seed = len(own) // 12, options.seed + 1 + index
+        texts[voice] = own + short_texts(root, seed, extra) + number_texts(seed, extra)
+    return texts
 
 
 def _hours(texts: Iterable[str], hours: float) -> list[str]:
@@ -95,7 +103,7 @@ def _shard(root: Path, voice: str, texts: list[str], path: Path) -> None:
         return
     # flite is not made for threads; a process each speaks its share.
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        spoken = list(pool.map(_speak, [root] * len(texts), [voice] * len(texts), texts, chunksize=20))
+        spoken = list(pool.map(speak, [root] * len(texts), [voice] * len(texts), texts, chunksize=20))
     index = {
         "texts": texts,
         "spans": [[astuple(span) for span in utterance.spans] for utterance in spoken],
@@ -110,7 +118,8 @@ def _shard(root: Path, voice: str, texts: list[str], path: Path) -> None:
     path.with_suffix(".part").rename(path.with_suffix(".npy"))
 
 
-def _speak(root: Path, voice: str, text: str) -> Spoken:
+def speak(root: Path, voice: str, text: str) -> Spoken:
+    """Return `text` spoken by flite, without long silences; to be called in processes of a pool."""
     return _flite(root).speak(voice, text).trimmed()
 
 

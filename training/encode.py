@@ -1,13 +1,18 @@
-"""Encode what the teacher made of the corpus with the trained codec, by the package's own encoder.
+"""What the speech model learns: sentences spoken by flite, on one note, as the codec's codes.
 
     python -m training.encode WORK [--settings training/voice.toml] [--device auto]
 
-Writes WORK/codes/VOICE.npz; a voice that is there is not encoded again.
+A speech model of this size learns sentences by heart before it has learned to read, unless there are many
+more than the codec needs, so their audio is not kept. Writes WORK/codes/VOICE_NUMBER.npz, the utterances
+from NUMBER on; a file that is there is not made again.
 """
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,23 +25,27 @@ from moss_stream.engine.device import choose_device
 from moss_stream.models.cat import Cat
 from moss_stream.models.checkpoint import load_cat
 from training.command import stage_parser
-from training.corpus import Corpus
-from training.examples import Utterance
-from training.flite import Span
+from training.corpus import speak, texts_of_voices
+from training.examples import PHONES_OF_FRAME, Utterance
+from training.flite import Phone, Span, Spoken
 from training.settings import VoiceSettings
-from training.teacher import taught
+from training.teacher import lock_pitch
 
-__all__ = ["encode", "places", "read_codes"]
+__all__ = ["Taught", "encode", "phones", "places", "read_codes", "write_codes"]
+
+SHARD = 500
+"""Sentences of a file."""
+Taught = tuple[str, Spoken, npt.NDArray[np.float32]]
+"""A text, how flite speaks it, and the samples of whole frames on one note."""
 
 
-def encode(teacher: Path, voice: str, corpus: Corpus, codec: Cat, device: torch.device) -> list[Utterance]:
-    """Return each sentence of a voice with the codes of its frames, with locked pitch."""
+def encode(taught: Iterable[Taught], codec: Cat, device: torch.device) -> list[Utterance]:
+    """Return sentences with the codes of their frames."""
     utterances = []
-    for number, pair in taught(teacher, voice, corpus):
-        wave = torch.from_numpy(pair[1].astype(np.float32) / 32768).to(device)
-        codes = codec.encode(wave).cpu().numpy()
-        where = places(corpus.spans[number], len(codes))
-        utterances.append(Utterance(corpus.texts[number], codes, where))
+    for text, spoken, samples in taught:
+        codes = codec.encode(torch.from_numpy(samples).to(device)).cpu().numpy()
+        frames = len(codes)
+        utterances.append(Utterance(text, codes, places(spoken.spans, frames), phones(spoken.phones, frames)))
     return utterances
 
 
@@ -50,6 +59,16 @@ def places(spans: list[Span], frames: int) -> npt.NDArray[np.float64]:
     return np.asarray(np.interp(middles_s, times_s, characters))
 
 
+def phones(spoken: list[Phone], frames: int) -> npt.NDArray[np.int64]:
+    """Return the phone in the middle of each third of each frame; [frames, 3]."""
+    if not spoken:
+        return np.zeros((frames, PHONES_OF_FRAME), dtype=np.int64)
+    times_s = (np.arange(frames * PHONES_OF_FRAME) + 0.5) * FRAME_S / PHONES_OF_FRAME
+    at = np.searchsorted([phone.end_s for phone in spoken], times_s)
+    indices = np.array([phone.index for phone in spoken], dtype=np.int64)
+    return indices[np.minimum(at, len(spoken) - 1)].reshape(frames, PHONES_OF_FRAME)
+
+
 def write_codes(utterances: list[Utterance], file: Path) -> None:
     """Write utterances to one file."""
     part = file.with_suffix(".part.npz")
@@ -57,20 +76,32 @@ def write_codes(utterances: list[Utterance], file: Path) -> None:
         part,
         codes=np.concatenate([utterance.codes for utterance in utterances]).astype(np.int16),
         places=np.concatenate([utterance.places for utterance in utterances]).astype(np.float32),
+        phones=np.concatenate([utterance.phones for utterance in utterances]).astype(np.int8),
         lengths=np.array([len(utterance.codes) for utterance in utterances]),
         texts=np.frombuffer(json.dumps([u.text for u in utterances]).encode(), dtype=np.uint8),
     )
     part.rename(file)
 
 
-def read_codes(file: Path) -> list[Utterance]:
-    """Read what `write_codes` wrote."""
-    data = np.load(file)
-    texts = json.loads(data["texts"].tobytes())
-    borders = np.cumsum(data["lengths"])[:-1]
-    codes = np.split(data["codes"].astype(np.int64), borders)
-    places = np.split(data["places"].astype(np.float64), borders)
-    return [Utterance(*parts) for parts in zip(texts, codes, places, strict=True)]
+def read_codes(folder: Path, voice: str) -> list[Utterance]:
+    """Read all files of a voice that `write_codes` wrote."""
+    utterances = []
+    for file in sorted(folder.glob(f"{voice}_*.npz")):
+        data = np.load(file)
+        texts = json.loads(data["texts"].tobytes())
+        borders = np.cumsum(data["lengths"])[:-1]
+        columns = [
+            np.split(data[name].astype(kind), borders)
+            for name, kind in (("codes", np.int64), ("places", np.float64), ("phones", np.int64))
+        ]
+        utterances += [Utterance(*parts) for parts in zip(texts, *columns, strict=True)]
+    return utterances
+
+
+def _teach(root: Path, voice: str, pitch_hz: float, text: str) -> Taught:
+    spoken = speak(root, voice, text)
+    locked = lock_pitch(spoken.samples / 32768, pitch_hz)
+    return text, spoken, np.clip(locked, -1, 1).astype(np.float32)
 
 
 def main() -> None:
@@ -78,15 +109,20 @@ def main() -> None:
     parser = stage_parser(__doc__)
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
-    device = choose_device(args.device)
+    device, settings = choose_device(args.device), VoiceSettings.read(args.settings)
     codec = load_cat(args.work / "codec" / "export", device, EngineOptions())
-    (args.work / "codes").mkdir(exist_ok=True)
-    for voice in VoiceSettings.read(args.settings).corpus.voices:
-        file = args.work / "codes" / f"{voice}.npz"
-        if not file.exists():
-            corpus = Corpus.open(args.work / "corpus" / voice)
-            write_codes(encode(args.work / "teacher", voice, corpus, codec, device), file)
-            print(f"{voice}: encoded", flush=True)
+    folder, root = args.work / "codes", args.work / "root"
+    folder.mkdir(exist_ok=True)
+    texts = texts_of_voices(root, settings.corpus, settings.speech.hours_per_voice)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for voice, pitch_hz in zip(settings.corpus.voices, settings.corpus.pitches_hz, strict=True):
+            for first in range(0, len(texts[voice]), SHARD):
+                file = folder / f"{voice}_{first:05}.npz"
+                if not file.exists():
+                    some = texts[voice][first : first + SHARD]
+                    same = [root] * len(some), [voice] * len(some), [pitch_hz] * len(some)
+                    write_codes(encode(pool.map(_teach, *same, some, chunksize=8), codec, device), file)
+            print(f"{voice}: {len(texts[voice])} sentences encoded", flush=True)
 
 
 if __name__ == "__main__":

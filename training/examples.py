@@ -14,10 +14,14 @@ from moss_stream.text.prompt import Codes, Message, PromptBuilder, Rows
 from moss_stream.text.tokenizer import ChatTokenizer
 from training.tokenizer import TEXT_FIELD
 
-__all__ = ["Batch", "Example", "Examples", "Utterance", "collate", "noisy"]
+__all__ = ["PHONES_OF_FRAME", "Batch", "Example", "Examples", "Utterance", "collate", "noisy"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 NOWHERE = -1.0
+PHONES_OF_FRAME = 3
+NO_PHONE = -100
+REFERENCE_FRAMES = 12, 70
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Utterance:
     """[T, Nq]."""
     places: FloatArray
     """[T], in characters from the beginning of the text."""
+    phones: IntArray
+    """[T, 3]: what is spoken in each third of a frame, as indices of `training.flite.PHONES`."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,8 @@ class Example:
     prompt_length: int
     places: FloatArray
     """For each row: the row of the character that the frame after it speaks; NOWHERE if none follows."""
+    phones: IntArray
+    """For each row: the phones of the frame after it; NO_PHONE if none follows."""
     text: slice
     """The rows of the text and of the token that ends it."""
 
@@ -53,20 +61,23 @@ class Batch:
     """[B, T] bool: positions that are followed by a row to learn."""
     places: Tensor
     """[B, T], see Example."""
+    phones: Tensor
+    """[B, T, 3], see Example."""
     text: Tensor
     """[B, T] bool: the rows of the text."""
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
-        return Batch(*(part.to(device) for part in (self.rows, self.wanted, self.places, self.text)))
+        return Batch(*(part.to(device) for part in vars(self).values()))
 
 
 class Examples:
     """Draws examples; the same number gives the same example.
 
-    Half of the examples have a reference, another sentence of the same voice; the rest have none and
-    are all spoken by the first voice, so that this is what the model speaks with when no voice is given.
-    Half name their length. A quarter continue a sentence that was spoken before, a sixth speak two.
+    Half of the examples have a reference, a part of another sentence of the same voice; the rest have none
+    and are all spoken by the first voice, so that this is what the model speaks with when no voice is given.
+    Half name their length. Two in five speak two sentences, which teaches continuation too: the second one
+    follows the text of both and the codes of the first, in the same rows as after a prefix.
 
     Args:
         voices: The utterances of each voice, the default one first.
@@ -91,27 +102,26 @@ class Examples:
         is_cloned = choose.random() < 0.5
         utterances = self._voices[choose.integers(len(self._voices)) if is_cloned else 0]
         first, second, voice = (utterances[choose.integers(len(utterances))] for _ in range(3))
-        kind, prefix = choose.random(), None
-        if kind < 0.25:
-            spoken, prefix = _joined(first, second), first.codes
-        elif kind < 0.42:
-            spoken = _joined(first, second)
-        else:
-            spoken = noisy(first, choose)
-        length = len(spoken.codes) if prefix is None and choose.random() < 0.5 else None
-        message = Message(text=spoken.text, reference=[voice.codes] if is_cloned else None, tokens=length)
-        return self._example(spoken, message, prefix)
+        spoken = _joined(first, second) if choose.random() < 0.4 else noisy(first, choose)
+        message = Message(
+            text=spoken.text,
+            reference=[_part(voice.codes, choose)] if is_cloned else None,
+            tokens=len(spoken.codes) if choose.random() < 0.5 else None,
+        )
+        return self._example(spoken, message)
 
-    def _example(self, spoken: Utterance, message: Message, prefix: Codes | None) -> Example:
-        """Return the prompt and its answer: all frames of `spoken` but those that the prompt holds."""
-        prompt = self._builder.build(message, prefix)
-        rows = np.concatenate([prompt, self._answer(spoken.codes[0 if prefix is None else len(prefix) :])])
+    def _example(self, spoken: Utterance, message: Message) -> Example:
+        """Return the prompt and its answer."""
+        prompt, frames = self._builder.build(message), len(spoken.codes)
+        rows = np.concatenate([prompt, self._answer(spoken.codes)])
         begin = int((prompt[:, 0] == self._text_token).argmax()) + 1
-        # The end of the audio is spoken at the end of the text.
-        columns = begin + np.append(spoken.places - 0.5, len(spoken.text))
+        answer = slice(len(prompt) - 1, len(prompt) - 1 + frames)  # each frame is told to the row before it
         places = np.full(len(rows), NOWHERE)
-        places[len(rows) - 1 - len(columns) : -1] = columns
-        return Example(rows, len(prompt), places, slice(begin, begin + len(spoken.text) + 1))
+        places[answer] = begin + spoken.places - 0.5
+        places[answer.stop] = begin + len(spoken.text)  # the end of the audio is spoken at that of the text
+        phones = np.full((len(rows), PHONES_OF_FRAME), NO_PHONE)
+        phones[answer] = spoken.phones
+        return Example(rows, len(prompt), places, phones, slice(begin, begin + len(spoken.text) + 1))
 
     def _answer(self, codes: Codes) -> Rows:
         """Return the rows of spoken audio and of its end."""
@@ -122,11 +132,19 @@ class Examples:
         return rows
 
 
+def _part(codes: Codes, choose: np.random.Generator) -> Codes:
+    """Return a second or more of a recording; shorter references leave more of a batch for answers."""
+    length = min(len(codes), int(choose.integers(*REFERENCE_FRAMES)))
+    start = int(choose.integers(len(codes) - length + 1))
+    return codes[start : start + length]
+
+
 def _joined(first: Utterance, second: Utterance) -> Utterance:
     return Utterance(
         f"{first.text} {second.text}",
         np.concatenate([first.codes, second.codes]),
         np.concatenate([first.places, second.places + len(first.text) + 1]),
+        np.concatenate([first.phones, second.phones]),
     )
 
 
@@ -143,7 +161,7 @@ def noisy(utterance: Utterance, choose: np.random.Generator) -> Utterance:
         pieces = ["  " if piece == " " and choose.random() < 0.3 else piece for piece in pieces]
     moved = np.cumsum([0, *map(len, pieces)])
     places = np.interp(utterance.places, np.arange(len(moved)), moved)
-    return Utterance("".join(pieces), utterance.codes, places)
+    return Utterance("".join(pieces), utterance.codes, places, utterance.phones)
 
 
 def collate(examples: list[Example], pad_row: list[int]) -> Batch:
@@ -152,10 +170,12 @@ def collate(examples: list[Example], pad_row: list[int]) -> Batch:
     rows = torch.tensor(pad_row).repeat(*shape, 1)
     wanted, text = (torch.zeros(shape, dtype=torch.bool) for _ in range(2))
     places = torch.full(shape, NOWHERE)
+    phones = torch.full((*shape, PHONES_OF_FRAME), NO_PHONE)
     for index, example in enumerate(examples):
         length = len(example.rows)
         rows[index, :length] = torch.from_numpy(example.rows)
         places[index, :length] = torch.from_numpy(example.places)
+        phones[index, :length] = torch.from_numpy(example.phones)
         wanted[index, example.prompt_length - 1 : length - 1] = True
         text[index, example.text] = True
-    return Batch(rows, wanted, places, text)
+    return Batch(rows, wanted, places, phones, text)

@@ -17,12 +17,23 @@ SHARD_BYTES = 15_000_000
 """The largest file of a packaged checkpoint stays under 16 MB."""
 
 
-def export_checkpoint(model: nn.Module, config: dict[str, Any], folder: Path) -> None:
-    """Write config.json and model.safetensors in float32, which `moss_stream` loads."""
+def export_checkpoint(
+    model: nn.Module, config: dict[str, Any], folder: Path, without: str | None = None
+) -> None:
+    """Write config.json and model.safetensors in float32, which `moss_stream` loads.
+
+    Args:
+        model: What was trained.
+        config: Of the model.
+        folder: To write into.
+        without: The name of a part that only the training needs.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
     tensors = {
-        name: tensor.detach().cpu().float().contiguous() for name, tensor in model.state_dict().items()
+        name: tensor.detach().cpu().float().contiguous()
+        for name, tensor in model.state_dict().items()
+        if name.partition(".")[0] != without
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 

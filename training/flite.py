@@ -1,11 +1,13 @@
-"""flite as a library: speech, and when each word of the text is spoken.
+"""flite as a library: speech, and when each word and each phone of the text is spoken.
 
-The timing teaches the speech model where in the text it is; flite's program cannot print it.
+The timing teaches the speech model where in the text it is and what it is saying; flite's program cannot
+print it.
 """
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,13 @@ import soxr
 
 from moss_stream.audio import SAMPLE_RATE_HZ
 
-__all__ = ["Flite", "Span", "Spoken"]
+__all__ = ["PHONES", "Flite", "Phone", "Span", "Spoken"]
+
+PHONES = (
+    "pau aa ae ah ao aw ax ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh t th uh uw v w y"
+    " z zh"
+).split()
+"""The names of flite's phones; the first one is silence."""
 
 _FIRST_SEGMENT = b"R:Token.daughter1.R:SylStructure.daughter1.daughter1.R:Segment.p.end"
 _LAST_SEGMENT = b"R:Token.daughtern.R:SylStructure.daughtern.daughtern.R:Segment.end"
@@ -35,11 +43,20 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Phone:
+    """A phone, by its index in `PHONES`, and when it ends."""
+
+    index: int
+    end_s: float
+
+
+@dataclass(frozen=True)
 class Spoken:
-    """An utterance at 24 kHz and the spans of its words."""
+    """An utterance at 24 kHz, the spans of its words, and its phones, each from the end of the one before."""
 
     samples: npt.NDArray[np.int16]
     spans: list[Span]
+    phones: list[Phone]
 
     def trimmed(self) -> Spoken:
         """Return the utterance with short silences at both ends, so that there is less to wait for."""
@@ -51,8 +68,9 @@ class Spoken:
             Span(span.char_start, span.char_end, span.start_s - begin_s, span.end_s - begin_s)
             for span in self.spans
         ]
+        phones = [Phone(phone.index, phone.end_s - begin_s) for phone in self.phones if phone.end_s > begin_s]
         begin, end = int(begin_s * SAMPLE_RATE_HZ), int(end_s * SAMPLE_RATE_HZ)
-        return Spoken(self.samples[begin:end], spans)
+        return Spoken(self.samples[begin:end], spans, phones)
 
 
 class _Wave(ctypes.Structure):
@@ -86,7 +104,7 @@ class Flite:
         """Return `text` spoken by `voice` ("slt", "rms", "awb")."""
         utterance = self._call("flite_synth_text", _Pointer, text.encode("ascii"), self._voice(voice))
         try:
-            return Spoken(self._samples(utterance), self._spans(utterance, text))
+            return Spoken(self._samples(utterance), self._spans(utterance, text), self._phones(utterance))
         finally:
             self._call("delete_utterance", None, _Pointer(utterance))
 
@@ -107,21 +125,34 @@ class Flite:
         return np.asarray(soxr.resample(narrow, wave.sample_rate, SAMPLE_RATE_HZ))
 
     def _spans(self, utterance: int, text: str) -> list[Span]:
-        relation = self._call("utt_relation", _Pointer, _Pointer(utterance), b"Token")
-        item = self._call("relation_head", _Pointer, _Pointer(relation))
         spans, position = [], 0
-        while item:
-            name = self._call("ffeature_string", ctypes.c_char_p, _Pointer(item), b"name").decode()
-            start_s, end_s = (
-                self._call("ffeature_float", ctypes.c_float, _Pointer(item), path)
-                for path in (_FIRST_SEGMENT, _LAST_SEGMENT)
-            )
+        for item in self._items(utterance, b"Token"):
+            name = self._name(item)
+            start_s, end_s = self._time(item, _FIRST_SEGMENT), self._time(item, _LAST_SEGMENT)
             found = text.find(name, position)
             if found >= 0 and end_s > start_s:
                 position = found + len(name)
                 spans.append(Span(found, position, start_s, end_s))
-            item = self._call("item_next", _Pointer, _Pointer(item))
         return spans
+
+    def _phones(self, utterance: int) -> list[Phone]:
+        items = self._items(utterance, b"Segment")
+        return [Phone(PHONES.index(self._name(item)), self._time(item, b"end")) for item in items]
+
+    def _items(self, utterance: int, relation: bytes) -> Iterator[_Pointer]:
+        found = self._call("utt_relation", _Pointer, _Pointer(utterance), relation)
+        item = self._call("relation_head", _Pointer, _Pointer(found))
+        while item:
+            yield _Pointer(item)
+            item = self._call("item_next", _Pointer, _Pointer(item))
+
+    def _name(self, item: _Pointer) -> str:
+        name: bytes = self._call("ffeature_string", ctypes.c_char_p, item, b"name")
+        return name.decode()
+
+    def _time(self, item: _Pointer, path: bytes) -> float:
+        seconds: float = self._call("ffeature_float", ctypes.c_float, item, path)
+        return seconds
 
     def _open(self, name: str) -> ctypes.CDLL:
         return ctypes.CDLL(str(self._folder / name), mode=ctypes.RTLD_GLOBAL)

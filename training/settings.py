@@ -58,6 +58,8 @@ class CodecSettings(_Settings):
 class SpeechSettings(_Settings):
     """The shape and the training of the speech model."""
 
+    hours_per_voice: float
+    """Of speech, most of it more than the codec learns from."""
     layers: int
     hidden: int
     inner: int

@@ -1,12 +1,15 @@
 """MossTTSLocal for training: the modules of the on-disk format, with gradients and without caches.
 
-Parameter names are those of a checkpoint, so exporting is saving. Two things make the training short
-enough for a CPU: some attention heads are told which character is being spoken, and the depth transformer
-learns all codebooks of a part of the frames only (the backbone learns from every frame).
+Parameter names are those of a checkpoint, so exporting is saving; one linear layer more, `phone_head`, is
+for training alone. What makes the training short enough for a CPU: some attention heads are told which
+character is being spoken, the backbone is told which phone comes next, and the depth transformer learns all
+codebooks of a part of the frames only (the backbone learns from every frame). Now and then a frame of the
+past is replaced by another one: a model that has heard only perfect speech does not listen to the text.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -16,7 +19,8 @@ from torch import Tensor, nn
 from moss_stream.models.config import LocalConfig, TransformerConfig
 from moss_stream.models.layers import rotary_table, rotate_half
 from training.attention import causal_attention
-from training.examples import Batch
+from training.examples import NO_PHONE, PHONES_OF_FRAME, Batch
+from training.flite import PHONES
 
 __all__ = ["TrainableLocal", "guide_loss"]
 
@@ -28,6 +32,9 @@ GUIDED_LAYERS = (1, 2, 3)
 GUIDE_WEIGHT = 0.2
 GUIDE_SPREAD = 1.2
 """Of the guided attention around that character, in characters."""
+PHONE_WEIGHT = 0.5
+MAX_REPLACED = 0.2
+"""Up to this share of an example's frames is replaced where the backbone reads them."""
 WHOLE_FRAMES = 4
 """One frame in so many is learned in all codebooks, the others in the first one."""
 
@@ -66,16 +73,15 @@ class _Attention(nn.Module):
         self.q_norm, self.k_norm = (_Norm(c.head_dim, eps=c.rms_norm_eps) for _ in range(2))
 
     def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
-        b, t, _ = x.shape
-        q = self.q_norm(self.q_proj(x).view(b, t, -1, self.head_dim))
-        k = self.k_norm(self.k_proj(x).view(b, t, -1, self.head_dim))
-        v = self.v_proj(x).view(b, t, -1, self.head_dim)
+        q = self.q_norm(self.q_proj(x).unflatten(-1, (-1, self.head_dim)))
+        k = self.k_norm(self.k_proj(x).unflatten(-1, (-1, self.head_dim)))
+        v = self.v_proj(x).unflatten(-1, (-1, self.head_dim))
         if rotary is not None:
             q, k = rotate_half(q, *rotary), rotate_half(k, *rotary)
         q, k, v = (y.to(v.dtype).transpose(1, 2) for y in (q, k, v))
         groups = q.shape[1] // k.shape[1]
         out = causal_attention(q, k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1))
-        projected: Tensor = self.o_proj(out.transpose(1, 2).reshape(b, t, -1))
+        projected: Tensor = self.o_proj(out.transpose(1, 2).flatten(2))
         return projected
 
     def scores(self, x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
@@ -133,6 +139,7 @@ class TrainableLocal(nn.Module):
         )
         self.layer_norm_before_lm_heads = nn.ModuleList(_Norm(language.hidden_size, eps=1e-6) for _ in sizes)
         self.lm_heads = nn.ModuleList(nn.Linear(language.hidden_size, size, bias=False) for size in sizes)
+        self.phone_head = nn.Linear(language.hidden_size, PHONES_OF_FRAME * len(PHONES))
         cos, sin = rotary_table(language.max_position_embeddings, language.head_dim, language.rope_theta)
         self._rotary = cos[:, None], sin[:, None]
         self.apply(_initialise)
@@ -144,7 +151,9 @@ class TrainableLocal(nn.Module):
         """
         following = batch.rows.roll(-1, dims=1)[batch.wanted]
         following[following[:, 0] == self.config.audio_end_token_id, 1:] = IGNORED
-        states, guide = self.backbone(batch, n_vq)
+        states, guide = self.backbone(replace(batch, rows=self._misheard(batch.rows)), n_vq)
+        guesses = self.phone_head(states).float().view(-1, len(PHONES))
+        phones = F.cross_entropy(guesses, batch.phones.flatten(), ignore_index=NO_PHONE)
         states = states[batch.wanted]
         some = torch.rand(len(states), device=states.device) < 1 / WHOLE_FRAMES
         whole = self._channel_losses(states[some], following[some], n_vq)
@@ -154,8 +163,20 @@ class TrainableLocal(nn.Module):
         losses = [*heads, *whole[2:]]
         weights = [1.0, *CODEBOOK_WEIGHTS, *[1.0] * n_vq][: 1 + n_vq]
         total = torch.stack([w * loss for w, loss in zip(weights, losses, strict=True)]).sum() / sum(weights)
-        shown = {"text": losses[0], "first": losses[1], "last": losses[-1], "guide": guide}
-        return total + GUIDE_WEIGHT * guide, {name: float(value.detach()) for name, value in shown.items()}
+        total = total + GUIDE_WEIGHT * guide + PHONE_WEIGHT * phones
+        shown = {"text": losses[0], "first": losses[1], "last": losses[-1], "phones": phones, "guide": guide}
+        return total, {name: float(value.detach()) for name, value in shown.items()}
+
+    def _misheard(self, rows: Tensor) -> Tensor:
+        """Return rows [B, T, 1 + Nq] with some of the spoken frames replaced by others of the batch."""
+        spoken = rows[..., 0] == self.config.audio_assistant_gen_slot_token_id
+        rate = MAX_REPLACED * torch.rand(len(rows), 1, device=rows.device)
+        chosen = spoken & (torch.rand(spoken.shape, device=rows.device) < rate)
+        frames = rows[spoken]
+        others = torch.randint(max(len(frames), 1), (len(frames),), device=rows.device)
+        shuffled = rows.clone()
+        shuffled[spoken] = frames[others]
+        return torch.where(chosen[..., None], shuffled, rows)
 
     def _channel_losses(self, states: Tensor, following: Tensor, n_vq: int) -> list[Tensor]:
         """Return the losses of the first 1 + n_vq channels of the rows [N, 1 + Nq] after `states`."""

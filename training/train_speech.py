@@ -67,7 +67,7 @@ class SpeechTrainer(ModelTrainer):
 
 
 def _is_matrix(name: str) -> bool:
-    return "embedding_list" not in name and "lm_heads" not in name
+    return not any(part in name for part in ("embedding_list", "lm_heads", "phone_head"))
 
 
 class Batches:
@@ -103,7 +103,7 @@ def main() -> None:
     config = LocalConfig.parse(raw, "the settings")
     trainer = SpeechTrainer(settings.speech, config, choose_device(args.device))
     tokenizer = ChatTokenizer(folder / "export")
-    voices = [read_codes(args.work / "codes" / f"{voice}.npz") for voice in settings.corpus.voices]
+    voices = [read_codes(args.work / "codes", voice) for voice in settings.corpus.voices]
     pad_row = [config.pad_token_id, *[config.audio_pad_code] * config.n_vq]
     batches = Batches(
         Examples(voices, PromptBuilder(config, tokenizer), tokenizer, config),
@@ -111,7 +111,7 @@ def main() -> None:
         settings.speech.batch_rows,
     )
     run(trainer, batches.batch, folder / "state.pt", settings.speech.steps, args.minutes)
-    export_checkpoint(trainer.model, raw, folder / "export")
+    export_checkpoint(trainer.model, raw, folder / "export", without="phone_head")
 
 
 if __name__ == "__main__":
