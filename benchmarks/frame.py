@@ -57,26 +57,34 @@ class Bench:
     def __init__(
         self, shape: Shape, device: torch.device, dtype: torch.dtype, n_vq: int, context: int
     ) -> None:
-        options = EngineOptions()
+        options = EngineOptions(max_streams=1)
         self.device, self.n_vq = device, n_vq
         self.config = local_config(shape)
         self.model = random_local(self.config, device, dtype, options)
         codec = random_cat(cat_config(shape), device, options)
         self.generator = FrameGenerator(self.model, options)
-        self.vocoder = Vocoder(codec.decoder, self.config.n_vq, self.config.audio_end_token_id, device)
-        self.generator.open(SynthesisOptions(n_vq=n_vq))
+        self.vocoder = Vocoder(
+            codec.decoder, self.config.n_vq, self.config.audio_end_token_id, device, batch=1
+        )
+        self.generator.open(0, SynthesisOptions(n_vq=n_vq))
         self.rows: Rows = np.full((context, 1 + self.config.n_vq), self.config.audio_pad_code, dtype=np.int64)
         self.rows[:, 0] = np.arange(context) % 97 + 10
 
     def frame(self) -> object:
         """Make one frame."""
-        return self.vocoder.step(self.generator.step(), self.n_vq)
+        return self.vocoder.step(self.generator.step([0]), [0])[0]
 
     def first_audio(self, cached_rows: int) -> object:
         """From a prompt whose first `cached_rows` rows are known (the voice) to the first PCM on the host."""
         self.rows[cached_rows:, 0] += 1  # another text
-        self.generator.prefill(self.rows)
+        self.prefill()
         return self.frame()
+
+    def prefill(self) -> None:
+        """Run the prompt, as far as it is not known."""
+        self.generator.begin(0, self.rows)
+        while not self.generator.prefill(0):
+            pass
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -87,7 +95,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     n_vq = args.n_vq or shape.num_codebooks
     bench = Bench(shape, device, dtype, n_vq, args.context)
     first = p50_p95(times_ms(lambda: bench.first_audio(args.context - 40), 10, device))
-    bench.generator.prefill(bench.rows)
+    bench.prefill()
     read = bytes_per_frame(shape, n_vq, dtype)
     result: dict[str, Any] = {
         "machine": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
@@ -129,7 +137,7 @@ def _compare(
     plain.prefill(bench.rows)
     ours_ms, plain_ms = [], []
     for _ in range(max(1, count // 10)):
-        ours_ms += times_ms(bench.generator.step, 10, device, warmup=1)
+        ours_ms += times_ms(lambda: bench.generator.step([0]), 10, device, warmup=1)
         plain_ms += times_ms(lambda: plain.step(bench.n_vq), 3, device, warmup=1)
     return ours_ms, plain_ms
 

@@ -58,7 +58,7 @@ class PlainLoop:
 
     def _frame(self, hidden: Tensor, n_vq: int) -> None:
         model = self.model
-        self.sampler.next_frame()
+        self.sampler.next_frame(self.sampler.frame >= 0)
         x = model.depth.in_mlp(hidden)
         self.row[:, 0] = self.sampler.text(self._depth(x, 0))
         embedding = F.embedding(self.row[:, 0], model.text_embedding)

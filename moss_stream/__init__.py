@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from moss_stream.audio import Audio, AudioChunk
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.conversation import Conversation
 from moss_stream.errors import (
     AudioError,
     ConfigError,
     CorruptCheckpoint,
+    DeviceFailed,
     EngineError,
     LoadError,
     MissingDependency,
     ModelNotFound,
     MossError,
     NoAudio,
+    Overloaded,
     SinkError,
     StreamConsumed,
+    StreamEnded,
     StreamError,
     SynthesizerClosed,
     TextError,
@@ -28,6 +32,8 @@ from moss_stream.errors import (
 from moss_stream.sinks import MemorySink, PlaybackReport, Sink, WavSink, play
 from moss_stream.stream import SynthesisStream
 from moss_stream.synthesizer import StreamingSynthesizer
+from moss_stream.text.timeline import Spoken, Word
+from moss_stream.text.turn import TurnState
 from moss_stream.voices import Voice
 
 __version__ = "0.1.0"
@@ -38,7 +44,9 @@ __all__ = [
     "AudioError",
     "ChannelSampling",
     "ConfigError",
+    "Conversation",
     "CorruptCheckpoint",
+    "DeviceFailed",
     "EngineError",
     "EngineOptions",
     "LoadError",
@@ -47,20 +55,25 @@ __all__ = [
     "ModelNotFound",
     "MossError",
     "NoAudio",
+    "Overloaded",
     "PlaybackReport",
     "SamplingOptions",
     "Sink",
     "SinkError",
+    "Spoken",
     "StreamConsumed",
+    "StreamEnded",
     "StreamError",
     "StreamingSynthesizer",
     "SynthesisOptions",
     "SynthesisStream",
     "SynthesizerClosed",
     "TextError",
+    "TurnState",
     "UnsupportedModel",
     "Voice",
     "WavSink",
     "WeightsMismatch",
+    "Word",
     "play",
 ]

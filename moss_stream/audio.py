@@ -39,6 +39,10 @@ class AudioChunk:
     generation: int
     """Goes up when a stream is cancelled; a chunk of an older generation must not be played."""
     is_final: bool = False
+    char_start: int = 0
+    """Where the written text that the chunk speaks begins; an estimate within a segment of text."""
+    char_end: int = 0
+    """Where it ends. The parts of all chunks, the final one included, joined are the text."""
 
     @property
     def samples(self) -> npt.NDArray[np.int16]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -85,7 +86,8 @@ class SynthesisOptions(_Options):
     reference implementation does). `n_vq` is the number of codebooks to generate and decode (None: all
     the model has; fewer are faster and sound rougher). `tokens` is the wanted length of the whole text
     in frames of 80 ms; with it the text is spoken as one segment. The words from `language` to
-    `ambient_sound` go into the model's prompt as they are.
+    `ambient_sound` go into the model's prompt as they are. `max_wait_ms`: when the text pauses for this long
+    and the listener is about to run dry, the words that are there are spoken.
     """
 
     sampling: SamplingOptions | None = None
@@ -97,6 +99,9 @@ class SynthesisOptions(_Options):
     quality: str | None = None
     sound_event: str | None = None
     ambient_sound: str | None = None
+    max_wait_ms: int = Field(
+        default=300, ge=0, le=60_000, description="Pause in the text after which single words are spoken."
+    )
     history_s: float = Field(
         default=20.0, ge=0.0, le=600.0, description="Audio carried into the next segment."
     )
@@ -112,7 +117,15 @@ class EngineOptions(_Options):
     text_head: Literal["pair", "full"] = "pair"
     max_context: int = Field(default=4096, ge=64, le=131_072, description="Rows the KV cache holds.")
     prefill_chunk: int = Field(default=256, ge=1, description="Rows of one prefill step.")
-    max_lead_ms: int = Field(default=2000, ge=80, description="Audio made ahead of the consumer.")
+    max_lead_ms: int = Field(default=2000, ge=80, description="Audio made ahead of the listener.")
+    max_streams: int = Field(default=8, ge=1, le=256, description="Streams that are spoken at the same time.")
+    fixed_batch: bool = Field(
+        default=False,
+        description="Always compute max_streams, so that a seed gives the same codes in any company.",
+    )
+    max_queue: int = Field(default=32, ge=0, description="Streams that wait until they can be spoken.")
+    voice_cache: int = Field(default=64, ge=1, description="Encoded recordings that are kept.")
+    voice_folder: Path | None = Field(default=None, description="Where they are kept on disk too.")
     threads: int | None = Field(
         default=None, ge=1, description="CPU threads; None: one for a small model, else PyTorch's number."
     )

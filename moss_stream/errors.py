@@ -12,9 +12,12 @@
     │   └── WeightsMismatch             tensors are missing, unknown or of another shape
     ├── StreamError (RuntimeError)      a stream was used in a way it cannot be
     │   ├── StreamConsumed              iterated a second time
-    │   └── NoAudio                     the model spoke nothing for a text that has words
+    │   ├── NoAudio                     the model spoke nothing for a text that has words
+    │   ├── StreamEnded                 text was pushed into a stream that takes no more
+    │   └── Overloaded                  too many streams are spoken already
     ├── SynthesizerClosed (RuntimeError) the synthesizer was closed
-    ├── EngineError (RuntimeError)      the model or its device failed
+    ├── EngineError (RuntimeError)      the model failed
+    │   └── DeviceFailed                the device failed, and every stream with it
     └── SinkError (RuntimeError)        the place the audio goes to failed
 
 Messages say what is wrong, what was expected and what to do.
@@ -28,14 +31,17 @@ __all__ = [
     "AudioError",
     "ConfigError",
     "CorruptCheckpoint",
+    "DeviceFailed",
     "EngineError",
     "LoadError",
     "MissingDependency",
     "ModelNotFound",
     "MossError",
     "NoAudio",
+    "Overloaded",
     "SinkError",
     "StreamConsumed",
+    "StreamEnded",
     "StreamError",
     "SynthesizerClosed",
     "TextError",
@@ -130,12 +136,24 @@ class NoAudio(StreamError):
     """The model spoke nothing although the text has words."""
 
 
+class StreamEnded(StreamError):
+    """Text was pushed into a stream that takes no more."""
+
+
+class Overloaded(StreamError):
+    """More streams are spoken, and wait, than can be; try again when some are over."""
+
+
 class SynthesizerClosed(MossError, RuntimeError):
     """The synthesizer was closed, or never opened."""
 
 
 class EngineError(MossError, RuntimeError):
-    """The model or its device failed."""
+    """The model failed."""
+
+
+class DeviceFailed(EngineError):
+    """The device failed, and every stream with it; close the synthesizer and load again."""
 
 
 class SinkError(MossError, RuntimeError):

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from moss_stream.audio import SAMPLE_RATE_HZ, AudioChunk
 from moss_stream.errors import SinkError
+from moss_stream.stream import SynthesisStream
 
 __all__ = ["MemorySink", "PlaybackReport", "Sink", "WavSink", "play"]
 
@@ -54,8 +55,12 @@ class Sink(Protocol):
 async def play(chunks: AsyncIterable[AudioChunk], sink: Sink) -> PlaybackReport:
     """Write a stream to a sink and wait until it is played.
 
-    Cancelling it drops what is not played yet.
+    What the sink has played is told to the stream: it then works ahead of what is heard, and its `cancel`
+    says what was heard. Cancelling this drops what is not played yet.
     """
+    if isinstance(chunks, SynthesisStream):
+        before_s = sink.position_s
+        chunks.attach(lambda: sink.position_s - before_s)
     try:
         async for chunk in chunks:
             await sink.write(chunk)

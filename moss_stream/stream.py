@@ -1,9 +1,9 @@
-"""The stream a caller holds: text is drawn in, chunks come out."""
+"""The stream a caller holds: text goes in, chunks come out."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
@@ -12,48 +12,76 @@ from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.job import SpeechJob
 from moss_stream.engine.worker import Worker
-from moss_stream.errors import StreamConsumed, TextError
-from moss_stream.text.normalizer import Normalizer
+from moss_stream.errors import StreamConsumed, StreamEnded
+from moss_stream.feed import Feed, Text, draw
+from moss_stream.text.history import History
 from moss_stream.text.prompt import Codes
-from moss_stream.text.segmenter import SentenceSegmenter, WholeSegmenter
+from moss_stream.text.timeline import Spoken, Word
+from moss_stream.text.turn import Turn, TurnState
 
-__all__ = ["SynthesisStream", "Text"]
-
-Text = str | Iterable[str] | AsyncIterable[str]
-
-_MAX_WAITING = 8
-"""Segments that wait for the engine before no more text is drawn."""
+__all__ = ["SynthesisStream"]
 
 
 class SynthesisStream:
-    """One utterance: an asynchronous iterable of `AudioChunk`.
+    """One utterance: text in, an asynchronous iterable of `AudioChunk` out.
 
-    It starts when it is first iterated or entered, and can be iterated once. The last chunk has
-    `is_final` set and no samples. Leaving the loop, leaving `async with`, cancelling the task or
-    calling `cancel` stops the model within a frame. One stream runs at a time; further ones wait
-    for their turn.
+    The text is drawn from what the stream was made with or, if that was None, pushed with `push`, `flush`
+    and `end`. The stream starts when it is first iterated, entered or pushed to, and can be iterated once.
+    The last chunk has `is_final` set and no samples. Leaving the loop, leaving `async with`, cancelling the
+    task or calling `cancel` stops the model within a frame.
 
-    Made by `StreamingSynthesizer.stream`.
+    Made by `StreamingSynthesizer.stream` and `Conversation.stream`.
     """
 
     def __init__(
         self,
         worker: Worker,
-        text: Text,
+        text: Text | None,
         options: SynthesisOptions,
         max_lead_ms: int,
         voice: Callable[[], Awaitable[Codes | None]],
+        history: History | None = None,
     ) -> None:
         self._worker = worker
         self._text = text
         self._options = options
         self._max_lead_ms = max_lead_ms
         self._voice = voice
-        self._channel: Channel | None = None
-        self._feeder: asyncio.Task[None] | None = None
-        self._segment_begun = asyncio.Event()
+        self._turn = Turn(options, history)
+        self._job: SpeechJob | None = None
+        self._feed: Feed | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._is_iterated = False
-        self._is_cancelled = False
+        self._spoken: Spoken | None = None
+
+    @property
+    def state(self) -> TurnState:
+        """Where the utterance is."""
+        return self._turn.state
+
+    @property
+    def words(self) -> list[Word]:
+        """The words of every segment that is generated, and when they are spoken; times are estimates."""
+        return self._turn.timeline.words()
+
+    async def push(self, text: str) -> None:
+        """Give the next piece of text. Waits while much text is waiting to be spoken.
+
+        Raises:
+            StreamEnded: The stream takes no more text: it was ended or cancelled, has failed, or draws its
+                text itself.
+            TextError: `text` is not a str.
+        """
+        await self._open_feed().write(text)
+
+    async def flush(self) -> None:
+        """Speak what was pushed, without waiting for its sentence to end. Raises what `push` raises."""
+        await self._open_feed().flush()
+
+    async def end(self) -> None:
+        """Say that no more text comes; may be called again."""
+        if self._feed is None or not self._feed.has_ended:
+            await self._open_feed().end()
 
     def __aiter__(self) -> AsyncIterator[AudioChunk]:
         if self._is_iterated:
@@ -73,85 +101,85 @@ class SynthesisStream:
     ) -> None:
         await self.cancel()
 
-    async def cancel(self) -> None:
-        """Stop now: nothing is yielded any more, and the engine is free within a frame.
+    def attach(self, position: Callable[[], float]) -> None:
+        """Say how to ask for the seconds really played, on any thread; `play` does it for a sink.
 
-        May be called at any time and more than once; it has no effect on a stream that is over.
+        The model then works ahead of what is heard, not of what was handed out, and `cancel` knows it.
         """
+        job = self._start()
+        if job is not None:
+            job.lead.attach(position)
+
+    async def cancel(self) -> Spoken:
+        """Stop now; return what was heard.
+
+        Nothing is yielded any more, and the engine is free within a frame. May be called at any time and
+        more than once. Heard is what the sink has played, or what was handed out, where no sink is attached.
+        """
+        if self._spoken is None:
+            self._spoken = await self._cancel()
+        return self._spoken
+
+    async def _cancel(self) -> Spoken:
+        if self._job is None:
+            self._turn.cancel()
+            return self._turn.timeline.spoken(0.0)
+        channel, played_s = self._job.channel, self._job.lead.played_s
+        heard_s = channel.taken_s if played_s is None else min(played_s, channel.taken_s)
         self._stop()
-        if self._channel is not None:
-            await self._channel.wait_finished()
+        await channel.wait_finished()
+        if not self._turn.state.is_over:
+            self._turn.cancel()
+        self._turn.keep_heard(heard_s)
+        return self._turn.timeline.spoken(heard_s)
 
     async def _chunks(self) -> AsyncIterator[AudioChunk]:
         # A generator, because its `finally` also runs when a caller breaks out of its loop.
-        channel = self._start()
+        job = self._start()
         try:
-            while channel is not None and not channel.is_closed:
-                chunk = await channel.get()
+            while job is not None and not job.channel.is_closed:
+                chunk = await job.channel.get()
                 if chunk is None:
                     break
+                if chunk.is_final:
+                    self._turn.finish()
                 yield chunk
         finally:
             self._stop()
 
-    def _start(self) -> Channel | None:
-        if self._channel is None and not self._is_cancelled:
-            self._channel = Channel(self._max_lead_ms, self._worker.wake)
-            job = SpeechJob(self._options, self._channel, self._segment_begun.set)
-            self._worker.submit(job)
-            self._feeder = asyncio.create_task(self._feed(job))
-        return self._channel
+    def _start(self) -> SpeechJob | None:
+        if self._job is None and not self._turn.state.is_over:
+            channel = Channel(self._max_lead_ms, self._worker.wake)
+            self._feed = Feed(self._worker.wake)
+            self._job = SpeechJob(self._options, self._turn, channel, self._feed.taken)
+            self._feed.attach(self._job)
+            self._worker.submit(self._job)
+            self._tasks.append(asyncio.create_task(self._find_voice(self._job)))
+            if self._text is not None:
+                self._tasks.append(asyncio.create_task(draw(self._text, self._feed, self._job)))
+        return self._job
+
+    def _open_feed(self) -> Feed:
+        if self._text is not None:
+            raise StreamEnded("This stream draws its text itself. To push text, make a stream without one.")
+        self._start()
+        if self._feed is None or self._feed.has_ended or self._turn.state.is_over:
+            raise StreamEnded(
+                "This stream takes no more text: it is over. Make a new stream for the next turn."
+            )
+        return self._feed
 
     def _stop(self) -> None:
-        self._is_cancelled = True
-        if self._feeder is not None:
-            self._feeder.cancel()
-        if self._channel is not None:
-            self._channel.close()
+        if self._feed is not None:
+            self._feed.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._job is not None:
+            self._job.channel.close()
 
-    async def _feed(self, job: SpeechJob) -> None:
-        """Draw text, cut it, hand segments to the engine; what goes wrong ends the stream with it."""
+    async def _find_voice(self, job: SpeechJob) -> None:
         try:
-            voice = await self._voice()
-            if voice is not None:
-                job.set_voice(voice)
-            segmenter = SentenceSegmenter() if self._options.tokens is None else WholeSegmenter()
-            normalizer = Normalizer()
-            async for delta in _deltas(self._text):
-                await self._say(job, segmenter.feed(normalizer.feed(delta)))
-            await self._say(job, segmenter.feed(normalizer.end()) + segmenter.end())
-            job.end()
+            job.set_voice(await self._voice())
         except Exception as error:
-            job.fail(error)
+            job.break_off(error)
         self._worker.wake()
-
-    async def _say(self, job: SpeechJob, segments: list[str]) -> None:
-        for segment in segments:
-            while job.num_waiting >= _MAX_WAITING:
-                self._segment_begun.clear()
-                await self._segment_begun.wait()
-            job.say(segment)
-            self._worker.wake()
-
-
-async def _deltas(text: Text) -> AsyncIterator[str]:
-    """Yield a text's deltas; a blocking iterator is drawn from on a thread."""
-    if isinstance(text, str):
-        yield text
-    elif isinstance(text, AsyncIterable):
-        async for delta in text:
-            yield _checked(delta)
-    else:
-        iterator: Iterator[object] = iter(text)
-        end = object()
-        while (item := await asyncio.to_thread(next, iterator, end)) is not end:
-            yield _checked(item)
-
-
-def _checked(delta: object) -> str:
-    if not isinstance(delta, str):
-        raise TextError(
-            f"The text gave a {type(delta).__name__} where str was expected. "
-            "Yield the text of each delta, for example `event.delta` or `choice.delta.content or ''`."
-        )
-    return delta

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,15 +12,19 @@ import numpy as np
 
 from moss_stream.audio import Audio
 from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.conversation import Conversation
 from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
 from moss_stream.engine.protocol import Engine, EngineInfo
 from moss_stream.engine.worker import CLOSED, Worker
 from moss_stream.errors import AudioError, ConfigError, SynthesizerClosed
+from moss_stream.feed import Text
 from moss_stream.hub import codec_of, locate, read_json
 from moss_stream.models.config import LocalConfig
-from moss_stream.stream import SynthesisStream, Text
+from moss_stream.stream import SynthesisStream
+from moss_stream.text.history import History
 from moss_stream.text.prompt import Codes
-from moss_stream.voices import Reference, Voice, content_key, load_reference
+from moss_stream.voice_cache import VoiceCache
+from moss_stream.voices import Reference, Voice
 
 __all__ = ["StreamingSynthesizer"]
 
@@ -40,6 +43,7 @@ class StreamingSynthesizer:
     def __init__(self, worker: Worker, info: EngineInfo, options: EngineOptions) -> None:
         self._worker = worker
         self._options = options
+        self._voice_cache = VoiceCache(worker.encode, options.voice_cache, options.voice_folder)
         self.info = info
 
     @classmethod
@@ -88,7 +92,7 @@ class StreamingSynthesizer:
                 folder, locate(codec or codec_of(folder), None, offline), device, dtype, settings
             )
 
-        worker = Worker(make)
+        worker = Worker(make, settings.max_queue)
         return cls(worker, await worker.start(), settings)
 
     async def __aenter__(self) -> Self:
@@ -105,16 +109,20 @@ class StreamingSynthesizer:
         return self.info.voices
 
     def stream(
-        self, text: Text, *, voice: Voice | Reference | None = None, options: SynthesisOptions | None = None
+        self,
+        text: Text | None = None,
+        *,
+        voice: Voice | Reference | None = None,
+        options: SynthesisOptions | None = None,
     ) -> SynthesisStream:
         """Speak `text`; iterate the result for 80 ms of audio at a time.
 
-        MossTTSLocal reads a text before it speaks it, so the text is spoken segment by segment, a
-        sentence or more each; every segment continues the voice of the ones before.
+        MossTTSLocal reads a text before it speaks it, so the text is spoken segment by segment, a clause or
+        some sentences each; every segment continues the voice of the ones before.
 
         Args:
             text: A str, or an iterable or asynchronous iterable of its deltas. A plain iterable is
-                drawn from on a thread, so it may block.
+                drawn from on a thread, so it may block. None: text is pushed into the stream.
             voice: Whose voice to speak with: the name of one of `voices`, a `Voice`, or a recording to
                 encode first. None leaves it to the model.
             options: How to speak.
@@ -125,16 +133,47 @@ class StreamingSynthesizer:
             AudioError: `voice` was encoded for another model.
 
         The stream itself raises TextError (nothing to say, or too much), AudioError (the recording
-        cannot be used), NoAudio, EngineError, SynthesizerClosed, and what `text` raises.
+        cannot be used), Overloaded, NoAudio, EngineError, SynthesizerClosed, and what `text` raises.
         """
+        options = options or SynthesisOptions()
+        return self._stream(text, self._codes_of(voice), options, None)
+
+    def conversation(
+        self, *, voice: Voice | Reference | None = None, options: SynthesisOptions | None = None
+    ) -> Conversation:
+        """Return a conversation: turns that go on in the voice and manner of the ones before.
+
+        Args: as for `stream`; they hold for all turns.
+
+        Raises: what `stream` raises.
+        """
+        options = options or SynthesisOptions()
+        self._check(options)
+        codes = self._codes_of(voice)
+        return Conversation(
+            lambda text, history: self._stream(text, codes, options, history), History(options.history_s)
+        )
+
+    def _stream(
+        self,
+        text: Text | None,
+        codes: Callable[[], Awaitable[Codes | None]],
+        options: SynthesisOptions,
+        history: History | None,
+    ) -> SynthesisStream:
+        self._check(options)
+        return SynthesisStream(self._worker, text, options, self._options.max_lead_ms, codes, history)
+
+    def _check(self, options: SynthesisOptions) -> None:
         if self._worker.is_closed:
             raise SynthesizerClosed(CLOSED)
-        options = options or SynthesisOptions()
         if options.n_vq is not None and options.n_vq > self.info.num_codebooks:
             raise ConfigError(
                 f"n_vq={options.n_vq}, but this model has {self.info.num_codebooks} codebooks. "
                 f"Give 1 to {self.info.num_codebooks}, or None for all."
             )
+
+    def _codes_of(self, voice: Voice | Reference | None) -> Callable[[], Awaitable[Codes | None]]:
         if isinstance(voice, str):
             voice = self.voices.get(voice, voice)
         if isinstance(voice, Voice) and voice.codes.shape[1] != self.info.num_codebooks:
@@ -148,7 +187,7 @@ class StreamingSynthesizer:
                 return None
             return (voice if isinstance(voice, Voice) else await self.encode_voice(voice)).codes
 
-        return SynthesisStream(self._worker, text, options, self._options.max_lead_ms, codes)
+        return codes
 
     async def say(
         self, text: Text, *, voice: Voice | Reference | None = None, options: SynthesisOptions | None = None
@@ -158,7 +197,7 @@ class StreamingSynthesizer:
         return Audio(np.concatenate(chunks))
 
     async def encode_voice(self, reference: Reference) -> Voice:
-        """Encode a recording once, to speak with it many times.
+        """Encode a recording once, to speak with it many times; what speaks meanwhile is not held up.
 
         Args:
             reference: 0.5 to 60 s of one person speaking (5 to 20 s are best): a path, the bytes of
@@ -168,10 +207,15 @@ class StreamingSynthesizer:
             AudioError: The recording cannot be used.
             SynthesizerClosed: The synthesizer is closed.
         """
-        samples = await asyncio.to_thread(load_reference, reference)
-        codes = await self._worker.call(lambda engine: engine.encode(samples))
-        return Voice(codes, content_key(samples))
+        if self._worker.is_closed:
+            raise SynthesizerClosed(CLOSED)
+        return await self._voice_cache.get(reference)
 
-    async def close(self) -> None:
-        """Free the model. Streams that are not over end with SynthesizerClosed. May be called again."""
-        await self._worker.close()
+    async def close(self, drain: bool = False) -> None:
+        """Free the model. May be called again.
+
+        Args:
+            drain: Let streams that are not over come to their ends first; otherwise they end with
+                SynthesizerClosed. New ones are refused at once.
+        """
+        await self._worker.close(drain)

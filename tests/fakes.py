@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,11 +19,20 @@ from moss_stream.errors import TextError
 from moss_stream.text.prompt import Codes, Message
 
 NUM_CODEBOOKS = 4
+LOUD = 12_345
+"""The last sample of every frame: what is quiet throughout counts as silence."""
+
+
+@dataclass
+class _Slot:
+    left: int = 0
+    spoken: int = 0
+    chunks_left: int = 0
 
 
 @dataclass
 class FakeEngine:
-    """Speaks `frames_per_segment` frames for each segment; frame n holds the sample value n + 1.
+    """Speaks `frames_per_segment` frames for each segment; frame n of a stream holds the sample value n + 1.
 
     Attributes:
         log: What was asked of it, in order.
@@ -30,50 +40,75 @@ class FakeEngine:
         fail_at: The step (counted over the engine's life) that raises RuntimeError.
         refuse: A text that `begin` refuses.
         silent_attempts: How many segments end before their first frame.
+        prefill_chunks: How many calls a prompt takes.
+        on_step: Called with the number of every step.
+        on_work: Called with what is done: "prefill" or "step", and for how many streams.
     """
 
     frames_per_segment: int = 3
+    max_streams: int = 4
     gate: threading.Semaphore | None = None
     fail_at: int | None = None
     refuse: str | None = None
     silent_attempts: int = 0
+    prefill_chunks: int = 1
     on_step: Callable[[int], None] | None = None
+    on_work: Callable[[str, int], None] | None = None
+    frame_costs_s: dict[int, float] = field(default_factory=dict)
     log: list[tuple[str, object]] = field(default_factory=list)
     prefixes: list[Codes | None] = field(default_factory=list)
+    batches: list[tuple[int, ...]] = field(default_factory=list)
     num_steps: int = 0
-    _left: int = 0
-    _spoken: int = 0
+    _slots: dict[int, _Slot] = field(default_factory=lambda: defaultdict(_Slot))
 
-    info = EngineInfo(NUM_CODEBOOKS, "a fake")
+    @property
+    def info(self) -> EngineInfo:
+        return EngineInfo(
+            NUM_CODEBOOKS, "a fake", max_streams=self.max_streams, frame_costs_s=self.frame_costs_s
+        )
 
-    def open(self, options: SynthesisOptions) -> None:
+    def open(self, slot: int, options: SynthesisOptions) -> None:
         self.log.append(("open", options))
-        self._spoken = 0
+        self._slots[slot] = _Slot()
 
-    def begin(self, message: Message, prefix: Codes | None) -> int:
+    def begin(self, slot: int, message: Message, prefix: Codes | None) -> int:
         if self.refuse is not None and self.refuse in message.text:
             raise TextError("refused")
         self.log.append(("begin", message))
         self.prefixes.append(prefix)
-        self._left = self.frames_per_segment
+        self._slots[slot].left = self.frames_per_segment
+        self._slots[slot].chunks_left = self.prefill_chunks
         if self.silent_attempts:
             self.silent_attempts -= 1
-            self._left = 0
+            self._slots[slot].left = 0
         return 1000
 
-    def step(self) -> Frame:
+    def prefill(self, slot: int) -> bool:
+        if self.on_work is not None:
+            self.on_work("prefill", 1)
+        self._slots[slot].chunks_left -= 1
+        return self._slots[slot].chunks_left == 0
+
+    def step(self, slots: Sequence[int]) -> list[Frame]:
         if self.gate is not None:
             self.gate.acquire()
         self.num_steps += 1
+        self.batches.append(tuple(slots))
         if self.on_step is not None:
             self.on_step(self.num_steps)
+        if self.on_work is not None:
+            self.on_work("step", len(slots))
         if self.num_steps == self.fail_at:
             raise RuntimeError("the device burns")
-        is_end = self._left == 0
-        self._left -= 1
-        self._spoken += not is_end
-        pcm = np.full(FRAME_SAMPLES, self._spoken, dtype=np.int16).tobytes()
-        return Frame(is_end, np.full(NUM_CODEBOOKS, self._spoken), pcm)
+        return [self._frame(self._slots[slot]) for slot in slots]
+
+    def _frame(self, slot: _Slot) -> Frame:
+        is_end = slot.left == 0
+        slot.left -= 1
+        slot.spoken += not is_end
+        pcm = np.full(FRAME_SAMPLES, slot.spoken, dtype=np.int16)
+        pcm[-1] = LOUD
+        return Frame(is_end, np.full(NUM_CODEBOOKS, slot.spoken), pcm.tobytes())
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
         self.log.append(("encode", len(samples)))
@@ -88,5 +123,6 @@ class FakeEngine:
 
 async def synthesizer_on(engine: FakeEngine, options: EngineOptions | None = None) -> StreamingSynthesizer:
     """Return a synthesizer that runs on `engine`."""
-    worker = Worker(lambda: engine)
-    return StreamingSynthesizer(worker, await worker.start(), options or EngineOptions())
+    settings = options or EngineOptions()
+    worker = Worker(lambda: engine, settings.max_queue)
+    return StreamingSynthesizer(worker, await worker.start(), settings)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -16,7 +17,7 @@ from moss_stream.engine.generator import FrameGenerator
 from moss_stream.models.cat import Cat
 from moss_stream.models.checkpoint import load_cat, load_local
 from moss_stream.models.local import MossTTSLocal
-from moss_stream.text.prompt import Codes, Message, PromptBuilder
+from moss_stream.text.prompt import Codes, Message, PromptBuilder, Rows
 from moss_stream.text.tokenizer import ChatTokenizer
 
 # One thread: the checkpoint is tiny, and on a busy machine two would wait for each other.
@@ -74,6 +75,14 @@ def prompts() -> PromptBuilder:
     return PromptBuilder(model().config, ChatTokenizer(GOLDEN / "local"))
 
 
-def generator(prefill_chunk: int = 128, max_context: int = 512) -> FrameGenerator:
+def generator(prefill_chunk: int = 128, max_context: int = 512, **options: Any) -> FrameGenerator:
     """A generator on the golden model."""
-    return FrameGenerator(model(), EngineOptions(prefill_chunk=prefill_chunk, max_context=max_context))
+    settings = EngineOptions(prefill_chunk=prefill_chunk, max_context=max_context, **options)
+    return FrameGenerator(model(), settings)
+
+
+def prefill(made: FrameGenerator, rows: Rows, slot: int = 0) -> None:
+    """Prefill a whole prompt."""
+    made.begin(slot, rows)
+    while not made.prefill(slot):
+        pass

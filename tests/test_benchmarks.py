@@ -51,13 +51,14 @@ def test_the_plain_loop_gives_the_same_rows() -> None:
     rows = np.full((20, 5), 1024)
     rows[:, 0] = np.arange(20)
     ours, plain = FrameGenerator(model, EngineOptions()), PlainLoop(model)
-    ours.open(SynthesisOptions(sampling=sampling))
+    ours.open(0, SynthesisOptions(sampling=sampling))
     plain.sampler.configure(0, sampling.channels(4), seed=0)
     with torch.inference_mode():
-        ours.prefill(rows)
+        ours.begin(0, rows)
+        assert ours.prefill(0)
         plain.prefill(rows)
         for _ in range(5):
-            assert torch.equal(ours.step(), plain.step(4))
+            assert torch.equal(ours.step([0]).rows, plain.step(4))
 
 
 def test_the_frame_benchmark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from moss_stream.models.cache import KVCache, RingCache
 
 
 def ring(window: int, max_chunk: int, batch: int = 1) -> RingCache:
-    return RingCache(1, batch, 1, window, max_chunk, 1, CPU, torch.float32)
+    return RingCache.zeros((1, batch, 1, 1), window, max_chunk, CPU, torch.float32)
 
 
 def visible(cache: RingCache, length: int) -> list[set[int]]:
@@ -47,13 +47,13 @@ def test_sequences_advance_on_their_own() -> None:
     cache = ring(window=4, max_chunk=2, batch=2)
     cache.advance(2, torch.tensor([True, False]))
     assert cache.positions(1).tolist() == [[2], [0]]
-    cache.reset()
+    cache.reset(0)
     assert cache.positions(1).tolist() == [[0], [0]]
 
 
 def test_linear_cache_returns_what_was_written() -> None:
     """Keys and values are found at the positions they were written to."""
-    cache = KVCache(2, 1, 1, 8, 2, CPU, torch.float32)
+    cache = KVCache.zeros(2, 1, 1, 8, 2, device=CPU, dtype=torch.float32)
     keys = torch.arange(4.0).view(1, 2, 1, 2)
     cache.write(1, torch.tensor([[3, 5]]), keys, -keys)
     read_keys, read_values = cache.read(1, 6)

@@ -134,5 +134,5 @@ def test_reset_starts_over() -> None:
     state = decoder.new_state(max_frames=5)
     with torch.inference_mode():
         first = decoder(codes, state)
-        state.reset()
+        state.reset(0)
         assert torch.equal(decoder(codes, state), first)

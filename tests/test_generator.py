@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from golden_data import Case, cases, expected, generator, model, prompts
+from golden_data import Case, cases, expected, generator, model, prefill, prompts
 from torch import Tensor
 
 from moss_stream.config import ChannelSampling, SamplingOptions, SynthesisOptions
@@ -25,9 +24,9 @@ SETTINGS = {
 
 
 def generate(made: FrameGenerator, rows: Tensor, options: SynthesisOptions, count: int) -> Tensor:
-    made.open(options)
-    made.prefill(rows.numpy())
-    return torch.cat([made.step().clone() for _ in range(count)])
+    made.open(0, options)
+    prefill(made, rows.numpy())
+    return torch.cat([made.step([0]).rows.clone() for _ in range(count)])
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -55,9 +54,9 @@ def test_a_kept_prefix_changes_no_bit() -> None:
     other = rows.copy()
     other[-20:, 0] = 300
     fresh, used = generator(prefill_chunk=32), generator(prefill_chunk=32)
-    used.prefill(other)
+    prefill(used, other)
     for made in (fresh, used):
-        made.prefill(rows)
+        prefill(made, rows)
     for a, b in zip(fresh.state(), used.state(), strict=True):
         if a.ndim == 5:  # beyond the prompt the caches may differ
             a, b = a[:, :, :, : len(rows)], b[:, :, :, : len(rows)]
@@ -70,8 +69,8 @@ def test_a_prefill_that_failed_is_not_reused(monkeypatch: pytest.MonkeyPatch) ->
     other = rows.copy()
     other[5:, 0] = 300
     fresh, used = generator(prefill_chunk=32), generator(prefill_chunk=32)
-    fresh.prefill(rows)
-    used.prefill(rows)
+    prefill(fresh, rows)
+    prefill(used, rows)
     hidden, calls = type(model()).hidden, iter([True, False])
 
     def fail_at_the_second_chunk(*args: Any) -> Tensor:
@@ -81,8 +80,8 @@ def test_a_prefill_that_failed_is_not_reused(monkeypatch: pytest.MonkeyPatch) ->
 
     with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="out of memory"):
         patch.setattr(type(model()), "hidden", fail_at_the_second_chunk)
-        used.prefill(other)
-    used.prefill(rows)
+        prefill(used, other)
+    prefill(used, rows)
     assert torch.equal(fresh.state()[0][:, :, :, : len(rows)], used.state()[0][:, :, :, : len(rows)])
 
 
@@ -110,7 +109,7 @@ def test_two_thousand_frames_grow_nothing() -> None:
     places = [(t.data_ptr(), t.nbytes) for t in made.state()]
     alive = _num_tensors()
     for _ in range(2000):
-        made.step()
+        made.step([0])
     assert [(t.data_ptr(), t.nbytes) for t in made.state()] == places
     assert _num_tensors() <= alive
 
@@ -125,7 +124,6 @@ def _num_tensors() -> int:
 def test_the_step_returns_one_buffer() -> None:
     """A step writes its row into the same memory each time."""
     made = generator()
-    made.open(SynthesisOptions())
-    made.prefill(expected("local")["direct.input_ids"].numpy())
-    assert made.step().data_ptr() == made.step().data_ptr()
-    assert isinstance(made.step().numpy(), np.ndarray)
+    made.open(0, SynthesisOptions())
+    prefill(made, expected("local")["direct.input_ids"].numpy())
+    assert made.step([0]).rows.data_ptr() == made.step([0]).rows.data_ptr()

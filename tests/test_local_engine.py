@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import random
 import shutil
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from golden_data import GOLDEN, cases, expected
 
-from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.local import LocalEngine
 from moss_stream.errors import ConfigError, CorruptCheckpoint, TextError, UnsupportedModel
 from moss_stream.text.prompt import Message
@@ -23,10 +25,11 @@ def test_a_segment_from_text_to_pcm() -> None:
     case = next(case for case in cases() if case.name == "clone")
     from test_generator import SETTINGS
 
-    made.open(SETTINGS["greedy.k8"])
-    assert made.begin(case.message, case.prefix) == 4096 - 109
+    made.open(2, SETTINGS["greedy.k8"])
+    assert made.begin(2, case.message, case.prefix) == 4096 - 109
+    assert made.prefill(2)
     wanted = expected("local")["clone.greedy.k8"]
-    frames = [made.step() for _ in range(len(wanted))]
+    frames = [made.step([2])[0] for _ in range(len(wanted))]
     np.testing.assert_array_equal(np.stack([frame.codes for frame in frames]), wanted[:, 1:].numpy())
     assert all(len(frame.pcm) == 3840 for frame in frames)
     assert made.info.num_codebooks == 8 and "float32" in made.info.description
@@ -35,12 +38,12 @@ def test_a_segment_from_text_to_pcm() -> None:
 def test_text_beyond_the_context_is_an_error() -> None:
     """A text that cannot fit says how much room there is."""
     made = engine(EngineOptions(max_context=256))
-    made.open(SynthesisOptions())
+    made.open(0, SynthesisOptions())
     with pytest.raises(TextError, match="256"):
-        made.begin(Message(text="word " * 200), None)
+        made.begin(0, Message(text="word " * 200), None)
     with pytest.raises(TextError, match="too long"):
-        made.begin(Message(text="Hello.", tokens=300), None)
-    assert made.begin(Message(text="Hello."), None) > 0
+        made.begin(0, Message(text="Hello.", tokens=300), None)
+    assert made.begin(0, Message(text="Hello."), None) > 0
 
 
 def test_encoding_gives_the_models_codebooks() -> None:
@@ -85,9 +88,10 @@ def golden_with_sampling(folder: Path, sampling: str) -> Path:
 
 def spoken(made: LocalEngine, options: SynthesisOptions) -> list[list[int]]:
     """The codes of the first frames of a text."""
-    made.open(options)
-    made.begin(Message(text="Hello."), None)
-    return [made.step().codes.tolist() for _ in range(4)]
+    made.open(0, options)
+    made.begin(0, Message(text="Hello."), None)
+    made.prefill(0)
+    return [made.step([0])[0].codes.tolist() for _ in range(4)]
 
 
 def test_a_model_says_how_it_wants_to_be_sampled(tmp_path: Path) -> None:
@@ -106,3 +110,71 @@ def test_a_damaged_sampling_file_is_named(tmp_path: Path, sampling: str) -> None
     model = golden_with_sampling(tmp_path / "model", sampling)
     with pytest.raises(CorruptCheckpoint, match=r"sampling\.json"):
         LocalEngine.load(model, GOLDEN / "cat", "cpu", "float32", EngineOptions())
+
+
+GREEDY = SamplingOptions(text=ChannelSampling(temperature=0.0), audio=ChannelSampling(temperature=0.0))
+STREAMS = [
+    (Message(text=f"Text number {number}, " + "again " * number, reference=voice), options)
+    for number, (voice, options) in enumerate(
+        (voice, SynthesisOptions(seed=seed, n_vq=n_vq, sampling=sampling))
+        for seed, (voice, n_vq, sampling) in enumerate(
+            (voice, n_vq, sampling)
+            for voice in (None, [case.prefix for case in cases() if case.prefix is not None][:1])
+            for n_vq, sampling in ((8, None), (3, None), (8, GREEDY), (5, None))
+        )
+    )
+]
+FRAMES = 6
+
+
+@cache
+def shared_engine() -> LocalEngine:
+    return engine(EngineOptions(max_context=256, prefill_chunk=32, fixed_batch=True))
+
+
+def start(made: LocalEngine, slot: int, number: int) -> None:
+    """Begin stream `number`, its prompt not yet in the cache."""
+    message, options = STREAMS[number]
+    made.open(slot, options)
+    made.begin(slot, message, None)
+
+
+@cache
+def alone(number: int) -> list[tuple[list[int], bytes]]:
+    """The codes and samples of a stream that nobody disturbs."""
+    made = shared_engine()
+    start(made, 0, number)
+    while not made.prefill(0):
+        pass
+    return [(frame.codes.tolist(), frame.pcm) for _ in range(FRAMES) for frame in made.step([0])]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_streams_do_not_touch_each_other(seed: int) -> None:
+    """Ten random schedules each: joins, cancels, pauses and reused slots change no code of any stream."""
+    wanted = {number: alone(number) for number in range(len(STREAMS))}
+    made, choose = shared_engine(), random.Random(seed)
+    for _ in range(10):
+        waiting = choose.sample(range(len(STREAMS)), len(STREAMS))
+        prompts, speaking = dict[int, int](), dict[int, tuple[int, int]]()
+        while waiting or prompts or speaking:
+            free = [slot for slot in range(8) if slot not in prompts and slot not in speaking]
+            if waiting and free and choose.random() < 0.5:
+                slot = choose.choice(free)
+                prompts[slot] = waiting.pop()
+                start(made, slot, prompts[slot])
+            elif prompts and choose.random() < 0.5:
+                slot = choose.choice(list(prompts))
+                if made.prefill(slot):
+                    speaking[slot] = prompts.pop(slot), 0
+            elif speaking:
+                slots = sorted(choose.sample(list(speaking), choose.randint(1, len(speaking))))
+                for slot, frame in zip(slots, made.step(slots), strict=True):
+                    number, count = speaking.pop(slot)
+                    assert frame.codes.tolist() == wanted[number][count][0], (number, count)
+                    ours, theirs = (
+                        np.frombuffer(pcm, "<i2").astype(int) for pcm in (frame.pcm, wanted[number][count][1])
+                    )
+                    assert np.abs(ours - theirs).max() <= 1
+                    if count + 1 < FRAMES and not frame.is_end and choose.random() > 0.03:  # else: cancelled
+                        speaking[slot] = number, count + 1

@@ -36,7 +36,7 @@ def whole(text: str) -> str:
 def in_deltas(deltas: list[str]) -> str:
     """What is read out of a text that arrives in `deltas`."""
     normalizer = Normalizer()
-    return "".join([normalizer.feed(delta) for delta in deltas]) + normalizer.end()
+    return "".join([normalizer.feed(delta).text for delta in deltas]) + normalizer.end().text
 
 
 @given(TEXTS, st.lists(st.integers(0, 60), max_size=8))
@@ -54,7 +54,7 @@ def test_a_text_begins_anew_after_the_end(text: str) -> None:
     normalizer = Normalizer()
     normalizer.feed(text)
     normalizer.end()
-    assert normalizer.feed("Yes.") + normalizer.end() == "Yes."
+    assert normalizer.feed("Yes.").text + normalizer.end().text == "Yes."
 
 
 @given(st.text(st.sampled_from("abc ,.é你1")))
@@ -122,22 +122,53 @@ def test_what_only_looks_like_a_mark_stays(text: str) -> None:
 def test_plain_words_do_not_wait() -> None:
     """Text without marks is handed on at once."""
     normalizer = Normalizer()
-    assert [normalizer.feed(delta) for delta in ("Good", " morning", ". ")] == ["Good", " morning", ". "]
+    assert [normalizer.feed(delta).text for delta in ("Good", " morning", ". ")] == ["Good", " morning", ". "]
 
 
 def test_a_flush_takes_what_waits_as_it_is() -> None:
     """After a flush the text goes on in the same block."""
     normalizer = Normalizer()
-    assert normalizer.feed("See [the") == "See "
-    assert normalizer.flush() == "[the"
-    assert normalizer.feed("\n```\ncode ") == "\n"
-    assert normalizer.flush() == "" and normalizer.feed("more\n```\nout") == "out"
+    assert normalizer.feed("See [the").text == "See "
+    assert normalizer.flush().text == "[the"
+    assert normalizer.feed("\n```\ncode ").text == "\n"
+    assert normalizer.flush().text == "" and normalizer.feed("more\n```\nout").text == "out"
 
 
 @pytest.mark.parametrize("mark", ["[", "<a ", "&a", "https://", "*", "- ", "`", "![", "[a]("])
 def test_nothing_waits_for_ever(mark: str) -> None:
     """A mark that is never closed holds back a bounded piece of text."""
     normalizer = Normalizer()
-    made = "".join(normalizer.feed("x") for _ in range(1)) + normalizer.feed(" " + mark)
-    made += "".join(normalizer.feed("word" * 10) for _ in range(100))
+    made = "".join(normalizer.feed("x").text for _ in range(1)) + normalizer.feed(" " + mark).text
+    made += "".join(normalizer.feed("word" * 10).text for _ in range(100))
     assert len(made) > 1500
+
+
+@given(TEXTS)
+def test_every_character_knows_where_it_comes_from(text: str) -> None:
+    """The places in the written text never go back, whatever the deltas; plain words are where they were."""
+    for deltas in ([text], list(text)):
+        normalizer = Normalizer()
+        made = [normalizer.feed(delta) for delta in deltas] + [normalizer.end()]
+        ends = [end for part in made for end in part.ends]
+        assert len(ends) == sum(len(part.text) for part in made)
+        assert ends == sorted(ends) and all(0 <= end <= len(text) for end in ends)
+
+
+@pytest.mark.parametrize(
+    ("text", "last", "wanted"),
+    [
+        ("Say **yes** now", "yes", "Say **yes"),
+        ("See [the page](https://a.b/c) now", "the", "See [the"),
+        ("See [the page](https://a.b/c) now", "page", "See [the page](https://a.b/c)"),
+        ("Go to https://www.a.b/c now", "a.", "Go to "),
+        ("Go to https://www.a.b/c now", "a.b", "Go to https://www.a.b/c"),
+        ("Q&amp;A 👍 ok", "ok", "Q&amp;A 👍 ok"),
+        ("Code:\n```\nx\n```\nafter", "after", "Code:\n```\nx\n```\nafter"),
+    ],
+)
+def test_spoken_words_lead_back_to_the_written_text(text: str, last: str, wanted: str) -> None:
+    """After a word is spoken, the written text up to it is known, marks and addresses included."""
+    made = Normalizer()
+    parts = [made.feed(text), made.end()]
+    spoken, ends = "".join(part.text for part in parts), [end for part in parts for end in part.ends]
+    assert text[: ends[spoken.index(last) + len(last) - 1]] == wanted

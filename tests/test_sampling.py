@@ -33,7 +33,7 @@ def sampler(channel: ChannelSampling, seeds: list[int], vocab: int = 6) -> Sampl
 def draws(made: Sampler, logits: Tensor, count: int) -> Tensor:
     drawn = []
     for _ in range(count):
-        made.next_frame()
+        made.next_frame(torch.ones(len(made.frame), dtype=torch.bool))
         drawn.append(made.text(logits))
     return torch.stack(drawn)
 
@@ -64,7 +64,7 @@ def test_temperature_zero_takes_the_largest_and_ignores_the_penalty() -> None:
     """Greedy decoding applies nothing, not even the penalty on codes already seen."""
     made = sampler(ChannelSampling(temperature=0.0, repetition_penalty=2.0), [1])
     made.remember(0, torch.tensor([[2]]))
-    made.next_frame()
+    made.next_frame(torch.ones(len(made.frame), dtype=torch.bool))
     assert made.code(0, torch.tensor([[0.0, 0.9, 1.0, 0.0, 0.0, 0.0]])).tolist() == [2]
 
 
@@ -74,7 +74,7 @@ def test_penalty_holds_from_the_moment_a_code_was_sampled() -> None:
     logits = torch.tensor([[0.0, 0.9, 1.0, 0.0, 0.0, 0.0]])
     chosen = []
     for _ in range(2):
-        made.next_frame()
+        made.next_frame(torch.ones(len(made.frame), dtype=torch.bool))
         chosen.append(made.code(0, logits.clone()).item())
     assert chosen == [2, 1]
 
@@ -127,6 +127,6 @@ def test_a_tuple_gives_each_codebook_its_own_options() -> None:
     logits = torch.tensor([[0.0, 0.1, 0.0, 0.0]])
     codes = []
     for _ in range(30):
-        made.next_frame()
+        made.next_frame(torch.ones(len(made.frame), dtype=torch.bool))
         codes.append((made.code(0, logits.clone()).item(), made.code(1, logits.clone()).item()))
     assert {first for first, _ in codes} == {1} and len({second for _, second in codes}) > 1

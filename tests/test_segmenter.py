@@ -4,118 +4,140 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moss_stream.text.segmenter import Segmenter, SentenceSegmenter, WholeSegmenter, is_speakable
+from moss_stream.text.breaks import is_speakable
+from moss_stream.text.duration import estimate_s
+from moss_stream.text.segmenter import LeadSegmenter, Segmenter, WholeSegmenter
 
 # Mostly what decides about a cut, so that short examples meet it often.
-TEXTS = st.text(st.sampled_from("ab1 .!?…\"')\n。！」,é声") | st.characters(), max_size=80)
+TEXTS = st.text(st.sampled_from("ab1 .!?…\"')[/]\n。！」，,é声") | st.characters(), max_size=80)
+LEADS = st.sampled_from([0.0, 0.3, 1.0, 5.0])
+PLENTY, SOME, NONE = 5.0, 0.8, 0.0
+WAIT = 0.3
 
 
-def run(segmenter: Segmenter, deltas: list[str]) -> list[str]:
-    """All segments of a text that arrives in `deltas`."""
-    return [segment for delta in deltas for segment in segmenter.feed(delta)] + segmenter.end()
+def drawn(segmenter: Segmenter, now_s: float = 0.0, lead_s: float = PLENTY) -> list[str]:
+    """All segments that are ready."""
+    segments = []
+    while (segment := segmenter.next(now_s, lead_s)) is not None:
+        segments.append(segment)
+    return segments
 
 
-def sentences(text: str, min_chars: int = 1) -> list[str]:
-    """The segments of a whole text."""
-    return run(SentenceSegmenter(min_chars), [text])
+def fed(*texts: str, lead_s: float = PLENTY, now_s: float = 0.0) -> list[str]:
+    """The segments of a text that came at time 0 and goes on, drawn at `now_s`."""
+    segmenter = LeadSegmenter(WAIT)
+    segments = []
+    for text in texts:
+        segmenter.feed(text, 0.0)
+        segments += drawn(segmenter, now_s, lead_s)
+    return segments
 
 
-@given(st.lists(TEXTS, max_size=12), st.integers(1, 30))
-def test_nothing_is_lost_or_added(deltas: list[str], min_chars: int) -> None:
-    """However the text is cut into deltas, the segments joined are the text."""
-    assert "".join(run(SentenceSegmenter(min_chars), deltas)) == "".join(deltas)
-    assert "".join(run(WholeSegmenter(), deltas)) == "".join(deltas)
+@given(st.lists(st.tuples(TEXTS, st.floats(0, 2), LEADS, st.booleans()), max_size=12))
+def test_nothing_is_lost_or_added(events: list[tuple[str, float, float, bool]]) -> None:
+    """Whatever the deltas, the time between them, the lead and the flushes: the segments are the text."""
+    segmenter, now_s, segments = LeadSegmenter(WAIT), 0.0, list[str]()
+    for text, pause_s, lead_s, is_flushed in events:
+        segmenter.feed(text, now_s)
+        if is_flushed:
+            segmenter.flush()
+        segments += drawn(segmenter, now_s := now_s + pause_s, lead_s)
+    segmenter.end()
+    segments += drawn(segmenter, now_s)
+    assert "".join(segments) == "".join(text for text, *_ in events)
+    assert all(segments) and segmenter.num_chars == 0
 
 
-@given(st.text(st.sampled_from("ab1 .!?…\"')\n,é"), max_size=80))
-def test_the_deltas_do_not_decide_the_sentences(text: str) -> None:
-    """A text that arrives letter by letter is cut where the whole text is."""
-    assert run(SentenceSegmenter(5), list(text)) == sentences(text, 5)
-
-
-@given(TEXTS, st.integers(1, 30))
-def test_segments_are_long_enough_and_speakable(text: str, min_chars: int) -> None:
-    """Every segment but the last has the wanted length and something to say."""
-    for segment in sentences(text, min_chars)[:-1]:
-        assert len(segment) >= min_chars and is_speakable(segment)
-
-
-@given(TEXTS)
-def test_a_segmenter_begins_anew_after_the_end(text: str) -> None:
-    """Nothing of an ended text comes back in the next one."""
-    segmenter = SentenceSegmenter()
-    run(segmenter, [text])
-    assert segmenter.end() == [] and run(segmenter, ["Yes."]) == ["Yes."]
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("One. Two! Three? Four… Five", ["One.", " Two!", " Three?", " Four…", " Five"]),
-        ('He said "Go." Then (so.) he went.', ['He said "Go."', " Then (so.)", " he went."]),
-        ("Wait... what?! No.", ["Wait...", " what?!", " No."]),
-        ("A line\nand another\n", ["A line\n", "and another\n"]),
-        ("Pi is 3.14 and 2.50 is not 1,000.5 at all", ["Pi is 3.14 and 2.50 is not 1,000.5 at all"]),
-        ("See example.com/a?b=c now", ["See example.com/a?b=c now"]),
-        ("Dr. Smith met Mr. J. Doe. Fine.", ["Dr. Smith met Mr. J. Doe.", " Fine."]),
-        ("Fruit, e.g. apples, at 5 p.m. today. Yes.", ["Fruit, e.g. apples, at 5 p.m. today.", " Yes."]),
-        ("It closes at 5 p.m. Then we go.", ["It closes at 5 p.m.", " Then we go."]),
-        ("Tea, milk etc. are there. Cake etc. Yes.", ["Tea, milk etc. are there.", " Cake etc.", " Yes."]),
-        ("1. Stir. 2. Wait.", ["1. Stir.", " 2. Wait."]),
-        ("Am 3. Mai z.B. um 8. Ja, 1999. Gut.", ["Am 3. Mai z.B. um 8. Ja, 1999.", " Gut."]),
-        ("The U.S. Army came. So did I. Good.", ["The U.S. Army came.", " So did I.", " Good."]),
-        ("In 1,000.5. And", ["In 1,000.5.", " And"]),
-        ("你好。你是谁？我很好！", ["你好。", "你是谁？", "我很好！"]),
-        ("他说：「走吧。」然后走了。", ["他说：「走吧。」", "然后走了。"]),
-        ("नमस्ते। कैसे हो?", ["नमस्ते।", " कैसे हो?"]),
-        ("", []),
-    ],
-)
-def test_sentence_ends(text: str, wanted: list[str]) -> None:
-    """Speech pauses after sentences of any script, and not within numbers or addresses."""
-    assert sentences(text) == wanted
-
-
-def test_a_full_stop_waits_for_what_follows() -> None:
-    """A delta that ends in "3." is not spoken before it is known that no digit follows."""
-    segmenter = SentenceSegmenter(1)
-    assert segmenter.feed("It costs 3.") == []
-    assert segmenter.feed("50 today.") == []
-    assert segmenter.feed(" Yes") == ["It costs 3.50 today."]
-    assert segmenter.end() == [" Yes"]
-
-
-def test_a_chinese_full_stop_does_not_wait() -> None:
-    """A Chinese sentence needs no space after it: the next character shows that no quote closes."""
-    segmenter = SentenceSegmenter(3)
-    assert segmenter.feed("“你好吗？") == []
-    assert segmenter.feed("”他") == ["“你好吗？”"]
-    assert segmenter.feed("问。我") == ["他问。"]
-
-
-def test_short_sentences_are_joined() -> None:
-    """Sentences too short to sound natural alone are spoken with the next one."""
-    assert sentences("No. Yes. Well, that depends on it. Good.", 20) == [
-        "No. Yes. Well, that depends on it.",
-        " Good.",
-    ]
-
-
-def test_a_text_without_a_word_is_not_a_segment_of_its_own() -> None:
-    """Marks alone wait for words."""
-    assert sentences("--- !!! ... \n Hello there. Bye") == ["--- !!! ... \n Hello there.", " Bye"]
-
-
-def test_the_whole_text_is_one_segment() -> None:
-    """With a wanted length the text is spoken in one go, whatever its sentences."""
+@given(st.lists(TEXTS, max_size=12))
+def test_a_wanted_length_keeps_the_text_whole(texts: list[str]) -> None:
+    """The whole text is one segment, after its end."""
     segmenter = WholeSegmenter()
-    assert segmenter.feed("One. ") == [] and segmenter.feed("Two.\n") == []
-    assert segmenter.end() == ["One. Two.\n"]
+    for text in texts:
+        segmenter.feed(text, 0.0)
+        segmenter.flush()
+        assert segmenter.next(9.0, NONE) is None
+    segmenter.end()
+    assert "".join(drawn(segmenter)) == "".join(texts)
 
 
-@pytest.mark.parametrize(
-    ("text", "speakable"), [("a", True), ("7", True), ("声", True), (" .!?—", False), ("", False)]
-)
-def test_speakable(text: str, speakable: bool) -> None:
-    """There is something to say if there is a letter or digit of any script."""
-    assert is_speakable(text) is speakable
+@given(TEXTS, LEADS, st.floats(0, 1))
+def test_a_segment_has_something_to_say(text: str, lead_s: float, now_s: float) -> None:
+    """While text may still come, nothing is cut off that has no word."""
+    assert all(map(is_speakable, fed(text, lead_s=lead_s, now_s=now_s)))
+
+
+def test_the_first_clause_is_spoken_at_once() -> None:
+    """Speech begins with the first clause; a very short one takes the next with it."""
+    assert fed("Of course, I can ", lead_s=NONE) == ["Of course,"]
+    assert fed("Oh, of course, I ", lead_s=NONE) == ["Oh, of course,"]
+
+
+def test_with_audio_in_hand_sentences_stay_whole() -> None:
+    """Clauses wait for their sentence, short sentences for the next one."""
+    assert fed("Of course, I can ", lead_s=PLENTY) == []
+    assert fed("Of course, I can do that. And", lead_s=PLENTY) == ["Of course, I can do that."]
+    assert fed("No. Then", lead_s=PLENTY) == []
+    assert fed("No. Then we must go. And", lead_s=PLENTY) == ["No. Then we must go."]
+
+
+def test_what_is_there_is_joined() -> None:
+    """Sentences that came already are spoken in one go, up to some seconds."""
+    sentence = "This is a sentence of average length. "
+    (first, *others) = fed(sentence * 10 + "And", lead_s=SOME)
+    assert first.count(".") == 2 and estimate_s(first) < 8 and "".join([first, *others]).count(".") == 10
+
+
+def test_words_are_spoken_when_the_text_stalls_and_the_listener_runs_dry() -> None:
+    """Up to the last word that is whole, and only when both the text and the audio have run out."""
+    text = "I would say that it dep"
+    assert fed(text, lead_s=NONE, now_s=0.1) == []
+    assert fed(text, lead_s=PLENTY, now_s=9.0) == []
+    assert fed(text, lead_s=SOME, now_s=9.0) == []
+    assert fed(text, lead_s=NONE, now_s=0.4) == ["I would say that it"]
+    assert fed("I would say so.", lead_s=NONE, now_s=0.4) == ["I would say so."]
+    assert fed("It costs 3.", lead_s=NONE, now_s=0.4) == ["It costs"]
+
+
+@pytest.mark.parametrize("text", ["我想说的是这个问题很", "โรงเรียนภาษาไทย", "unbelieva", "3."])
+def test_a_word_that_is_not_whole_waits(text: str) -> None:
+    """Where no space shows that a word is over, a stalled text is not cut."""
+    assert fed(text, lead_s=NONE, now_s=9.0) == []
+
+
+def test_it_tells_when_to_ask_again() -> None:
+    """The wait ends when the lead or the pause would allow a weaker cut."""
+    segmenter = LeadSegmenter(WAIT)
+    assert segmenter.wait_s(0.0, NONE) is None
+    segmenter.feed("Well, I would ", 1.0)
+    for lead_s in (PLENTY, SOME, NONE):
+        now_s, waits = 1.0, 0
+        while segmenter.next(now_s, max(0.0, lead_s)) is None and waits < 5:
+            wait_s = segmenter.wait_s(now_s, max(0.0, lead_s))
+            assert wait_s is not None and wait_s > 0
+            now_s, lead_s, waits = now_s + wait_s, lead_s - wait_s, waits + 1
+        assert 0 <= waits < 5
+        segmenter.feed("Well, I would ", 1.0)
+
+
+def test_flush_speaks_what_is_there() -> None:
+    """Flushed text is spoken to its last letter; what comes later waits for its own end."""
+    segmenter = LeadSegmenter(WAIT)
+    segmenter.feed("One moment", 0.0)
+    segmenter.flush()
+    segmenter.feed(" please, and then", 0.0)
+    assert drawn(segmenter) == ["One moment"]
+    segmenter.end()
+    assert drawn(segmenter) == [" please, and then"]
+
+
+@pytest.mark.parametrize("text", ["word " * 300, "a" * 900, "声" * 500, "1" * 500, "[" * 500, "a, " * 400])
+def test_an_endless_sentence_is_cut_somewhere(text: str) -> None:
+    """A text without an end does not wait for ever, and no segment is longer than 20 s of speech."""
+    segments = fed(text, lead_s=PLENTY)
+    assert segments and all(estimate_s(segment) <= 20.3 for segment in segments)
+
+
+def test_long_sentences_are_whole_up_to_twenty_seconds() -> None:
+    """A sentence of 15 s is one segment, and nothing is joined to it."""
+    text = "This is a sentence that goes on and on " * 5
+    assert fed(text + "and ends. Short. And", lead_s=PLENTY)[0] == text + "and ends."

@@ -13,11 +13,14 @@ from moss_stream import (
     AudioChunk,
     EngineOptions,
     StreamConsumed,
+    StreamEnded,
     StreamingSynthesizer,
     SynthesisOptions,
     TextError,
+    TurnState,
 )
-from moss_stream.stream import SynthesisStream, Text
+from moss_stream.feed import Text
+from moss_stream.stream import SynthesisStream
 
 Pair = tuple[StreamingSynthesizer, FakeEngine]
 
@@ -44,8 +47,106 @@ async def test_every_kind_of_text_is_spoken(fake: Pair, kind: str) -> None:
         "async": deltas(*parts),
     }
     chunks = [chunk async for chunk in synth.stream(texts[kind])]
-    assert len(chunks) == 7 and chunks[-1].is_final
+    assert chunks[-1].is_final
     assert engine.texts()[-1] == "This is the first sentence. This is the second one."
+
+
+async def test_text_can_be_pushed(fake: Pair) -> None:
+    """Pushed, flushed and ended by hand, a text is spoken as one that is drawn."""
+    synth, engine = fake
+    async with synth.stream() as stream:
+        await stream.push("This is pus")
+        await stream.push("hed")
+        await stream.flush()
+        chunks = aiter(stream)
+        first = await anext(chunks)
+        await stream.push(", and on it goes.")
+        await stream.end()
+        await stream.end()
+        rest = [chunk async for chunk in chunks]
+    assert engine.texts() == ["This is pushed", "This is pushed, and on it goes."]
+    assert "".join("This is pushed, and on it goes."[c.char_start : c.char_end] for c in [first, *rest]) == (
+        "This is pushed, and on it goes."
+    )
+
+
+async def test_pushing_where_nothing_can_be_pushed_is_an_error(fake: Pair) -> None:
+    """After the end, after a cancel, and into a stream that draws its text, push says so."""
+    synth, _ = fake
+    async with synth.stream() as ended:
+        await ended.push("Hello.")
+        await ended.end()
+        with pytest.raises(StreamEnded, match="takes no more text"):
+            await ended.push("more")
+        with pytest.raises(StreamEnded):
+            await ended.flush()
+    cancelled = synth.stream()
+    await cancelled.push("Hello.")
+    await cancelled.cancel()
+    for stream, why in ((cancelled, "takes no more text"), (synth.stream("Hi."), "draws its text itself")):
+        with pytest.raises(StreamEnded, match=why):
+            await stream.push("more")
+    with pytest.raises(TextError, match="str was expected"):
+        await synth.stream().push(7)  # type: ignore[arg-type]
+
+
+async def test_whoever_waits_to_push_is_released_by_a_cancel(fake: Pair) -> None:
+    """A language model that is far ahead does not hang when the listener interrupts."""
+    synth, engine = fake
+    engine.frames_per_segment = 1000
+    stream = synth.stream()
+
+    async def write() -> None:
+        while True:
+            await stream.push("On and on it goes. ")
+
+    writing = asyncio.create_task(write())
+    assert await anext(aiter(stream))
+    await stream.cancel()
+    with pytest.raises(StreamEnded):
+        await writing
+
+
+async def test_cancel_tells_what_was_heard(fake: Pair) -> None:
+    """Without a sink, what was handed out counts as heard; asking again changes nothing."""
+    synth, engine = fake
+    engine.frames_per_segment = 10
+    stream = synth.stream("alpha beta gamma delta.")
+    async for chunk in stream:
+        if chunk.index == 4:
+            break
+    spoken = await stream.cancel()
+    assert spoken.text in ("alpha", "alpha beta") and not spoken.exact
+    assert spoken.seconds == pytest.approx(0.4) and await stream.cancel() is spoken
+    assert stream.state is TurnState.CANCELLED
+
+
+async def test_a_stream_that_ends_was_spoken_whole(fake: Pair) -> None:
+    """After its last chunk a stream is done, its words have times, and all of it was heard."""
+    synth, _ = fake
+    stream = synth.stream("Two **words**.")
+    async for _ in stream:
+        pass
+    assert stream.state is TurnState.DONE
+    assert [word.text for word in stream.words] == ["Two", "words**."]
+    spoken = await stream.cancel()
+    assert spoken.text == "Two **words**." and spoken.exact and stream.state is TurnState.DONE
+
+
+async def test_a_sink_says_what_was_heard(fake: Pair) -> None:
+    """With an attached position nothing is made far ahead of it, and cancel goes by it."""
+    synth, engine = fake
+    engine.frames_per_segment = 1000
+    async with synth.stream("alpha beta gamma delta. " * 20) as stream:
+        stream.attach(lambda: 0.0)
+        count = 0
+        async for _ in stream:
+            count += 1
+            if count == 25:  # 2 s, the high mark
+                break
+        assert engine.num_steps <= 26
+        spoken = await stream.cancel()
+    assert (spoken.text, spoken.seconds, spoken.exact) == ("", 0.0, True)
 
 
 async def test_markdown_is_not_read_out(fake: Pair) -> None:
@@ -137,11 +238,11 @@ async def test_however_a_stream_is_left_the_model_stops_within_a_frame(way: str)
 
     stream = synth.stream("A sentence that does not end.")
     leaving = asyncio.create_task(leave(stream, way, ready))
-    while stream._channel is None or not stream._channel.is_closed:
+    while stream._job is None or not stream._job.channel.is_closed:
         await asyncio.sleep(0)
     gate.release(1000)
     await asyncio.wait([leaving])
-    await synth._worker.call(lambda engine: None)  # served only between frames
+    await stream.cancel()
     assert engine.num_steps <= 4
     await synth.close()
 
@@ -175,7 +276,7 @@ async def test_cancel_before_the_first_frame_and_before_the_start(fake: Pair) ->
     async with synth.stream(silence()) as waiting:
         await waiting.cancel()
         await waiting.cancel()
-    assert engine.log == []
+    assert engine.texts() == []
 
 
 async def test_a_stream_that_waits_for_its_turn_can_be_cancelled(fake: Pair) -> None:
@@ -190,7 +291,7 @@ async def test_a_stream_that_waits_for_its_turn_can_be_cancelled(fake: Pair) -> 
         await second.cancel()
         assert [chunk async for chunk in second] == []
         await first.cancel()
-    assert engine.log == []
+    assert engine.texts() == []
     assert len([chunk async for chunk in synth.stream("Third.")]) == 4
 
 
@@ -198,11 +299,12 @@ async def test_a_slow_consumer_halts_the_model() -> None:
     """Nothing is made further ahead than the bound."""
     engine = FakeEngine(frames_per_segment=1000)
     async with await synthesizer_on(engine, EngineOptions(max_lead_ms=400)) as synth:
-        async for _ in synth.stream("A long sentence."):
-            await synth._worker.call(lambda engine: None)
-            await synth._worker.call(lambda engine: None)
-            assert engine.num_steps <= 6
-            break
+        async with synth.stream("A long sentence.") as stream:
+            chunks = aiter(stream)
+            await anext(chunks)
+            other = [chunk async for chunk in synth.stream("Another one.")]
+        assert engine.batches.count((1,)) > 0 and len(other) > 50
+        assert sum(0 in batch for batch in engine.batches) <= 7
 
 
 async def test_an_endless_text_is_not_drawn_without_bound() -> None:
@@ -217,11 +319,11 @@ async def test_an_endless_text_is_not_drawn_without_bound() -> None:
             yield f"This is sentence number {drawn}, and on it goes. "
 
     async with await synthesizer_on(engine, EngineOptions(max_lead_ms=400)) as synth:
-        async for _ in synth.stream(text()):
-            for _ in range(100):
-                await synth._worker.call(lambda engine: None)
-            break
-    assert drawn < 20
+        async with synth.stream(text()) as stream:
+            await anext(aiter(stream))
+            async for _ in synth.stream("Another one, for the time it takes."):
+                pass
+    assert drawn < 40
 
 
 async def test_what_the_text_raises_reaches_the_reader(fake: Pair) -> None:
@@ -271,5 +373,5 @@ async def test_chunks_are_views_of_int16(fake: Pair) -> None:
     """`samples` are the PCM's numbers."""
     synth, _ = fake
     chunks = await collect(aiter(synth.stream("Hello.")))
-    np.testing.assert_array_equal(chunks[1].samples, np.full(1920, 2))
+    np.testing.assert_array_equal(chunks[1].samples[:-1], np.full(1919, 2))
     assert chunks[0].sample_rate == 24_000 and chunks[0].generation == 0

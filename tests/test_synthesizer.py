@@ -14,7 +14,7 @@ from moss_stream import (
     Audio,
     AudioError,
     ConfigError,
-    EngineError,
+    DeviceFailed,
     EngineOptions,
     ModelNotFound,
     StreamingSynthesizer,
@@ -121,17 +121,19 @@ async def test_a_reference_that_cannot_be_used_ends_its_own_stream_only(fake: Pa
             await synth.say("Hello.", voice="nowhere.wav")
         else:
             await synth.encode_voice("nowhere.wav")
-    assert engine.log == []
+    assert engine.texts() == []
     assert (await synth.say("Hello.")).duration_s == pytest.approx(0.24)
 
 
-async def test_a_failure_of_the_engine_fails_one_stream(fake: Pair) -> None:
-    """After a frame that raised, the next stream is spoken."""
-    synth, engine = fake
-    engine.fail_at = 2
-    with pytest.raises(EngineError, match="the device burns"):
-        await synth.say("Hello.")
-    assert (await synth.say("Hello.")).duration_s == pytest.approx(0.24)
+async def test_after_a_failure_of_the_device_one_loads_again() -> None:
+    """Every stream gets the same typed error, closing works, and a new synthesizer speaks."""
+    broken = await synthesizer_on(FakeEngine(fail_at=1))
+    for _ in range(2):
+        with pytest.raises(DeviceFailed, match="load again"):
+            await broken.say("Hello.")
+    await broken.close()
+    async with await synthesizer_on(FakeEngine()) as synth:
+        assert len((await synth.say("Hello.")).samples) == 3 * 1920
 
 
 async def test_a_closed_synthesizer_says_so() -> None:

@@ -1,114 +1,212 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from moss_stream import SynthesisOptions
-from moss_stream.text.prompt import Codes
-from moss_stream.text.turn import Turn
+from moss_stream import NoAudio, SynthesisOptions, TextError
+from moss_stream.text.history import History
+from moss_stream.text.normalizer import Readable
+from moss_stream.text.prompt import Codes, Message
+from moss_stream.text.turn import TRANSITIONS, Turn, TurnState
+
+SENTENCE = "This is a sentence of average length. "
 
 
-def frame(value: int) -> Codes:
-    """The codes of a frame."""
-    return np.full(4, value)
+def turn(options: SynthesisOptions | None = None, history: History | None = None) -> Turn:
+    made = Turn(options or SynthesisOptions(), history)
+    made.set_voice(None)
+    return made
 
 
-def speak(turn: Turn, text: str, *values: int) -> tuple[str, list[int]]:
-    """Say a segment of frames with those values; return the text and the frames its prompt had."""
-    message, prefix = turn.begin(text)
+def feed(made: Turn, text: str, now_s: float = 0.0) -> None:
+    written = len(made.timeline.written)
+    made.feed(text, Readable(text, list(range(written + 1, written + 1 + len(text)))), now_s)
+
+
+def speak(made: Turn, text: str, *values: int) -> tuple[Message, Codes | None]:
+    """Say a segment of frames with those values."""
+    feed(made, text)
+    made.flush()
+    prompt = made.next(0.0, 0.0)
+    assert prompt is not None
+    made.prefilled()
     for value in values:
-        turn.add(frame(value))
-    return message.text, [] if prefix is None else prefix[:, 0].tolist()
+        made.add(np.full(4, value))
+    made.end_segment()
+    return prompt
 
 
-def test_the_first_segment_continues_nothing() -> None:
-    """The first prompt holds its own text and no audio."""
-    message, prefix = Turn(SynthesisOptions(), None).begin(" Hello there.\n")
-    assert message.text == "Hello there." and prefix is None and message.reference is None
+def begin(made: Turn) -> None:
+    """WAITING to PREFILL."""
+    feed(made, SENTENCE)
+    made.flush()
+    made.next(0.0, 0.0)
+
+
+def drain(made: Turn) -> None:
+    """WAITING to DRAINING."""
+    speak(made, "Hi.", 1)
+    made.end()
+    made.next(0.0, 0.0)
+
+
+# What leads to each transition, from a turn in its first state.
+WAYS: dict[tuple[TurnState, TurnState], Callable[[Turn], object]] = {
+    (TurnState.WAITING, TurnState.PREFILL): begin,
+    (TurnState.WAITING, TurnState.DRAINING): drain,
+    (TurnState.PREFILL, TurnState.SPEAKING): lambda t: t.prefilled(),
+    (TurnState.SPEAKING, TurnState.WAITING): lambda t: (t.add(np.zeros(4, int)), t.end_segment()),
+    (TurnState.SPEAKING, TurnState.PREFILL): lambda t: t.end_segment(),
+    (TurnState.DRAINING, TurnState.DONE): lambda t: t.finish(),
+    **{(a, TurnState.CANCELLED): lambda t: t.cancel() for a in TRANSITIONS},
+    **{(a, TurnState.FAILED): lambda t: t.fail() for a in TRANSITIONS},
+}
+
+
+def in_state(state: TurnState) -> Turn:
+    """A turn that has come to a state the ordinary way."""
+    made = turn()
+    path = {
+        TurnState.WAITING: [],
+        TurnState.PREFILL: [TurnState.PREFILL],
+        TurnState.SPEAKING: [TurnState.PREFILL, TurnState.SPEAKING],
+        TurnState.DRAINING: [TurnState.DRAINING],
+        TurnState.DONE: [TurnState.DRAINING, TurnState.DONE],
+        TurnState.CANCELLED: [TurnState.CANCELLED],
+        TurnState.FAILED: [TurnState.FAILED],
+    }[state]
+    for following in path:
+        WAYS[made.state, following](made)
+    return made
+
+
+@pytest.mark.parametrize("before", TurnState, ids=lambda state: state.name)
+@pytest.mark.parametrize("after", TurnState, ids=lambda state: state.name)
+def test_the_table_of_transitions(before: TurnState, after: TurnState) -> None:
+    """Every transition of the table can happen, and none besides."""
+    made = in_state(before)
+    assert made.state is before
+    way = WAYS.get((before, after))
+    if after in TRANSITIONS[before]:
+        assert way is not None
+        way(made)
+        assert made.state is after
+    elif way is not None:
+        with pytest.raises(AssertionError):
+            way(made)
+
+
+def test_states_that_are_over_lead_nowhere() -> None:
+    """Done, cancelled and failed are final."""
+    assert {state for state, following in TRANSITIONS.items() if not following} == {
+        state for state in TurnState if state.is_over
+    }
 
 
 def test_a_segment_continues_the_ones_before() -> None:
     """Each prompt has the texts and the frames of all segments before, in order."""
-    turn = Turn(SynthesisOptions(), None)
-    assert speak(turn, "One.", 1, 2) == ("One.", [])
-    assert speak(turn, " Two.", 3) == ("One. Two.", [1, 2])
-    assert speak(turn, " Three.") == ("One. Two. Three.", [1, 2, 3])
-
-
-def test_a_prefix_has_one_row_per_frame() -> None:
-    """The frames a segment continues are an array of frames by codebooks."""
-    turn = Turn(SynthesisOptions(), None)
-    speak(turn, "One.", 1, 2, 3)
-    prefix = turn.begin(" Two.")[1]
-    assert prefix is not None and prefix.shape == (3, 4)
+    made = turn()
+    first, nothing = speak(made, " One. ", 1, 2)
+    assert first.text == "One." and first.reference is None and nothing is None
+    second, prefix = speak(made, "Two.", 3)
+    assert second.text == "One. Two." and prefix is not None and prefix[:, 0].tolist() == [1, 2]
+    assert prefix.shape == (2, 4)
 
 
 def test_the_voice_and_the_options_are_in_every_prompt() -> None:
-    """Voice, language and the like hold for each segment, not only for the first."""
+    """Voice, language and the like hold for each segment; nothing is said before the voice is known."""
     options = SynthesisOptions(
-        tokens=9,
-        instruction="softly",
-        quality="high",
-        sound_event="laugh",
-        ambient_sound="rain",
-        language="English",
+        language="English", instruction="softly", quality="high", sound_event="laugh", ambient_sound="rain"
     )
+    made = Turn(options)
     voice = np.zeros((5, 4), dtype=np.int64)
-    turn = Turn(options, voice)
-    for text in ("One.", " Two."):
-        message, _ = turn.begin(text)
+    feed(made, SENTENCE)
+    made.flush()
+    assert made.next(9.0, 0.0) is None
+    made.set_voice(voice)
+    for _ in range(2):
+        message, _ = speak(made, SENTENCE, 1)
         assert message.reference is not None and message.reference[0] is voice
-        assert (message.tokens, message.instruction, message.quality) == (9, "softly", "high")
-        assert (message.sound_event, message.ambient_sound, message.language) == ("laugh", "rain", "English")
+        for name in ("language", "instruction", "quality", "sound_event", "ambient_sound"):
+            assert getattr(message, name) == getattr(options, name)
 
 
-def test_a_long_history_is_cut_to_half_of_its_bound() -> None:
-    """When the carried audio grows over its bound, the oldest segments are forgotten with their texts."""
-    turn = Turn(SynthesisOptions(history_s=0.8), None)  # 10 frames
-    speak(turn, "One.", *range(4))
-    speak(turn, " Two.", *range(4, 8))
-    assert speak(turn, " Three.", 8, 9) == ("One. Two. Three.", list(range(8)))
-    assert speak(turn, " Four.", 10) == ("One. Two. Three. Four.", list(range(10)))  # the bound itself
-    assert speak(turn, " Five.") == ("Three. Four. Five.", [8, 9, 10])
+def test_with_a_wanted_length_the_text_is_one_segment() -> None:
+    """It is spoken after its end, with the length in the prompt."""
+    made = turn(SynthesisOptions(tokens=30))
+    feed(made, SENTENCE * 3)
+    assert made.next(99.0, 0.0) is None
+    made.end()
+    prompt = made.next(99.0, 0.0)
+    assert prompt is not None and prompt[0].tokens == 30 and prompt[0].text.count(".") == 3
 
 
-def test_a_prompt_that_grows_keeps_its_beginning() -> None:
-    """Within the bound each prompt begins as the one before, so what was computed for that stays of use."""
-    turn = Turn(SynthesisOptions(history_s=0.8), None)
-    cut = 0
-    last: list[int] = []
-    for value in range(30):
-        _, prefix = speak(turn, "Word.", value)
-        cut += prefix[: len(last)] != last
-        last = prefix
-    assert cut == 4 and len(last) <= 10
+def test_a_segment_that_ends_before_its_first_frame_is_begun_again() -> None:
+    """Five times; then the next segment follows."""
+    made = turn()
+    feed(made, SENTENCE)
+    made.flush()
+    made.next(0.0, 0.0)
+    attempts = 0
+    while made.state is TurnState.PREFILL:
+        attempts += 1
+        made.prefilled()
+        made.end_segment()
+    assert attempts == 5 and made.state is TurnState.WAITING
 
 
-def test_a_segment_longer_than_the_bound_is_forgotten() -> None:
-    """One segment of more audio than the bound leaves the next one without history."""
-    turn = Turn(SynthesisOptions(history_s=0.16), None)
-    speak(turn, "A long one.", 1, 2, 3)
-    assert speak(turn, "Next.") == ("Next.", [])
+def test_text_without_a_word_is_passed_over() -> None:
+    """It is no segment; a turn of nothing else has nothing to say, and says so."""
+    made = turn()
+    feed(made, " ... \n")
+    made.end()
+    with pytest.raises(TextError, match="nothing to say"):
+        made.next(0.0, 0.0)
 
 
-def test_without_history_segments_stand_alone() -> None:
-    """A history of 0 s carries nothing over."""
-    turn = Turn(SynthesisOptions(history_s=0.0), None)
-    assert speak(turn, "One.", 1) == ("One.", [])
-    assert speak(turn, "Two.", 2) == ("Two.", [])
+def test_a_model_that_never_speaks_is_an_error() -> None:
+    """A text with words whose segments all stay empty ends with NoAudio."""
+    made = turn()
+    feed(made, SENTENCE)
+    made.end()
+    made.next(0.0, 0.0)
+    for _ in range(5):
+        made.prefilled()
+        made.end_segment()
+    with pytest.raises(NoAudio, match="seed"):
+        made.next(0.0, 0.0)
 
 
-@pytest.mark.parametrize("text", ["0123456789" * 10, "一二三四五" * 20])
+@pytest.mark.parametrize("text", ["0123456789" * 4, "一二三四五" * 4])
 def test_a_segment_may_take_as_long_as_slow_speech(text: str) -> None:
-    """The limit leaves room for text that is slow to read, and grows with the text of this segment only."""
-    turn = Turn(SynthesisOptions(), None)
-    turn.begin("Something said before.")
-    turn.begin(text)
-    assert 6 * len(text) <= turn.max_frames() <= 6 * len(text) + 25
+    """The limit leaves room for text that is slow to read; a wanted length sets it itself."""
+    made = turn()
+    speak(made, text, 1)
+    assert 6 * len(text) <= made.max_frames() <= 6 * len(text) + 25
+    assert turn(SynthesisOptions(tokens=100)).max_frames() == 175
 
 
-def test_a_wanted_length_sets_the_limit() -> None:
-    """With a wanted length the limit depends on it, and leaves half of it as room."""
-    turn = Turn(SynthesisOptions(tokens=100), None)
-    turn.begin("Hi.")
-    assert turn.max_frames() == 175
+def test_a_conversation_remembers_what_was_heard() -> None:
+    """The next turn continues the segments that were heard to their end, and no others."""
+    history = History(20.0)
+    first = turn(history=history)
+    for text in ("One.", " Two.", " Three."):
+        speak(first, text, *range(5))
+    first.cancel()
+    first.keep_heard(0.85)  # two segments of 0.4 s, and a little of the third
+    message, prefix = speak(turn(history=history), "Four.", 1)
+    assert message.text == "One. Two. Four." and prefix is not None and len(prefix) == 10
+
+
+def test_a_failed_segment_is_not_continued() -> None:
+    """The text of a segment that broke off half-way is not taken for spoken."""
+    history = History(20.0)
+    first = turn(history=history)
+    speak(first, "One.", 1)
+    feed(first, SENTENCE)
+    first.flush()
+    first.next(0.0, 0.0)
+    first.fail()
+    assert speak(turn(history=history), "Two.", 1)[0].text == "One. Two."

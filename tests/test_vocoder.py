@@ -5,6 +5,7 @@ import torch
 from golden_data import CPU, codec, expected
 from torch import Tensor
 
+from moss_stream.engine.generator import Step
 from moss_stream.engine.protocol import Frame
 from moss_stream.engine.vocoder import Vocoder
 
@@ -12,15 +13,19 @@ GEN, END = 507, 505
 
 
 def vocoder() -> Vocoder:
-    return Vocoder(codec().decoder, 8, END, CPU)
+    return Vocoder(codec().decoder, 8, END, CPU, batch=4)
 
 
 def rows(codes: Tensor, text_id: int = GEN) -> Tensor:
     return torch.cat([torch.full((len(codes), 1), text_id), codes], dim=1)
 
 
+def step_of(these: Tensor, n_vq: int = 8, used: Tensor | None = None) -> Step:
+    return Step(these, torch.ones(len(these), dtype=torch.bool), n_vq, used)
+
+
 def run(made: Vocoder, these: Tensor, n_vq: int = 8) -> list[Frame]:
-    return [made.step(row[None], n_vq) for row in these]
+    return [frame for row in these for frame in made.step(step_of(row[None], n_vq), [0])]
 
 
 def samples(frames: list[Frame]) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
@@ -41,7 +46,7 @@ def test_an_end_row_is_flagged_and_leaves_no_trace() -> None:
     codes = expected("cat")["a.codes"][:10]
     made = vocoder()
     before = run(made, rows(codes[:5]))
-    end = made.step(rows(codes[7:8], END), 8)
+    (end,) = made.step(step_of(rows(codes[7:8], END)), [0])
     after = run(made, rows(codes[5:]))
     assert end.is_end and not any(frame.is_end for frame in [*before, *after])
     np.testing.assert_array_equal(samples([*before, *after]), samples(run(vocoder(), rows(codes))))
@@ -58,6 +63,6 @@ def test_reset_starts_a_new_stream_and_nothing_grows() -> None:
     made, these = vocoder(), rows(expected("cat")["a.codes"])
     first = samples(run(made, these))
     places = [t.data_ptr() for t in made.state()]
-    made.reset()
+    made.reset(0)
     np.testing.assert_array_equal(samples(run(made, these)), first)
     assert [t.data_ptr() for t in made.state()] == places

@@ -5,14 +5,17 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 from fakes import FakeEngine
+from lab import give
 
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.job import SpeechJob
 from moss_stream.engine.worker import Worker
-from moss_stream.errors import EngineError, ModelNotFound, SynthesizerClosed
+from moss_stream.errors import DeviceFailed, EngineError, ModelNotFound, SynthesizerClosed
+from moss_stream.text.turn import Turn
 
 
 async def started(engine: FakeEngine) -> Worker:
@@ -21,24 +24,37 @@ async def started(engine: FakeEngine) -> Worker:
     return worker
 
 
-def job(worker: Worker) -> tuple[SpeechJob, Channel]:
+def speak(worker: Worker, text: str | None = None) -> SpeechJob:
     channel = Channel(100_000, worker.wake)
-    return SpeechJob(SynthesisOptions(), channel, lambda: None), channel
+    job = SpeechJob(SynthesisOptions(), Turn(SynthesisOptions()), channel, lambda: None)
+    job.set_voice(None)
+    if text is not None:
+        give(job, text)
+        job.end()
+    worker.submit(job)
+    return job
 
 
-async def test_loading_runs_on_the_workers_thread() -> None:
-    """The engine is made and used on one thread, which is not the event loop's."""
+async def count(job: SpeechJob) -> int:
+    number = 0
+    while await job.channel.get() is not None:
+        number += 1
+    return number
+
+
+async def test_the_engine_is_made_and_used_on_the_workers_thread() -> None:
+    """Loading and speaking happen on one thread, which is not the event loop's."""
     threads = []
 
     def load() -> FakeEngine:
         threads.append(threading.current_thread().name)
-        return FakeEngine()
+        return FakeEngine(on_step=lambda _: threads.append(threading.current_thread().name))
 
     worker = Worker(load)
     assert (await worker.start()).description == "a fake"
-    threads.append(await worker.call(lambda engine: threading.current_thread().name))
+    assert await count(speak(worker, "Hello.")) == 4
     await worker.close()
-    assert threads == ["moss-stream-engine"] * 2
+    assert set(threads) == {"moss-stream-engine"}
 
 
 async def test_a_failed_load_is_raised() -> None:
@@ -78,66 +94,82 @@ async def test_cancelling_a_load_ends_the_thread() -> None:
     assert "moss-stream-engine" not in {thread.name for thread in new}
 
 
-async def test_streams_run_one_after_the_other() -> None:
-    """A second stream waits for the first and is then spoken whole."""
-    engine = FakeEngine(frames_per_segment=2)
-    worker = await started(engine)
-    pairs = [job(worker), job(worker)]
-    for each, _ in pairs:
-        worker.submit(each)
-        each.say("Hello.")
-        each.end()
-        worker.wake()
-    counts = []
-    for _, channel in pairs:
-        count = 0
-        while await channel.get() is not None:
-            count += 1
-        counts.append(count)
-    await worker.close()
-    assert counts == [3, 3]
-    assert [kind for kind, _ in engine.log] == ["open", "begin", "open", "begin"]
-
-
-async def test_a_call_is_served_while_a_stream_waits_for_text() -> None:
-    """A voice can be encoded in the middle of a stream."""
-    worker = await started(FakeEngine())
-    speech, channel = job(worker)
-    worker.submit(speech)
-    assert await worker.call(lambda engine: 42) == 42
-    channel.close()
-    await channel.wait_finished()
+async def test_streams_are_spoken_side_by_side() -> None:
+    """A stream does not wait for another one to end."""
+    worker = await started(FakeEngine(frames_per_segment=2, frame_costs_s={1: 0.001, 4: 0.001}))
+    waiting = speak(worker)
+    assert await count(speak(worker, "Hello.")) == 3
+    give(waiting, "Hi.")
+    waiting.end()
+    worker.wake()
+    assert await count(waiting) == 3
     await worker.close()
 
 
-async def test_a_failing_call_does_not_stop_the_worker() -> None:
-    """After a call that raises, the next one is served."""
-    worker = await started(FakeEngine())
+async def test_time_alone_wakes_the_thread() -> None:
+    """A text that pauses is spoken without anybody calling."""
+    worker = await started(FakeEngine(frames_per_segment=2))
+    job = speak(worker)
+    give(job, "Some words without an end")
+    worker.wake()
+    assert await job.channel.get() is not None
+    job.channel.close()
+    await job.channel.wait_finished()
+    await worker.close()
 
-    def fail(engine: object) -> None:
-        raise RuntimeError("bad audio")
 
-    with pytest.raises(EngineError, match="bad audio"):
-        await worker.call(fail)
-    assert await worker.call(lambda engine: 1) == 1
+async def test_encoding_does_not_wait_for_the_thread() -> None:
+    """A recording is encoded while the engine makes a frame; what fails is an error of ours."""
+    gate = threading.Semaphore(0)
+    worker = await started(FakeEngine(gate=gate))
+    job = speak(worker, "Hello.")
+    codes = await asyncio.to_thread(worker.encode, np.zeros(19200, dtype=np.float32))
+    assert codes.shape == (10, 4)
+    with pytest.raises(EngineError):
+        await asyncio.to_thread(worker.encode, None)  # type: ignore[arg-type]
+    gate.release(100)
+    assert await count(job) == 4
     await worker.close()
 
 
 async def test_closing_ends_waiting_streams_and_refuses_new_ones() -> None:
     """Active and queued streams end with SynthesizerClosed; so does everything after."""
-    worker = await started(FakeEngine())
-    pairs = [job(worker), job(worker)]
-    for each, _ in pairs:
-        worker.submit(each)
+    worker = await started(FakeEngine(max_streams=1))
+    jobs = [speak(worker), speak(worker)]
     await worker.close()
     await worker.close()
-    for _, channel in pairs:
+    for job in jobs:
         with pytest.raises(SynthesizerClosed, match="closed"):
-            await channel.get()
+            await job.channel.get()
     with pytest.raises(SynthesizerClosed):
-        worker.submit(pairs[0][0])
+        speak(worker)
     with pytest.raises(SynthesizerClosed):
-        await worker.call(lambda engine: 1)
+        worker.encode(np.zeros(19200, dtype=np.float32))
+
+
+async def test_closing_can_let_streams_end() -> None:
+    """Drained, what was begun is spoken to its end, and nothing new is taken."""
+    gate = threading.Semaphore(0)
+    worker = await started(FakeEngine(gate=gate))
+    job = speak(worker, "Hello.")
+    closing = asyncio.create_task(worker.close(drain=True))
+    while not worker.is_closed:
+        await asyncio.sleep(0)
+    with pytest.raises(SynthesizerClosed):
+        speak(worker)
+    gate.release(100)
+    assert await count(job) == 4
+    await closing
+
+
+async def test_after_the_device_failed_streams_are_refused() -> None:
+    """The error says to load again, and closing still works."""
+    worker = await started(FakeEngine(fail_at=1))
+    with pytest.raises(DeviceFailed, match="load again"):
+        await count(speak(worker, "Hello."))
+    with pytest.raises(DeviceFailed):
+        speak(worker, "Hello.")
+    await worker.close()
 
 
 FORGETFUL = """

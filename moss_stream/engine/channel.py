@@ -24,7 +24,7 @@ class Channel:
 
     def __init__(self, max_lead_ms: int, on_room: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._max_lead_s = max_lead_ms / 1000
+        self.max_lead_s = max_lead_ms / 1000
         self._on_room = on_room
         self._queue: deque[AudioChunk] = deque()
         self._arrived = asyncio.Event()
@@ -43,7 +43,7 @@ class Channel:
     @property
     def has_room(self) -> bool:
         """Whether the producer should go on. Safe on any thread."""
-        return self._put_s - self._taken_s < self._max_lead_s
+        return self._put_s - self._taken_s < self.max_lead_s
 
     def put(self, chunk: AudioChunk) -> None:
         """Hand over a chunk. Never waits; call it from the producer's thread."""
@@ -80,6 +80,11 @@ class Channel:
         self._queue.clear()
         self._arrived.set()
         self._on_room()
+
+    @property
+    def taken_s(self) -> float:
+        """Audio that the consumer took, in seconds."""
+        return self._taken_s
 
     async def wait_finished(self) -> None:
         """Wait until the producer has let go."""

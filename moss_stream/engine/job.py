@@ -1,152 +1,203 @@
-"""One stream on the engine's thread: what to do next, one small step at a time. No torch."""
+"""One stream on the engine's thread: text in, segments to the engine, frames to the channel. No torch."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+
+import numpy as np
 
 from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ, AudioChunk
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
-from moss_stream.engine.protocol import Engine
-from moss_stream.errors import EngineError, MossError, NoAudio, TextError
-from moss_stream.text.prompt import Codes, Message
-from moss_stream.text.segmenter import is_speakable
-from moss_stream.text.turn import Turn
+from moss_stream.engine.lead import Lead
+from moss_stream.engine.protocol import Engine, Frame
+from moss_stream.engine.scheduler import Candidate
+from moss_stream.errors import EngineError, MossError
+from moss_stream.text.normalizer import Readable
+from moss_stream.text.prompt import Codes
+from moss_stream.text.turn import Turn, TurnState
 
 __all__ = ["SpeechJob", "as_moss_error"]
 
 logger = logging.getLogger("moss_stream.engine")
 
-MAX_ATTEMPTS = 5
-"""How often a segment is begun when the model ends it before its first frame."""
+SILENCE_PEAK = 200
+"""Of int16: below it a frame is silent."""
+MAX_SILENT_FRAMES = 25
+PAUSE = "[pause"
 
 
 class SpeechJob:
-    """Segments in, frames out.
+    """A turn, the slot it is spoken in, and the channel its audio goes to.
 
-    The consumer's side calls `say`, `end`, `fail`; the engine's thread calls `advance`. Segments
-    pass through a deque, which needs no lock for one writer and one reader.
+    The consumer's side calls `set_voice`, `feed`, `flush`, `end`, `break_off`: they are queued, for one
+    writer and one reader, and done by the engine's thread, which calls everything else.
 
     Args:
         options: Of the stream.
+        turn: What is said.
         channel: Where the chunks go; closing it ends the job.
-        on_begin: Called on the consumer's loop when a segment was taken from the queue.
+        on_taken: Called on the consumer's loop when text was taken to be spoken.
     """
 
-    def __init__(self, options: SynthesisOptions, channel: Channel, on_begin: Callable[[], None]) -> None:
-        self._options = options
-        self._channel = channel
-        self._on_begin = on_begin
-        self._segments: deque[str | None] = deque()
-        self._turn: Turn | None = None
-        self._voice: Codes | None = None
-        self._prompt: tuple[Message, Codes | None] | None = None
-        self._attempts_left = 0
-        self._frames_left = 0
-        self._num_chunks = 0
+    def __init__(
+        self, options: SynthesisOptions, turn: Turn, channel: Channel, on_taken: Callable[[], None]
+    ) -> None:
+        self.options = options
+        self.turn = turn
+        self.channel = channel
+        self.lead = Lead()
+        self.slot: int | None = None
+        self.error: BaseException | None = None
+        """Why the consumer's side wants it to end."""
         self.is_over = False
+        self._on_taken = on_taken
+        self._events: deque[Callable[[float], None]] = deque()
+        self._begun_s = 0.0
+        self._frames_left = 0
+        self._silent_frames = 0
+        self._num_chunks = 0
+        self._num_given = self._num_read = self._num_taken = 0
 
-    @property
-    def is_abandoned(self) -> bool:
-        """Whether the consumer has gone, or the stream has failed."""
-        return self._channel.is_closed or self.is_over
+    def set_voice(self, voice: Codes | None) -> None:
+        """Say whose voice to speak with; nothing is spoken before."""
+        self._events.append(lambda now_s: self.turn.set_voice(voice))
+
+    def feed(self, written: str, readable: Readable) -> None:
+        """Give text: as it was written, and what is read out of it."""
+        self._num_given += len(readable.text)
+        self._events.append(partial(self._feed, written, readable))
+
+    def flush(self) -> None:
+        """Let everything given so far be spoken now."""
+        self._events.append(lambda now_s: self.turn.flush())
+
+    def end(self) -> None:
+        """Say that no more text comes."""
+        self._events.append(lambda now_s: self.turn.end())
 
     @property
     def num_waiting(self) -> int:
-        """Segments that are not begun yet."""
-        return len(self._segments)
+        """Characters that were given and are not begun. On any thread."""
+        return self._num_given - self._num_taken
 
-    def set_voice(self, voice: Codes) -> None:
-        """Clone a voice; before the first segment."""
-        self._voice = voice
-
-    def say(self, segment: str) -> None:
-        """Queue a segment."""
-        self._segments.append(segment)
-
-    def end(self) -> None:
-        """Say that no segment comes any more."""
-        self._segments.append(None)
+    def break_off(self, error: BaseException) -> None:
+        """Ask for the end of the stream, because of `error`."""
+        self.error = error
 
     def fail(self, error: BaseException) -> None:
-        """End the stream with `error`. From any thread."""
+        """End the stream with `error`."""
         self.is_over = True
-        self._channel.finish(error)
+        if not self.turn.state.is_over:
+            self.turn.fail()
+        self.channel.finish(error)
 
-    def finish(self) -> None:
-        """End the stream. From the engine's thread."""
+    def abandon(self) -> None:
+        """End the stream, since nobody listens."""
         self.is_over = True
-        self._channel.finish()
+        if not self.turn.state.is_over:
+            self.turn.cancel()
+        self.channel.finish()
 
-    def advance(self, engine: Engine) -> bool:
-        """Do the next step, a prefill or a frame; return whether there was one to do."""
-        try:
-            return self._advance(engine)
-        except Exception as error:
-            self.fail(as_moss_error(error))
-            return True
+    def poll(self, engine: Engine, now_s: float) -> None:
+        """Take in what was given; begin the next segment, if it is time.
 
-    def _advance(self, engine: Engine) -> bool:
-        if self.is_abandoned:
-            self.finish()
-            return True
-        if self._frames_left:
-            return self._channel.has_room and self._frame(engine)
-        if not self._segments:
+        Raises:
+            MossError: The turn cannot go on.
+        """
+        while self._events:
+            self._events.popleft()(now_s)
+        if self.turn.state is not TurnState.WAITING or not self.has_room(now_s):
+            return
+        prompt = self.turn.next(now_s, max(0.0, self.lead.seconds(now_s)))
+        self._note_taken()
+        if prompt is not None:
+            assert self.slot is not None
+            fits = engine.begin(self.slot, *prompt)
+            self._frames_left = min(fits, self.turn.max_frames())
+            self._silent_frames, self._begun_s, self._prompt = 0, now_s, prompt
+        elif self._is_complete():
+            self._put(b"", self.turn.timeline.end(), now_s)
+            self.is_over = True
+            self.channel.finish()
+
+    def _is_complete(self) -> bool:
+        return self.turn.state is TurnState.DRAINING
+
+    def candidate(self, now_s: float) -> Candidate | None:
+        """Return what it needs of the engine; None if nothing."""
+        state = self.turn.state
+        if self.slot is None or state not in (TurnState.PREFILL, TurnState.SPEAKING):
+            return None
+        if state is TurnState.SPEAKING and not self.has_room(now_s):
+            return None
+        waited_s = self._begun_s - now_s if self._num_chunks == 0 else self.lead.seconds(now_s)
+        return Candidate(self.slot, state is TurnState.PREFILL, waited_s)
+
+    def wait_s(self, now_s: float) -> float | None:
+        """Return in how many seconds time alone could give it something to do; None: never."""
+        if self.is_over:
+            return None
+        lead_s = self.lead.seconds(now_s)
+        if self.lead.played_s is not None and not self.has_room(now_s):
+            return max(FRAME_S / 4, lead_s - self.channel.max_lead_s)
+        return self.turn.wait_s(now_s, max(0.0, lead_s)) if self.turn.state is TurnState.WAITING else None
+
+    def has_room(self, now_s: float) -> bool:
+        """Whether the listener has less audio in hand than it should have."""
+        if not self.channel.has_room:
             return False
-        segment = self._segments.popleft()
-        self._channel.post(self._on_begin)
-        if segment is None:
-            self._end_of_stream()
-        elif is_speakable(segment):
-            self._begin(engine, segment)
-        return True
+        return self.lead.played_s is None or self.lead.seconds(now_s) < self.channel.max_lead_s
 
-    def _begin(self, engine: Engine, segment: str) -> None:
-        if self._turn is None:
-            engine.open(self._options)
-            self._turn = Turn(self._options, self._voice)
-        self._prompt = self._turn.begin(segment)
-        self._attempts_left = MAX_ATTEMPTS
-        self._attempt(engine)
+    def prefilled(self) -> None:
+        """The prompt is in the cache."""
+        self.turn.prefilled()
 
-    def _attempt(self, engine: Engine) -> None:
-        assert self._turn is not None and self._prompt is not None
-        self._attempts_left -= 1
-        self._frames_left = min(engine.begin(*self._prompt), self._turn.max_frames())
-
-    def _frame(self, engine: Engine) -> bool:
-        assert self._turn is not None
-        frame = engine.step()
+    def frame(self, frame: Frame, engine: Engine, now_s: float) -> None:
+        """Take a frame of the current segment, or its end."""
         if frame.is_end:
-            self._frames_left = 0
-            if self._attempts_left:  # nothing was spoken: the random stream goes on, so it can go better
-                self._attempt(engine)
-            return True
-        self._attempts_left = 0
-        self._turn.add(frame.codes)
-        self._put(frame.pcm, is_final=False)
+            self._end_segment(engine)
+            return
+        self._put(frame.pcm, self.turn.add(frame.codes), now_s)
         self._frames_left -= 1
+        self._watch(frame.pcm)
+        if self._frames_left == 0:
+            self.turn.end_segment()
+
+    def _end_segment(self, engine: Engine) -> None:
+        if self.turn.end_segment():  # nothing was spoken: the random stream goes on, so it can go better
+            assert self.slot is not None
+            engine.begin(self.slot, *self._prompt)
+
+    def _watch(self, pcm: bytes) -> None:
+        """End a segment that runs on, or that has fallen silent."""
+        loudest = int(np.abs(np.frombuffer(pcm, dtype="<i2").astype(np.int32)).max())
+        self._silent_frames = 0 if loudest >= SILENCE_PEAK else self._silent_frames + 1
         if self._frames_left == 0:
             logger.warning("A segment ran on longer than its text can need and was ended.")
-        return True
+        elif self._silent_frames == MAX_SILENT_FRAMES and PAUSE not in self.turn.segment:
+            logger.warning("A segment fell silent and was ended.")
+            self._frames_left = 0
 
-    def _end_of_stream(self) -> None:
-        if self._turn is None:
-            raise TextError("There is nothing to say: the text holds no letter and no digit.")
-        if self._num_chunks == 0:
-            raise NoAudio("The model ended at once and spoke nothing. Try another seed or a longer text.")
-        self._put(b"", is_final=True)
-        self.finish()
+    def _feed(self, written: str, readable: Readable, now_s: float) -> None:
+        self._num_read += len(readable.text)
+        self.turn.feed(written, readable, now_s)
 
-    def _put(self, pcm: bytes, is_final: bool) -> None:
-        duration_s = 0.0 if is_final else FRAME_S
-        chunk = AudioChunk(
-            pcm, SAMPLE_RATE_HZ, self._num_chunks, self._num_chunks * FRAME_S, duration_s, 0, is_final
-        )
-        self._channel.put(chunk)
+    def _note_taken(self) -> None:
+        taken = self._num_read - self.turn.num_waiting
+        if taken != self._num_taken:
+            self._num_taken = taken
+            self.channel.post(self._on_taken)
+
+    def _put(self, pcm: bytes, chars: tuple[int, int], now_s: float) -> None:
+        duration_s = FRAME_S if pcm else 0.0
+        start_s = self._num_chunks * FRAME_S
+        chunk = AudioChunk(pcm, SAMPLE_RATE_HZ, self._num_chunks, start_s, duration_s, 0, not pcm, *chars)
+        self.lead.put(duration_s, now_s)
+        self.channel.put(chunk)
         self._num_chunks += 1
 
 

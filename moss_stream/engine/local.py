@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from moss_stream.audio import FRAME_S
 from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.device import choose_device, choose_dtype, choose_threads
 from moss_stream.engine.generator import FrameGenerator
@@ -27,6 +30,7 @@ from moss_stream.voices import Voice, read_voices
 __all__ = ["LocalEngine"]
 
 SAMPLING_FILE = "sampling.json"
+WARM_UP_FRAMES = 3
 
 logger = logging.getLogger("moss_stream.engine")
 
@@ -59,10 +63,17 @@ class LocalEngine:
         self._device = model.text_embedding.device
         dtype = str(model.text_embedding.dtype).removeprefix("torch.")
         description = f"{name} on {self._device} in {dtype}"
-        self.info = EngineInfo(model.config.n_vq, description, voices or {}, sampling or SamplingOptions())
+        self.info = EngineInfo(
+            model.config.n_vq,
+            description,
+            voices or {},
+            options.max_streams,
+            sampling=sampling or SamplingOptions(),
+        )
         self.generator = FrameGenerator(model, options)
+        config = model.config
         self.vocoder = Vocoder(
-            codec.decoder, model.config.n_vq, model.config.audio_end_token_id, self._device
+            codec.decoder, config.n_vq, config.audio_end_token_id, self._device, options.max_streams
         )
 
     @classmethod
@@ -83,15 +94,37 @@ class LocalEngine:
         prompts = PromptBuilder(network.config, ChatTokenizer(model))
         voices = read_voices(model, network.config.n_vq, network.config.audio_vocab_size)
         engine = cls(network, cat, prompts, options, model.name, voices, read_sampling(model))
+        engine.warm_up()
         logger.info("Loaded %s with the codec %s.", engine.info.description, codec.name)
         return engine
 
-    def open(self, options: SynthesisOptions) -> None:
-        """See the protocol."""
-        self.generator.open(options.replace(sampling=options.sampling or self.info.sampling))
-        self.vocoder.reset()
+    def warm_up(self) -> None:
+        """Run frames of more and more streams, up to what fits into real time, and note how long they take.
 
-    def begin(self, message: Message, prefix: Codes | None) -> int:
+        It also makes what PyTorch makes on first use.
+        """
+        costs_s: dict[int, float] = {}
+        most = self.info.max_streams
+        for count in sorted({*(1 << n for n in range(most.bit_length())), most}):
+            slots = range(count)
+            for slot in slots:
+                self.open(slot, SynthesisOptions())
+            costs_s[count] = min(self._timed_step(slots) for _ in range(WARM_UP_FRAMES))
+            if costs_s[count] > FRAME_S:
+                break
+        self.info = replace(self.info, frame_costs_s=costs_s)
+
+    def _timed_step(self, slots: Sequence[int]) -> float:
+        began_s = time.perf_counter()
+        self.step(slots)
+        return time.perf_counter() - began_s
+
+    def open(self, slot: int, options: SynthesisOptions) -> None:
+        """See the protocol."""
+        self.generator.open(slot, options.replace(sampling=options.sampling or self.info.sampling))
+        self.vocoder.reset(slot)
+
+    def begin(self, slot: int, message: Message, prefix: Codes | None) -> int:
         """See the protocol."""
         rows = self._prompts.build(message, prefix)
         capacity = self.generator.capacity
@@ -102,12 +135,16 @@ class LocalEngine:
                 f"The text is too long: with prompt and speech it needs about {wanted} rows of context, and "
                 f"{capacity} are there. Shorten it, give it in sentences, or load with a larger max_context."
             )
-        self.generator.prefill(rows)
+        self.generator.begin(slot, rows)
         return capacity - len(rows)
 
-    def step(self) -> Frame:
+    def prefill(self, slot: int) -> bool:
         """See the protocol."""
-        return self.vocoder.step(self.generator.step(), self.generator.n_vq)
+        return self.generator.prefill(slot)
+
+    def step(self, slots: Sequence[int]) -> list[Frame]:
+        """See the protocol."""
+        return self.vocoder.step(self.generator.step(slots), slots)
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
         """See the protocol."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -38,29 +38,36 @@ class EngineInfo:
     """Model, device and number format, for people."""
     voices: Mapping[str, Voice] = field(default_factory=dict)
     """The voices that come with the model, by name."""
+    max_streams: int = 1
+    """Slots."""
+    frame_costs_s: Mapping[int, float] = field(default_factory=dict)
+    """Seconds that a frame of some numbers of streams took when the engine was loaded."""
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     """How rows are sampled when a stream does not say."""
 
 
 class Engine(Protocol):
-    """A model and its codec on a device; used by one thread, one stream at a time."""
+    """A model and its codec on a device, with a slot for each stream; used by one thread."""
 
     @property
     def info(self) -> EngineInfo:
         """What runs here."""
 
-    def open(self, options: SynthesisOptions) -> None:
-        """Start a stream: forget the last one, codec state included."""
+    def open(self, slot: int, options: SynthesisOptions) -> None:
+        """Start a stream in a slot: forget what was spoken in it, codec state included."""
 
-    def begin(self, message: Message, prefix: Codes | None) -> int:
-        """Prefill a segment and return how many frames the context still holds.
+    def begin(self, slot: int, message: Message, prefix: Codes | None) -> int:
+        """Take the prompt of a segment; return how many frames the context still holds.
 
         Raises:
             TextError: The text is empty or does not fit into the context.
         """
 
-    def step(self) -> Frame:
-        """Make the next frame of the segment."""
+    def prefill(self, slot: int) -> bool:
+        """Run the next chunk of the slot's prompt; return whether that was the last one."""
+
+    def step(self, slots: Sequence[int]) -> list[Frame]:
+        """Make the next frame of each of some streams, in one batch."""
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
-        """Turn mono samples at 24 kHz into codes [T, Nq]."""
+        """Turn mono samples at 24 kHz into codes [T, Nq]. On any thread, one call at a time."""

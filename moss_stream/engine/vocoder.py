@@ -1,11 +1,14 @@
-"""From codes on the device to int16 PCM on the host, one frame at a time."""
+"""From codes on the device to int16 PCM on the host, one frame of many streams at a time."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from moss_stream.audio import FRAME_SAMPLES
+from moss_stream.engine.generator import Step
 from moss_stream.engine.protocol import Frame
 from moss_stream.models.cat import CatDecoder
 
@@ -13,36 +16,45 @@ __all__ = ["Vocoder"]
 
 
 class Vocoder:
-    """Runs the codec's decoder and brings a frame to the host in one copy.
+    """Runs the codec's decoder and brings all frames of a step to the host in one copy.
 
     Stop flag, codes and samples travel together as int16. Whether a row is the end is decided on
     the device: an end row is decoded like any other, but the codec's state does not move on.
     """
 
-    def __init__(self, decoder: CatDecoder, num_codebooks: int, end_id: int, device: torch.device) -> None:
+    def __init__(
+        self, decoder: CatDecoder, num_codebooks: int, end_id: int, device: torch.device, batch: int
+    ) -> None:
         self._decoder = decoder
         self._end_id = end_id
         self._codes = slice(1, 1 + num_codebooks)
         self._pcm = slice(1 + num_codebooks, 1 + num_codebooks + FRAME_SAMPLES)
-        self._state = decoder.new_state(batch=1, max_frames=1)
+        self._state = decoder.new_state(batch, max_frames=1)
+        self._states = [self._state.part(0, n) for n in range(1, batch + 1)]
         size = 1 + num_codebooks + FRAME_SAMPLES
-        self._packed = torch.zeros(1, size, dtype=torch.int16, device=device)
-        self._host = torch.zeros(1, size, dtype=torch.int16, pin_memory=device.type == "cuda")
+        self._packed = torch.zeros(batch, size, dtype=torch.int16, device=device)
+        self._host = torch.zeros(batch, size, dtype=torch.int16, pin_memory=device.type == "cuda")
 
-    def reset(self) -> None:
+    def reset(self, slot: int) -> None:
         """Start a new audio stream."""
-        self._state.reset()
+        self._state.reset(slot)
 
     @torch.inference_mode()
-    def step(self, row: Tensor, n_vq: int) -> Frame:
-        """Decode the first `n_vq` codebooks of `row` [1, 1 + Nq]."""
-        active = row[:, 0] != self._end_id
-        samples = self._decoder(row[:, None, 1 : 1 + n_vq], self._state, active)
-        self._packed[:, 0] = active
-        self._packed[:, self._codes] = row[:, 1:]
-        self._packed[:, self._pcm] = (samples.clamp(-1.0, 1.0) * 32767.0).round()
-        self._host.copy_(self._packed)  # the one wait for the device in a frame
-        host = self._host[0].numpy()
+    def step(self, step: Step, slots: Sequence[int]) -> list[Frame]:
+        """Decode a step; return the frames of `slots`."""
+        batch = len(step.rows)
+        goes_on = step.rows[:, 0] != self._end_id
+        state, codes = self._states[batch - 1], step.rows[:, None, 1 : 1 + step.n_vq]
+        samples = self._decoder(codes, state, goes_on & step.active, step.used)
+        packed, host = self._packed[:batch], self._host[:batch]
+        packed[:, 0] = goes_on
+        packed[:, self._codes] = step.rows[:, 1:]
+        packed[:, self._pcm] = (samples.clamp(-1.0, 1.0) * 32767.0).round()
+        host.copy_(packed)  # the one wait for the device in a frame
+        return [self._frame(slot) for slot in slots]
+
+    def _frame(self, slot: int) -> Frame:
+        host = self._host[slot].numpy()
         return Frame(not host[0], host[self._codes].astype("int64"), host[self._pcm].tobytes())
 
     def state(self) -> list[Tensor]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections import deque
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from moss_stream.engine.job import SpeechJob, as_moss_error
+from moss_stream.engine.loop import EngineLoop
 from moss_stream.engine.protocol import Engine, EngineInfo
 from moss_stream.errors import SynthesizerClosed
+from moss_stream.text.prompt import Codes
 
 __all__ = ["Worker"]
 
@@ -24,22 +29,23 @@ CLOSED = "The synthesizer is closed. Load a new one with StreamingSynthesizer.lo
 
 
 class Worker:
-    """Loads an engine on a thread of its own and runs streams on it, one after the other.
+    """Loads an engine on a thread of its own and runs streams on it.
 
-    The thread never waits inside a stream: whenever the current one has nothing to do (no text, or
-    a consumer with enough audio in hand) it sleeps until something happens, and short calls such as
-    encoding a voice are served between two frames.
+    The thread never waits inside a stream: whenever none has anything to do (no text, or listeners with
+    enough audio in hand) it sleeps until something happens.
 
     Args:
         load: Makes the engine; called on the thread.
+        max_queue: Streams that may wait for others to end.
     """
 
-    def __init__(self, load: Callable[[], Engine]) -> None:
+    def __init__(self, load: Callable[[], Engine], max_queue: int = 32) -> None:
         self._load = load
+        self._max_queue = max_queue
+        self._engine_loop: EngineLoop | None = None
         self._wake = threading.Event()
-        self._calls: deque[Callable[[Engine], None]] = deque()
-        self._streams: deque[SpeechJob] = deque()
-        self._is_closing = False
+        self._engine: Engine | None = None
+        self._is_closing = self._is_draining = False
         self._thread = threading.Thread(target=self._run, name="moss-stream-engine", daemon=True)
         self._loaded: asyncio.Future[EngineInfo]
 
@@ -72,42 +78,42 @@ class Worker:
         self._wake.set()
 
     def submit(self, job: SpeechJob) -> None:
-        """Queue a stream."""
-        if self._is_closing:
-            raise SynthesizerClosed(CLOSED)
-        self._streams.append(job)
-        self._wake.set()
-
-    async def call(self, function: Callable[[Engine], T]) -> T:
-        """Run `function` on the thread, between two frames.
-
-        Cancelling it does not stop a function that has begun.
+        """Queue a stream.
 
         Raises:
-            SynthesizerClosed: The worker is closed, or was before the function's turn came.
-            EngineError: The function failed in a way of its own.
+            SynthesizerClosed: The worker takes no more work.
+            DeviceFailed: The device failed before.
         """
         if self._is_closing:
             raise SynthesizerClosed(CLOSED)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def run(engine: Engine) -> None:
-            try:
-                if self._is_closing:
-                    raise SynthesizerClosed(CLOSED)
-                result = function(engine)
-            except Exception as error:
-                _post(loop, _settle, future, None, as_moss_error(error))
-            else:
-                _post(loop, _settle, future, result, None)
-
-        self._calls.append(run)
+        assert self._engine_loop is not None
+        if self._engine_loop.failure is not None:
+            raise self._engine_loop.failure
+        self._engine_loop.submit(job)
         self._wake.set()
-        return await future
 
-    async def close(self) -> None:
-        """End all streams with `SynthesizerClosed` and wait for the thread. May be called again."""
+    def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
+        """Turn mono samples at 24 kHz into codes, on the thread that calls.
+
+        Raises:
+            SynthesizerClosed: The worker is closed.
+            EngineError: It failed.
+        """
+        if self._is_closing or self._engine is None:
+            raise SynthesizerClosed(CLOSED)
+        try:
+            return self._engine.encode(samples)
+        except Exception as error:
+            raise as_moss_error(error) from error
+
+    async def close(self, drain: bool = False) -> None:
+        """End all streams with `SynthesizerClosed` and wait for the thread. May be called again.
+
+        Args:
+            drain: Let the streams that are there come to their ends first.
+        """
+        self._is_closing = True
+        self._is_draining = drain
         self._ask_to_stop()
         await asyncio.shield(asyncio.to_thread(self._stop))
 
@@ -126,37 +132,19 @@ class Worker:
         except Exception as error:
             _post(self._loop, _settle, self._loaded, None, as_moss_error(error))
         else:
+            self._engine = engine
+            self._engine_loop = EngineLoop(engine, self._max_queue, time.monotonic)
             _post(self._loop, _settle, self._loaded, engine.info, None)
-            self._serve(engine)
+            self._serve(self._engine_loop)
+            self._engine = None
 
-    def _serve(self, engine: Engine) -> None:
-        current: SpeechJob | None = None
-        while not self._is_closing:
-            while self._calls:
-                self._calls.popleft()(engine)
-            self._drop_abandoned()
-            if current is None and self._streams:
-                current = self._streams.popleft()
-            if current is not None and current.advance(engine):
-                current = None if current.is_over else current
-            else:
-                self._wake.wait()
+    def _serve(self, streams: EngineLoop) -> None:
+        while not self._is_closing or (self._is_draining and streams.is_busy):
+            wait_s = streams.tick()
+            if wait_s != 0.0:
+                self._wake.wait(wait_s)
                 self._wake.clear()
-        self._end_all(current, engine)
-
-    def _drop_abandoned(self) -> None:
-        """Let go of queued streams that nobody waits for, so that their turn need not come first."""
-        for job in list(self._streams):
-            if job.is_abandoned:
-                self._streams.remove(job)
-                job.finish()
-
-    def _end_all(self, current: SpeechJob | None, engine: Engine) -> None:
-        for job in [current, *self._streams]:
-            if job is not None:
-                job.fail(SynthesizerClosed(CLOSED))
-        while self._calls:
-            self._calls.popleft()(engine)
+        streams.fail(SynthesizerClosed(CLOSED))
 
 
 def _settle(future: asyncio.Future[T], result: T, error: BaseException | None) -> None:

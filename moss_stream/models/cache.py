@@ -12,25 +12,25 @@ __all__ = ["KVCache", "RingCache"]
 
 
 class KVCache:
-    """Keys and values of a stack of causal layers, for `batch` sequences of up to `capacity` rows.
+    """Keys and values of a stack of causal layers for some sequences.
 
-    `keys` and `values` are [layers, batch, kv_heads, capacity, head_dim].
+    Args:
+        keys: [layers, batch, kv_heads, capacity, head_dim].
+        values: Like `keys`.
     """
 
-    def __init__(
-        self,
-        layers: int,
-        batch: int,
-        kv_heads: int,
-        capacity: int,
-        head_dim: int,
-        device: torch.device,
-        dtype: torch.dtype,
-    ) -> None:
-        shape = (layers, batch, kv_heads, capacity, head_dim)
-        self.keys = torch.zeros(shape, device=device, dtype=dtype)
-        self.values = torch.zeros(shape, device=device, dtype=dtype)
-        self._slots = torch.arange(batch, device=device)[:, None]
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        self.keys, self.values = keys, values
+        self._slots = torch.arange(keys.shape[1], device=keys.device)[:, None]
+
+    @classmethod
+    def zeros(cls, *shape: int, device: torch.device, dtype: torch.dtype) -> KVCache:
+        """Allocate a cache: layers, batch, kv_heads, capacity, head_dim."""
+        return cls(*(torch.zeros(shape, device=device, dtype=dtype) for _ in range(2)))
+
+    def part(self, start: int, stop: int) -> KVCache:
+        """Return the cache of the sequences from `start` to `stop`; it shares the memory."""
+        return KVCache(self.keys[:, start:stop], self.values[:, start:stop])
 
     @property
     def capacity(self) -> int:
@@ -55,29 +55,42 @@ class RingCache:
     `window`, as the reference has it, that key is already overwritten.) For the same reason a
     chunk that is not committed can be written again: it only overwrites positions that no later
     query may see.
+
+    Attributes:
+        keys: [layers, batch, heads, capacity, head_dim].
+        values: Like `keys`.
+        offset: [batch]: how many positions were committed.
+        window: How many positions a query may see, its own included.
     """
 
-    def __init__(
-        self,
-        layers: int,
-        batch: int,
-        heads: int,
+    def __init__(self, keys: Tensor, values: Tensor, offset: Tensor, window: int) -> None:
+        self.keys, self.values = keys, values
+        self.offset = offset
+        self.window = window
+        self.capacity = keys.shape[3]
+        self._slots = torch.arange(keys.shape[1], device=keys.device)[:, None]
+        self._places = torch.arange(self.capacity, device=keys.device)
+        self._steps = torch.arange(self.capacity - window + 1, device=keys.device)
+
+    @classmethod
+    def zeros(
+        cls,
+        shape: tuple[int, int, int, int],
         window: int,
         max_chunk: int,
-        head_dim: int,
         device: torch.device,
         dtype: torch.dtype,
-    ) -> None:
-        self.window = window
-        self.max_chunk = max_chunk
-        self.capacity = window + max_chunk - 1
-        shape = (layers, batch, heads, self.capacity, head_dim)
-        self.keys = torch.zeros(shape, device=device, dtype=dtype)
-        self.values = torch.zeros(shape, device=device, dtype=dtype)
-        self.offset = torch.zeros(batch, device=device, dtype=torch.int64)
-        self._slots = torch.arange(batch, device=device)[:, None]
-        self._places = torch.arange(self.capacity, device=device)
-        self._steps = torch.arange(max_chunk, device=device)
+    ) -> RingCache:
+        """Allocate rings for `shape`: layers, batch, heads, head_dim."""
+        layers, batch, heads, dim = shape
+        size = (layers, batch, heads, window + max_chunk - 1, dim)
+        keys, values = (torch.zeros(size, device=device, dtype=dtype) for _ in range(2))
+        return cls(keys, values, torch.zeros(batch, device=device, dtype=torch.int64), window)
+
+    def part(self, start: int, stop: int) -> RingCache:
+        """Return the rings of the sequences from `start` to `stop`; they share the memory."""
+        some = slice(start, stop)
+        return RingCache(self.keys[:, some], self.values[:, some], self.offset[some], self.window)
 
     def positions(self, length: int) -> Tensor:
         """Return the absolute positions [B, length] of the next chunk."""
@@ -105,6 +118,6 @@ class RingCache:
         """Commit a chunk for the sequences that are `active` [B] (bool)."""
         self.offset.add_(active.to(self.offset.dtype), alpha=length)
 
-    def reset(self) -> None:
-        """Forget everything."""
-        self.offset.zero_()
+    def reset(self, sequence: int) -> None:
+        """Forget everything of one sequence."""
+        self.offset[sequence] = 0

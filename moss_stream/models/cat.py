@@ -37,10 +37,14 @@ class CatState:
         for ring, rate in self.rings:
             ring.advance(frames * rate, active)
 
-    def reset(self) -> None:
-        """Start over."""
+    def part(self, start: int, stop: int) -> CatState:
+        """Return the state of the sequences from `start` to `stop`; it shares the memory."""
+        return CatState([(ring.part(start, stop), rate) for ring, rate in self.rings], self.max_frames)
+
+    def reset(self, sequence: int) -> None:
+        """Start one sequence over."""
         for ring, _ in self.rings:
-            ring.reset()
+            ring.reset(sequence)
 
 
 class _Stages(nn.Module):
@@ -96,18 +100,21 @@ class CatDecoder(_Stages):
         )
         self.quantizer = quantizer
 
-    def forward(self, codes: Tensor, state: CatState, active: Tensor | None = None) -> Tensor:
+    def forward(
+        self, codes: Tensor, state: CatState, active: Tensor | None = None, used: Tensor | None = None
+    ) -> Tensor:
         """Decode the next frames of a stream.
 
         Args:
             codes: [B, T, K], T at most `state.max_frames`: the first K codebooks of T frames.
             state: From `new_state`; moves on by T frames.
             active: [B] bool: the sequences whose state moves on; None for all.
+            used: [B, K] bool: the codebooks that count; None for all.
 
         Returns:
             Samples [B, T * 1920], about -1 to 1.
         """
-        samples = self._run(self.quantizer.decode(codes), state, down=False)
+        samples = self._run(self.quantizer.decode(codes, used), state, down=False)
         state.advance(
             codes.shape[1], active if active is not None else codes.new_ones(codes.shape[0], dtype=torch.bool)
         )

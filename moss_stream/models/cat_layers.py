@@ -53,16 +53,8 @@ class CatTransformer(nn.Module):
     def new_cache(self, batch: int, max_chunk: int) -> RingCache:
         """Return an empty ring for chunks of up to `max_chunk` positions."""
         scale = cast(CatLayer, self.layers[0]).scale1
-        return RingCache(
-            len(self.layers),
-            batch,
-            self.heads,
-            self.window,
-            max_chunk,
-            self.head_dim,
-            scale.device,
-            scale.dtype,
-        )
+        shape = (len(self.layers), batch, self.heads, self.head_dim)
+        return RingCache.zeros(shape, self.window, max_chunk, scale.device, scale.dtype)
 
     def forward(self, x: Tensor, cache: RingCache) -> Tensor:
         """Run a chunk [B, T, input] through the stack: [B, T, output]. Does not advance the cache."""

@@ -58,15 +58,8 @@ class DepthTransformer(nn.Module):
     def new_cache(self, batch: int) -> KVCache:
         """Return a cache for the channels of one frame."""
         c, weight = self.config, self.norm.weight
-        return KVCache(
-            c.num_hidden_layers,
-            batch,
-            c.num_key_value_heads,
-            self.channels,
-            c.head_dim,
-            weight.device,
-            weight.dtype,
-        )
+        shape = (c.num_hidden_layers, batch, c.num_key_value_heads, self.channels, c.head_dim)
+        return KVCache.zeros(*shape, device=weight.device, dtype=weight.dtype)
 
     def step(self, x: Tensor, index: int, cache: KVCache) -> Tensor:
         """Run step `index` on its input [B, depth hidden]; return the logits of channel `index`, [B, V]."""

@@ -35,34 +35,42 @@ class MossTTSLocal(nn.Module):
     def prepare(self, max_context: int) -> None:
         """Compute the tables that follow from the weights; needed once before use."""
         device, dtype = self.text_embedding.device, self.text_embedding.dtype
-        self.backbone.prepare(max_context, device, dtype)
+        self.backbone.prepare(max_context + 1, device, dtype)  # and the row that nobody reads
         self.depth.tabulate(self.audio_embedding)
         self._codebook_rows = torch.arange(self.config.n_vq, device=device) * (
             self.config.audio_vocab_size + 1
         )
         self._text_ids = torch.tensor(self.pair, device=device)
 
-    def embed(self, text_ids: Tensor, codes: Tensor) -> Tensor:
+    def embed(self, rows: Tensor, n_vq: int, used: Tensor | None = None) -> Tensor:
         """Sum the embeddings of rows.
 
         Args:
-            text_ids: [N].
-            codes: [N, K]: the first K codebooks; the pad code has an embedding like any other.
+            rows: [B, T, 1 + Nq].
+            n_vq: How many codebooks are embedded; the pad code has an embedding like any other.
+            used: [B, n_vq] bool: which of them count; None for all.
 
         Returns:
-            [N, hidden].
+            [B, T, hidden].
         """
-        flat = codes + self._codebook_rows[: codes.shape[1]]
-        audio = F.embedding(flat, self.audio_embedding.flatten(0, 1)).sum(dim=1)
-        return F.embedding(text_ids, self.text_embedding) + audio
+        flat = rows[..., 1 : 1 + n_vq] + self._codebook_rows[:n_vq]
+        audio = F.embedding(flat, self.audio_embedding.flatten(0, 1))
+        if used is not None:
+            audio = audio * used[:, None, :, None]
+        return F.embedding(rows[..., 0], self.text_embedding) + audio.sum(dim=2)
 
     def hidden(
-        self, rows: Tensor, n_vq: int, positions: Tensor, cache: KVCache, context: int, mask: Tensor | None
+        self,
+        rows: Tensor,
+        n_vq: int,
+        positions: Tensor,
+        cache: KVCache,
+        context: int,
+        mask: Tensor | None,
+        used: Tensor | None = None,
     ) -> Tensor:
-        """Run `rows` [B, T, 1 + Nq] through the backbone (see `Backbone.forward`); return [B, T, hidden]."""
-        b, t, _ = rows.shape
-        flat = rows.view(b * t, -1)
-        x = self.embed(flat[:, 0], flat[:, 1 : 1 + n_vq]).view(b, t, -1)
+        """Embed `rows` (see `embed`) and run them through the backbone (see `Backbone.forward`)."""
+        x = self.embed(rows, n_vq, used)
         return self.backbone.forward(x, positions, cache, context, mask)
 
     def frame(self, hidden: Tensor, n_vq: int, cache: KVCache, sampler: Sampler, row: Tensor) -> None:
@@ -72,10 +80,9 @@ class MossTTSLocal(nn.Module):
             hidden: Of the last row, [B, hidden].
             n_vq: How many codebooks to generate; the others are left as they are in `row`.
             cache: The depth transformer's; overwritten.
-            sampler: Chooses and remembers.
+            sampler: Chooses and remembers; its `next_frame` was called.
             row: [B, 1 + Nq] int64, written.
         """
-        sampler.next_frame()
         choice = sampler.text(self.depth.step(self.depth.in_mlp(hidden), 0, cache))
         row[:, 0] = choice if self.text_rows is None else self._text_ids[choice]
         self.depth.codes(F.embedding(row[:, 0], self.text_embedding), n_vq, cache, sampler, row[:, 1:])

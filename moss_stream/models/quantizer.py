@@ -43,11 +43,18 @@ class ResidualQuantizer(nn.Module):
         self._directions = F.normalize(self.codebook, dim=-1)
         self._rows = torch.arange(self.num_levels, device=self.codebook.device) * self.codebook.shape[1]
 
-    def decode(self, codes: Tensor) -> Tensor:
-        """Sum what each code of [B, T, K] adds and project it: [B, T, output_dim]."""
+    def decode(self, codes: Tensor, used: Tensor | None = None) -> Tensor:
+        """Sum what each code of [B, T, K] adds and project it: [B, T, output_dim].
+
+        Args:
+            codes: Of the first K codebooks.
+            used: [B, K] bool: the codebooks that count; None for all.
+        """
         flat = codes + self._rows[: codes.shape[2]]
-        summed = F.embedding(flat, self._contribution.flatten(0, 1)).sum(dim=2)
-        projected: Tensor = self.output_proj(summed)
+        added = F.embedding(flat, self._contribution.flatten(0, 1))
+        if used is not None:
+            added = added * used[:, None, :, None]
+        projected: Tensor = self.output_proj(added.sum(dim=2))
         return projected
 
     def encode(self, x: Tensor, num_levels: int) -> Tensor:

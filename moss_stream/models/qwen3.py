@@ -56,15 +56,8 @@ class Backbone(nn.Module):
     def new_cache(self, batch: int, capacity: int) -> KVCache:
         """Return an empty cache for `batch` sequences of up to `capacity` rows."""
         c, weight = self.config, self.norm.weight
-        return KVCache(
-            c.num_hidden_layers,
-            batch,
-            c.num_key_value_heads,
-            capacity,
-            c.head_dim,
-            weight.device,
-            weight.dtype,
-        )
+        shape = (c.num_hidden_layers, batch, c.num_key_value_heads, capacity, c.head_dim)
+        return KVCache.zeros(*shape, device=weight.device, dtype=weight.dtype)
 
     def forward(
         self, x: Tensor, positions: Tensor, cache: KVCache, context: int, mask: Tensor | None

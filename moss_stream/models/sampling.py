@@ -105,6 +105,7 @@ class Sampler:
         self._floats = torch.ones(3, 1 + num_codebooks, batch, 1, device=device)
         self._top_k = torch.zeros(1 + num_codebooks, batch, 1, dtype=torch.int64, device=device)
         self._uniform = torch.zeros(batch, 1 + num_codebooks, device=device)
+        self._active = torch.ones(batch, dtype=torch.bool, device=device)
 
     def configure(self, slot: int, channels: Sequence[ChannelSampling], seed: int) -> None:
         """Give sequence `slot` its options, text channel first, and restart its random stream."""
@@ -119,32 +120,40 @@ class Sampler:
         self.seen[slot] = False
         self.seen[slot].scatter_(1, codes.T, True)
 
-    def next_frame(self) -> None:
-        """Draw the random numbers of the next frame, for all channels at once."""
-        self._uniform.copy_(uniform(self._seed, self.frame, self._channels))
-        self.frame.add_(1)
+    def next_frame(self, active: Tensor) -> None:
+        """Draw the random numbers of the next frame, for all channels at once.
 
-    def options(self, channel: int) -> ChannelOptions:
-        """Return views of the options of `channel` (0 is the text)."""
-        temperature, tail, penalty = self._floats[:, channel]
-        return ChannelOptions(temperature, tail, self._top_k[channel], penalty)
+        Args:
+            active: [B] bool, for the first B sequences: which of them move on and remember.
+        """
+        b = len(active)
+        self._uniform[:b].copy_(uniform(self._seed[:b], self.frame[:b], self._channels))
+        self._active[:b].copy_(active)
+        self.frame[:b].add_(active)
+
+    def options(self, channel: int, batch: int) -> ChannelOptions:
+        """Return views of the options of `channel` (0 is the text) for the first `batch` sequences."""
+        temperature, tail, penalty = self._floats[:, channel, :batch]
+        return ChannelOptions(temperature, tail, self._top_k[channel, :batch], penalty)
 
     def text(self, logits: Tensor) -> Tensor:
-        """Sample the text channel: an index [B] into `logits` [B, V]."""
+        """Sample the text channel of the first B sequences: an index [B] into `logits` [B, V]."""
         return self._choose(0, logits, None)
 
     def code(self, codebook: int, logits: Tensor) -> Tensor:
         """Sample a code [B] of `codebook` from `logits` [B, V + 1] and remember it."""
-        code = self._choose(1 + codebook, logits, self.seen[:, codebook])
-        self.seen[:, codebook].scatter_(1, code[:, None], True)
+        seen = self.seen[: len(logits), codebook]
+        code = self._choose(1 + codebook, logits, seen)
+        place = code[:, None]
+        seen.scatter_(1, place, seen.gather(1, place) | self._active[: len(logits), None])
         return code
 
     def _choose(self, channel: int, logits: Tensor, seen: Tensor | None) -> Tensor:
-        options = self.options(channel)
+        options = self.options(channel, len(logits))
         logits = logits.float()
         cumulative = torch.softmax(process(logits, options, seen), dim=-1).cumsum(dim=-1)
         # u has 23 bits, so u * total stays below total after rounding, and a value of probability
         # zero, whose cumulative sum equals its predecessor's, is never the first one above it.
-        target = self._uniform[:, channel : channel + 1] * cumulative[:, -1:]
+        target = self._uniform[: len(logits), channel : channel + 1] * cumulative[:, -1:]
         drawn = (cumulative <= target).sum(dim=-1)
         return torch.where(options.temperature[:, 0] > 0, drawn, logits.argmax(dim=-1))

@@ -11,10 +11,19 @@ from dataclasses import dataclass, replace
 
 from moss_stream.text.markup import Rule, Scan, inline_rule, strip_line_start
 
-__all__ = ["Normalizer"]
+__all__ = ["Normalizer", "Readable"]
 
 _PLAIN = re.compile(r"[^\W_hHwW\u200d][^\W_\u200d]*")
 """A word that cannot be the beginning of an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """Text to be read out, and which part of what was written it stands for."""
+
+    text: str
+    ends: list[int]
+    """For each character: up to where the written text is read out with it, counted from its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +49,41 @@ class Normalizer:
 
     def __init__(self) -> None:
         self._text = ""
+        self._ends: list[int] = []
+        self._num_written = 0
         self._mode = _Mode()
         self._last = ""
-        self._made: list[str] = []
+        self._made = Readable("", [])
+        self._pieces: list[str] = []
 
-    def feed(self, delta: str) -> str:
+    def feed(self, delta: str) -> Readable:
         """Take in `delta`; return what can be read out now."""
+        start, self._num_written = self._num_written, self._num_written + len(delta)
         self._text += delta
+        self._ends += range(start + 1, self._num_written + 1)
         return self._run(is_final=False)
 
-    def flush(self) -> str:
+    def flush(self) -> Readable:
         """Return what waits, taken as if the text ended here; the text may go on."""
         return self._run(is_final=True)
 
-    def end(self) -> str:
+    def end(self) -> Readable:
         """Return what waits, and begin anew."""
         rest = self._run(is_final=True)
-        self._mode, self._last = _Mode(), ""
+        self._mode, self._last, self._num_written = _Mode(), "", 0
         return rest
 
-    def _run(self, is_final: bool) -> str:
+    def _run(self, is_final: bool) -> Readable:
+        self._made = Readable("", [])
         at = 0
         while at < len(self._text):
             after = self._next(at, is_final)
             if after is None:
                 break
             at = after
-        self._text = self._text[at:]
-        made = "".join(self._made)
-        self._made.clear()
+        self._text, self._ends = self._text[at:], self._ends[at:]
+        made = replace(self._made, text="".join(self._pieces))
+        self._pieces.clear()
         return made
 
     def _next(self, at: int, is_final: bool) -> int | None:
@@ -81,7 +96,7 @@ class Normalizer:
         if mode.is_line_start:
             return self._line_start(at, is_final)
         if word := _PLAIN.match(self._text, at):
-            self._write(word[0])
+            self._write(word[0], self._ends[at : word.end()])
             return word.end()
         scan = Scan(self._text, at, is_final, self._last, mode.is_row)
         return self._apply(inline_rule(scan), at)
@@ -89,8 +104,13 @@ class Normalizer:
     def _apply(self, rule: Rule | None, at: int) -> int | None:
         if rule is None:
             return None
-        self._write(rule.spoken)
+        if rule.spoken:
+            # What stands for something else has been read out with its last character, not before.
+            before = self._ends[at - 1] if at else self._ends[0] - 1
+            self._write(rule.spoken, [before] * (len(rule.spoken) - 1) + [self._ends[rule.end - 1]])
         if rule.again:  # a link's text may hold marks of its own
+            inside = self._ends[at + 1 : at + len(rule.again)]
+            self._ends = [*inside, self._ends[rule.end - 1], *self._ends[rule.end :]]
             self._text = rule.again + self._text[rule.end :]
             return 0
         if rule.end > at and self._text[rule.end - 1] == "\n":
@@ -102,7 +122,7 @@ class Normalizer:
         if end < 0:
             return len(self._text)
         self._mode = _Mode(fence=self._mode.fence)
-        self._write("\n")
+        self._write("\n", self._ends[end : end + 1])
         return end + 1
 
     def _inside_fence(self, at: int, is_final: bool) -> int | None:
@@ -123,8 +143,8 @@ class Normalizer:
         )
         return start.end
 
-    def _write(self, text: str) -> None:
-        for character in text:
+    def _write(self, text: str, ends: list[int]) -> None:
+        for character, end in zip(text, ends, strict=True):
             if character == "\n":
                 is_kept = self._last not in ("", "\n")
             elif character.isspace():
@@ -132,5 +152,6 @@ class Normalizer:
             else:
                 is_kept = True
             if is_kept:
-                self._made.append(character)
+                self._pieces.append(character)
+                self._made.ends.append(end)
                 self._last = character

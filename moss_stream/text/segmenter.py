@@ -1,97 +1,179 @@
-"""From text deltas to the pieces that are spoken one after the other."""
+"""From a growing text to the pieces that are spoken one after the other.
+
+What is cut depends on how much audio the listener still has in hand: with plenty, whole sentences sound
+best; with little, a clause must do; with none, and a language model that writes no further, the words that
+are there. Time and the audio in hand are arguments: nothing here has a clock.
+"""
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_right
 from typing import Protocol
 
-from moss_stream.text.abbreviations import may_end_sentence
+from moss_stream.text.breaks import Break, Strength, breaks, is_speakable, may_stop_at_end
+from moss_stream.text.duration import elapsed_s
 
-__all__ = ["Segmenter", "SentenceSegmenter", "WholeSegmenter", "is_speakable"]
+__all__ = ["LeadSegmenter", "Segmenter", "WholeSegmenter"]
 
-# A sentence ends after . ! ? … and closing quotes when space follows, and after the full stops of
-# scripts that put no space there when something follows that does not close a quote.
-_END = re.compile(r"""[.!?…]["'”’)\]]*(?=\s)|[。！？｡۔।॥։።؟]["”’」』）】]*(?=[^"”’」』）】])|\n""")
-_MAX_END = 8
-"""Characters of a sentence end that may have been seen before the delta that completes it."""
-_MAX_BEFORE = 40
-"""Characters before a full stop that tell whether it ends a sentence."""
-_NEXT = re.compile(r"\s*(\S?)")
+RELAXED_S = 1.2
+"""With more audio in hand than this, only whole sentences are spoken."""
+RESERVE_S = 0.2
+"""How long before the listener runs dry the next words have to be there."""
+MIN_FIRST_S, MIN_SENTENCE_S = 0.4, 1.2
+"""Estimated speech of the shortest segment, and of the shortest one when there is time."""
+JOINED_S, MAX_S = 8.0, 20.0
+"""Sentences are joined up to the one; a longer one is cut at the other, wherever it is."""
+WINDOW = 400
+"""Characters that are looked at."""
 
 
 class Segmenter(Protocol):
-    """Cuts a text that arrives in deltas; the segments joined are the text."""
+    """Cuts a text that arrives in pieces; the segments joined are the text."""
 
-    def feed(self, delta: str) -> list[str]:
-        """Take in `delta`; return the segments that are complete now."""
+    @property
+    def num_chars(self) -> int:
+        """How many characters wait."""
 
-    def end(self) -> list[str]:
-        """Return what is left, as zero or one segment."""
+    def feed(self, text: str, now_s: float) -> None:
+        """Take in a piece of text."""
+
+    def flush(self) -> None:
+        """Let what is there be spoken, as if the text ended; it may go on."""
+
+    def end(self) -> None:
+        """Say that no more text comes."""
+
+    def next(self, now_s: float, lead_s: float) -> str | None:
+        """Return the next segment, or None: better wait.
+
+        Args:
+            now_s: The time, by any clock that `feed` was given too.
+            lead_s: How much audio the listener still has in hand.
+        """
+
+    def wait_s(self, now_s: float, lead_s: float) -> float | None:
+        """Return when to ask `next` again if no text comes: in how many seconds, or None for never."""
 
 
-class SentenceSegmenter:
-    """Cuts after sentences, never after an abbreviation or an ordinal number.
+class LeadSegmenter:
+    """Cuts by playback lead.
 
-    Sentences shorter than `min_chars` are joined with the next one.
+    Args:
+        max_wait_s: How long a text may pause before its words are spoken without waiting for the clause to
+            end, if the listener is about to run dry.
     """
 
-    def __init__(self, min_chars: int = 20) -> None:
-        self._min_chars = min_chars
-        self._buffer = ""
-        self._scanned = 0
+    def __init__(self, max_wait_s: float) -> None:
+        self._max_wait_s = max_wait_s
+        self._text = ""
+        self._flushed = 0
+        self._has_ended = False
+        self._fed_s = 0.0
 
-    def feed(self, delta: str) -> list[str]:
+    @property
+    def num_chars(self) -> int:
         """See `Segmenter`."""
-        self._buffer += delta
-        segments = []
-        start = 0
-        scanned = len(self._buffer) - _MAX_END
-        for match in _END.finditer(self._buffer, self._scanned):
-            is_end = self._ends_sentence(match)
-            if is_end is None:
-                scanned = match.start()
-                break
-            end = match.end()
-            if is_end and end - start >= self._min_chars and is_speakable(self._buffer[start:end]):
-                segments.append(self._buffer[start:end])
-                start = end
-        self._buffer = self._buffer[start:]
-        self._scanned = max(0, scanned - start)
-        return segments
+        return len(self._text)
 
-    def _ends_sentence(self, match: re.Match[str]) -> bool | None:
-        """Tell whether a sentence ends here; None: more text is needed to know."""
-        if not match[0].startswith("."):
-            return True
-        before = self._buffer[max(0, match.start() - _MAX_BEFORE) : match.start()]
-        verdicts = {may_end_sentence(before, after) for after in ("a", "A")}
-        if len(verdicts) == 1:
-            return verdicts.pop()
-        after = _NEXT.match(self._buffer, match.end())
-        return may_end_sentence(before, after[1]) if after and after[1] else None
-
-    def end(self) -> list[str]:
+    def feed(self, text: str, now_s: float) -> None:
         """See `Segmenter`."""
-        rest, self._buffer, self._scanned = self._buffer, "", 0
-        return [rest] if rest else []
+        if text:
+            self._text += text
+            self._fed_s = now_s
+
+    def flush(self) -> None:
+        """See `Segmenter`."""
+        self._flushed = len(self._text)
+
+    def end(self) -> None:
+        """See `Segmenter`."""
+        self._has_ended = True
+        self.flush()
+
+    def next(self, now_s: float, lead_s: float) -> str | None:
+        """See `Segmenter`."""
+        known = self._flushed or len(self._text)
+        window = self._text[: min(known, WINDOW)]
+        is_end = bool(self._flushed) and known <= WINDOW
+        at = self._cut(window, is_end, self._needed(now_s, lead_s), lead_s)
+        if not at:
+            return None
+        segment, self._text = self._text[:at], self._text[at:]
+        self._flushed = max(0, self._flushed - at)
+        return segment
+
+    def wait_s(self, now_s: float, lead_s: float) -> float | None:
+        """See `Segmenter`."""
+        if not is_speakable(self._text):
+            return None
+        dry_s = max(self._fed_s + self._max_wait_s - now_s, lead_s - self._low_s)
+        waits = [wait for wait in (lead_s - RELAXED_S, dry_s) if wait > 0]
+        return min(waits, default=None)
+
+    @property
+    def _low_s(self) -> float:
+        return self._max_wait_s + RESERVE_S
+
+    def _needed(self, now_s: float, lead_s: float) -> Strength:
+        if lead_s > RELAXED_S:
+            return Strength.SENTENCE
+        has_stalled = now_s - self._fed_s >= self._max_wait_s
+        return Strength.WORD if has_stalled and lead_s <= self._low_s else Strength.CLAUSE
+
+    def _cut(self, text: str, is_end: bool, needed: Strength, lead_s: float) -> int:
+        """Return where the next segment ends; 0 for nowhere yet."""
+        ends_s = elapsed_s(text)
+        if is_end and ends_s[-1] <= JOINED_S:
+            return len(text)
+        found = [each for each in breaks(text, is_end) if is_speakable(text[: each.at])]
+        if is_end:
+            found.append(Break(len(text), Strength.SENTENCE))
+        elif needed == Strength.WORD and may_stop_at_end(text) and is_speakable(text):
+            found.append(Break(len(text), Strength.CLAUSE))
+        shortest_s = MIN_SENTENCE_S if lead_s > RELAXED_S else MIN_FIRST_S
+        if needed == Strength.WORD or is_end:
+            needed, shortest_s = Strength.WORD, 0.0
+        for strength in (Strength.SENTENCE, Strength.CLAUSE, Strength.WORD):
+            good = [b.at for b in found if b.strength >= strength and shortest_s <= ends_s[b.at] <= MAX_S]
+            if good and strength >= needed:
+                return max((at for at in good if ends_s[at] <= JOINED_S), default=good[0])
+            if good and ends_s[-1] > MAX_S and strength < Strength.SENTENCE:
+                return good[-1]
+        is_too_long = ends_s[-1] > MAX_S or len(text) >= WINDOW
+        return max(1, bisect_right(ends_s, MAX_S) - 1) if is_too_long else 0
 
 
 class WholeSegmenter:
     """Keeps the whole text in one segment: a wanted length holds for all of it."""
 
     def __init__(self) -> None:
-        self._deltas: list[str] = []
+        self._pieces: list[str] = []
+        self._has_ended = False
 
-    def feed(self, delta: str) -> list[str]:
+    @property
+    def num_chars(self) -> int:
+        """See `Segmenter`; nothing waits that could be spoken before the end."""
+        return 0
+
+    def feed(self, text: str, now_s: float) -> None:
         """See `Segmenter`."""
-        self._deltas.append(delta)
-        return []
+        self._pieces.append(text)
 
-    def end(self) -> list[str]:
+    def flush(self) -> None:
+        """See `Segmenter`; changes nothing."""
+
+    def end(self) -> None:
         """See `Segmenter`."""
-        return ["".join(self._deltas)]
+        self._has_ended = True
 
+    def next(self, now_s: float, lead_s: float) -> str | None:
+        """See `Segmenter`."""
+        if not self._has_ended or not self._pieces:
+            return None
+        segment = "".join(self._pieces)
+        self._pieces.clear()
+        return segment or None
 
-def is_speakable(text: str) -> bool:
-    """Tell whether there is a letter or a digit to say."""
-    return any(character.isalnum() for character in text)
+    def wait_s(self, now_s: float, lead_s: float) -> float | None:
+        """See `Segmenter`; time changes nothing."""
+        return None

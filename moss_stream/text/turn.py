@@ -1,50 +1,199 @@
-"""One utterance: a chain of segments, each a continuation of the ones before."""
+"""One utterance: a chain of segments, each a continuation of the ones before, as an explicit state machine.
+
+WAITING goes to PREFILL when a segment is begun, PREFILL to SPEAKING when its prompt is in the cache, SPEAKING
+back to WAITING when it is over (or to PREFILL, if it must be begun again). When all text is spoken, WAITING
+goes to DRAINING: the listener has not had everything yet. Then comes DONE. CANCELLED and FAILED can come from
+every state before DONE.
+"""
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from enum import Enum, auto
 
-import numpy as np
-
-from moss_stream.audio import FRAME_S
 from moss_stream.config import SynthesisOptions
+from moss_stream.errors import NoAudio, TextError
+from moss_stream.text.breaks import is_speakable
+from moss_stream.text.history import History
+from moss_stream.text.normalizer import Readable
 from moss_stream.text.prompt import Codes, Message
+from moss_stream.text.segmenter import LeadSegmenter, Segmenter, WholeSegmenter
+from moss_stream.text.timeline import Timeline
 
-__all__ = ["Turn"]
+__all__ = ["TRANSITIONS", "Turn", "TurnState"]
 
 
-@dataclass(slots=True)
-class _Spoken:
-    """A segment and the codes of its audio."""
+class TurnState(Enum):
+    """Where an utterance is."""
 
-    text: str
-    codes: list[Codes] = field(default_factory=list)
+    WAITING = auto()
+    PREFILL = auto()
+    SPEAKING = auto()
+    DRAINING = auto()
+    DONE = auto()
+    CANCELLED = auto()
+    FAILED = auto()
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing can happen any more."""
+        return self in (TurnState.DONE, TurnState.CANCELLED, TurnState.FAILED)
+
+
+_W, _P, _S, _DR, _D, _C, _F = TurnState
+TRANSITIONS: dict[TurnState, frozenset[TurnState]] = {
+    _W: frozenset({_P, _DR, _C, _F}),
+    _P: frozenset({_S, _C, _F}),
+    _S: frozenset({_W, _P, _C, _F}),  # to PREFILL: a segment that ended before its first frame begins again
+    _DR: frozenset({_D, _C, _F}),
+    _D: frozenset(),
+    _C: frozenset(),
+    _F: frozenset(),
+}
+MAX_ATTEMPTS = 5
+"""How often a segment is begun when the model ends it before its first frame."""
 
 
 class Turn:
-    """Decides what each segment's prompt says.
+    """Decides what is said next, and keeps what was said.
 
-    A segment is generated as a continuation: the text of the recent segments and its own in the user
-    message, the codes of the recent segments as the assistant's prefix. So voice, rate and pitch
-    carry over. What is recent is bounded; when it grows over the bound it is cut to half of it, in
-    whole segments, so that the prompt's beginning, which the engine keeps, changes seldom.
+    Nothing is said before `set_voice`: a recording may have to be encoded first.
+
+    Args:
+        options: Of the stream.
+        history: What was spoken before, in a conversation.
     """
 
-    def __init__(self, options: SynthesisOptions, voice: Codes | None) -> None:
+    def __init__(self, options: SynthesisOptions, history: History | None = None) -> None:
         self._options = options
-        self._voice = voice
-        self._history: deque[_Spoken] = deque()
-        self._max_frames = int(options.history_s / FRAME_S)
+        self._reference: list[Codes | None] | None = None
+        self._has_voice = False
+        self._segmenter: Segmenter = (
+            LeadSegmenter(options.max_wait_ms / 1000) if options.tokens is None else WholeSegmenter()
+        )
+        self._history = history or History(options.history_s)
+        self._history.separate()
+        self._segment = ""
+        self._attempts_left = 0
+        self._num_spoken = 0
+        self._prompted: list[int] = []
+        self._has_ended = False
+        self.timeline = Timeline()
+        self.state = TurnState.WAITING
 
-    def begin(self, text: str) -> tuple[Message, Codes | None]:
-        """Start the next segment; return its message and the codes it continues."""
-        self._trim()
-        options, recent = self._options, list(self._history)
-        self._history.append(_Spoken(text))
+    def set_voice(self, voice: Codes | None) -> None:
+        """Say whose voice to speak with: codes of a recording, [T, Nq]; None leaves it to the model."""
+        self._reference = None if voice is None else [voice]
+        self._has_voice = True
+
+    @property
+    def num_waiting(self) -> int:
+        """Characters that are not begun yet."""
+        return self._segmenter.num_chars
+
+    def feed(self, written: str, readable: Readable, now_s: float) -> None:
+        """Take in text: as it was written, and what is read out of it."""
+        self.timeline.write(written)
+        self.timeline.read(readable.ends)
+        self._segmenter.feed(readable.text, now_s)
+
+    def flush(self) -> None:
+        """Let what is there be spoken without waiting for more."""
+        self._segmenter.flush()
+
+    def end(self) -> None:
+        """Say that no more text comes."""
+        self._segmenter.end()
+        self._has_ended = True
+
+    def next(self, now_s: float, lead_s: float) -> tuple[Message, Codes | None] | None:
+        """Begin the next segment, if it is time: return its prompt, and the codes it continues.
+
+        Goes to PREFILL, or to DRAINING if everything is said.
+
+        Raises:
+            TextError: The text is over and holds nothing to say.
+            NoAudio: The model spoke nothing.
+        """
+        if not self._has_voice:
+            return None
+        while (segment := self._segmenter.next(now_s, lead_s)) is not None:
+            self.timeline.begin(segment)
+            if is_speakable(segment):
+                self._segment = segment
+                return self._prompt(segment)
+            self.timeline.end_segment()
+        if self._has_ended:
+            self._check_spoken()
+            self._go(TurnState.DRAINING)
+        return None
+
+    def wait_s(self, now_s: float, lead_s: float) -> float | None:
+        """Return in how many seconds `next` might say something else without more text; None: never."""
+        return self._segmenter.wait_s(now_s, lead_s)
+
+    def prefilled(self) -> None:
+        """The prompt is in the cache."""
+        self._go(TurnState.SPEAKING)
+
+    def add(self, codes: Codes) -> tuple[int, int]:
+        """Note a frame [Nq] of the segment; return the part of the written text that it speaks."""
+        self._attempts_left = 0
+        self._num_spoken += 1
+        self._history.add(codes)
+        return self.timeline.frame()
+
+    def end_segment(self) -> bool:
+        """The segment is over; return whether it must begin again, since it ended before its first frame."""
+        if self._attempts_left:
+            self._attempts_left -= 1
+            self._go(TurnState.PREFILL)
+            return True
+        self.timeline.end_segment()
+        self._go(TurnState.WAITING)
+        return False
+
+    def finish(self) -> None:
+        """The listener has everything."""
+        self._go(TurnState.DONE)
+
+    def cancel(self) -> None:
+        """Nobody listens any more."""
+        self._go(TurnState.CANCELLED)
+
+    def fail(self) -> None:
+        """It cannot go on; a segment that is not whole is not continued later."""
+        if self.state in (TurnState.PREFILL, TurnState.SPEAKING):
+            self._history.forget(1)
+        self._go(TurnState.FAILED)
+
+    def keep_heard(self, seconds: float) -> None:
+        """Forget, for the turns to come, the segments that were not heard to their end."""
+        unheard = [index for index in self._prompted if not self.timeline.is_heard(index, seconds)]
+        self._history.forget(len(unheard))
+
+    @property
+    def segment(self) -> str:
+        """The text that is spoken now."""
+        return self._segment
+
+    def max_frames(self) -> int:
+        """Return how many frames the segment may take before it counts as running away.
+
+        Slow speech takes 3 frames for a character, digits and CJK up to 6; a wanted length may be
+        missed by half.
+        """
+        if self._options.tokens is not None:
+            return self._options.tokens * 3 // 2 + 25
+        return 25 + 6 * len(self._segment)
+
+    def _prompt(self, segment: str) -> tuple[Message, Codes | None]:
+        self._attempts_left = MAX_ATTEMPTS - 1
+        self._prompted.append(self.timeline.num_segments - 1)
+        text, prefix = self._history.begin(segment)
+        options = self._options
         message = Message(
-            text="".join(spoken.text for spoken in self._history).strip(),
-            reference=None if self._voice is None else [self._voice],
+            text=text,
+            reference=self._reference,
             tokens=options.tokens,
             instruction=options.instruction,
             quality=options.quality,
@@ -52,27 +201,15 @@ class Turn:
             ambient_sound=options.ambient_sound,
             language=options.language,
         )
-        frames = [codes for spoken in recent for codes in spoken.codes]
-        return message, np.stack(frames) if frames else None
+        self._go(TurnState.PREFILL)
+        return message, prefix
 
-    def add(self, codes: Codes) -> None:
-        """Note a frame [Nq] of the current segment."""
-        self._history[-1].codes.append(codes)
+    def _check_spoken(self) -> None:
+        if not self._segment:
+            raise TextError("There is nothing to say: the text holds no letter and no digit.")
+        if not self._num_spoken:
+            raise NoAudio("The model ended at once and spoke nothing. Try another seed or a longer text.")
 
-    def max_frames(self) -> int:
-        """Return how many frames the current segment may take before it counts as running away.
-
-        Slow speech takes 3 frames for a character, digits and CJK up to 6; a wanted length may be
-        missed by half.
-        """
-        if self._options.tokens is not None:
-            return self._options.tokens * 3 // 2 + 25
-        return 25 + 6 * len(self._history[-1].text)
-
-    def _trim(self) -> None:
-        if self._num_frames() > self._max_frames:
-            while self._history and self._num_frames() > self._max_frames // 2:
-                self._history.popleft()
-
-    def _num_frames(self) -> int:
-        return sum(len(spoken.codes) for spoken in self._history)
+    def _go(self, state: TurnState) -> None:
+        assert state in TRANSITIONS[self.state], f"{self.state.name} -> {state.name}"
+        self.state = state

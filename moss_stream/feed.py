@@ -1,0 +1,118 @@
+"""The way of the text, from what a caller writes to the engine's thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+
+from moss_stream.engine.job import SpeechJob
+from moss_stream.errors import StreamEnded, TextError
+from moss_stream.text.normalizer import Normalizer
+
+__all__ = ["Feed", "Text", "draw"]
+
+Text = str | Iterable[str] | AsyncIterable[str]
+
+MAX_WAITING = 1_000
+"""Characters that wait to be spoken before no more are taken."""
+PIECE = 500
+"""Characters that are normalised at a time, so that a long text does not hold up the event loop."""
+
+
+class Feed:
+    """Normalises text and gives it to a job, no faster than it is spoken.
+
+    Args:
+        wake: Makes the engine look.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self.wake = wake
+        self._normalizer = Normalizer()
+        self._room = asyncio.Event()
+        self._job: SpeechJob | None = None
+        self.has_ended = False
+
+    def attach(self, job: SpeechJob) -> None:
+        """Say where the text goes."""
+        self._job = job
+
+    def taken(self) -> None:
+        """Note that some of the text was taken to be spoken."""
+        self._room.set()
+
+    def close(self) -> None:
+        """Take no more text; whoever waits to give some is told so."""
+        self.has_ended = True
+        self._room.set()
+
+    async def write(self, text: object) -> None:
+        """Give the next piece of text.
+
+        Raises:
+            StreamEnded: The feed was closed while it waited.
+            TextError: `text` is not a str.
+        """
+        if not isinstance(text, str):
+            raise TextError(
+                f"The text gave a {type(text).__name__} where str was expected. "
+                "Yield the text of each delta, for example `event.delta` or `choice.delta.content or ''`."
+            )
+        for start in range(0, len(text), PIECE):
+            piece = text[start : start + PIECE]
+            job = await self._with_room()
+            job.feed(piece, self._normalizer.feed(piece))
+            self.wake()
+
+    async def flush(self) -> None:
+        """Let what was given be spoken now."""
+        job = await self._with_room()
+        job.feed("", self._normalizer.flush())
+        job.flush()
+        self.wake()
+
+    async def end(self) -> None:
+        """Say that no more text comes."""
+        self.has_ended = True
+        assert self._job is not None
+        self._job.feed("", self._normalizer.end())
+        self._job.end()
+        self.wake()
+
+    async def _with_room(self) -> SpeechJob:
+        assert self._job is not None
+        while self._job.num_waiting >= MAX_WAITING and not self._job.is_over and not self.has_ended:
+            self._room.clear()
+            await self._room.wait()
+        if self.has_ended:
+            raise StreamEnded(
+                "This stream takes no more text: it is over. Make a new stream for the next turn."
+            )
+        return self._job
+
+
+async def draw(text: Text, feed: Feed, job: SpeechJob) -> None:
+    """Give all of a text; what goes wrong ends the stream with it."""
+    try:
+        async for delta in _deltas(text):
+            await feed.write(delta)
+        await feed.end()
+    except StreamEnded:
+        pass  # it was cancelled
+    except Exception as error:
+        job.break_off(error)
+        feed.wake()
+
+
+async def _deltas(text: Text) -> AsyncIterator[object]:
+    """Yield a text's deltas; a blocking iterator is drawn from on a thread."""
+    if isinstance(text, str):
+        yield text
+    elif isinstance(text, AsyncIterable):
+        async for delta in text:
+            yield delta
+    else:
+        iterator: Iterator[object] = iter(text)
+        end = object()
+        while (item := await asyncio.to_thread(next, iterator, end)) is not end:
+            yield item

@@ -1,0 +1,65 @@
+"""What was spoken recently: the text and the codes that the next segment continues."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from moss_stream.audio import FRAME_S
+from moss_stream.text.prompt import Codes
+
+__all__ = ["History"]
+
+
+@dataclass(slots=True)
+class _Said:
+    """A segment and the codes of its audio."""
+
+    text: str
+    codes: list[Codes] = field(default_factory=list)
+
+
+class History:
+    """A window of whole segments.
+
+    What is recent is bounded; when it grows over the bound it is cut to half of it, so that the prompt's
+    beginning, which the engine keeps, changes seldom.
+
+    Args:
+        max_s: Audio that is carried into the next segment.
+    """
+
+    def __init__(self, max_s: float) -> None:
+        self._max_frames = int(max_s / FRAME_S)
+        self._said: deque[_Said] = deque()
+
+    def begin(self, text: str) -> tuple[str, Codes | None]:
+        """Start a segment; return the text of the recent ones and of this one, and their codes [T, Nq]."""
+        self._trim()
+        frames = [codes for said in self._said for codes in said.codes]
+        self._said.append(_Said(text))
+        return "".join(said.text for said in self._said).strip(), np.stack(frames) if frames else None
+
+    def add(self, codes: Codes) -> None:
+        """Note a frame [Nq] of the current segment."""
+        self._said[-1].codes.append(codes)
+
+    def forget(self, num_segments: int) -> None:
+        """Take back the newest segments: nobody heard them, or not to their end."""
+        for _ in range(min(num_segments, len(self._said))):
+            self._said.pop()
+
+    def separate(self) -> None:
+        """Say that what comes next is another turn, so that its first word does not stick to the last one."""
+        if self._said and not self._said[-1].text[-1:].isspace():
+            self._said[-1].text += " "
+
+    def _trim(self) -> None:
+        if self._num_frames() > self._max_frames:
+            while self._said and self._num_frames() > self._max_frames // 2:
+                self._said.popleft()
+
+    def _num_frames(self) -> int:
+        return sum(len(said.codes) for said in self._said)

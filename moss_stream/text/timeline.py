@@ -1,0 +1,183 @@
+"""Which words belong to which moment of the speech.
+
+The model does not say; within a segment places are estimated: its text is laid over its frames by how long
+each character takes to speak. At the borders of segments they are exact.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from moss_stream.audio import FRAME_S
+from moss_stream.text.duration import elapsed_s
+
+__all__ = ["Spoken", "Timeline", "Word"]
+
+_WORD = re.compile(r"\S+")
+_HEARD_S = FRAME_S / 2
+"""A word counts as heard when no more than this of it is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What the listener heard of a turn."""
+
+    text: str
+    """The part of the written text that was heard, in whole words."""
+    char_end: int
+    """Its length."""
+    seconds: float
+    """Audio that was played."""
+    exact: bool
+    """Speech stopped at a border of segments; otherwise the place is estimated from the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of the written text, and when it is spoken."""
+
+    text: str
+    char_start: int
+    char_end: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(slots=True)
+class _Segment:
+    text: str
+    first_char: int
+    first_frame: int
+    places_s: list[float]
+    num_frames: int = 0
+    is_over: bool = False
+
+    def seconds(self, rate: float) -> float:
+        """The length of its audio, as far as it is known: `rate` seconds for one that was estimated."""
+        made_s = self.num_frames * FRAME_S
+        return made_s if self.is_over else max(made_s, self.places_s[-1] * rate)
+
+    def chars_at(self, seconds: float, rate: float) -> int:
+        """How many characters are spoken after some seconds of it."""
+        whole_s = self.seconds(rate)
+        if not whole_s or not self.places_s[-1]:
+            return len(self.text) if self.is_over else 0
+        return min(len(self.text), bisect_right(self.places_s, seconds / whole_s * self.places_s[-1]) - 1)
+
+
+class Timeline:
+    """The written text, the segments it was spoken in, and their frames."""
+
+    def __init__(self) -> None:
+        self._written: list[str] = []
+        self._ends: list[int] = []
+        self._num_written = 0
+        self._num_begun = 0
+        self._segments: list[_Segment] = []
+        self._num_frames = 0
+        self._reached = 0
+        self._has_ended = False
+
+    def write(self, text: str) -> None:
+        """Note written text, before it is normalised."""
+        self._written.append(text)
+        self._num_written += len(text)
+
+    def read(self, ends: list[int]) -> None:
+        """Note, for each normalised character, the written text up to it (see `Readable`)."""
+        self._ends += ends
+
+    def begin(self, text: str) -> None:
+        """Note that a segment of the normalised text is spoken next."""
+        self._segments.append(_Segment(text, self._num_begun, self._num_frames, elapsed_s(text)))
+        self._num_begun += len(text)
+
+    def frame(self) -> tuple[int, int]:
+        """Note a frame of the current segment; return the part of the written text that it speaks."""
+        segment = self._segments[-1]
+        segment.num_frames += 1
+        self._num_frames += 1
+        chars = segment.chars_at(segment.num_frames * FRAME_S, self._rate())
+        return self._advance(segment.first_char + chars)
+
+    def end_segment(self) -> None:
+        """Note that the current segment has no more frames."""
+        self._segments[-1].is_over = True
+
+    def end(self) -> tuple[int, int]:
+        """Note that everything is spoken; return the part of the text that no frame had."""
+        self._has_ended = True
+        start, self._reached = self._reached, self._num_written
+        return start, self._reached
+
+    @property
+    def written(self) -> str:
+        """The text as it was written."""
+        return "".join(self._written)
+
+    def spoken(self, seconds: float) -> Spoken:
+        """Return what was heard when `seconds` of the audio were played."""
+        at, exact = self._heard(seconds)
+        end = self._written_end(at)
+        if self._has_ended and seconds >= self._num_frames * FRAME_S - _HEARD_S:
+            end, exact = self._num_written, True
+        return Spoken(self.written[:end], end, seconds, exact)
+
+    def is_heard(self, index: int, seconds: float) -> bool:
+        """Tell whether segment `index` was heard to its end when `seconds` were played."""
+        segment = self._segments[index]
+        return segment.is_over and self._end_s(segment) <= seconds + _HEARD_S
+
+    @property
+    def num_segments(self) -> int:
+        """How many segments were begun."""
+        return len(self._segments)
+
+    def words(self) -> list[Word]:
+        """Return the words of all segments that are over."""
+        return [word for segment in self._segments if segment.is_over for word in self._words_of(segment)]
+
+    def _words_of(self, segment: _Segment) -> list[Word]:
+        scale = segment.seconds(1.0) / segment.places_s[-1] if segment.places_s[-1] else 0.0
+        start_s, written = segment.first_frame * FRAME_S, self.written
+        words = []
+        for found in _WORD.finditer(segment.text):
+            first = segment.first_char + found.start()
+            char_start = self._ends[first] - 1
+            char_end = self._written_end(segment.first_char + found.end())
+            times = (start_s + segment.places_s[at] * scale for at in found.span())
+            words.append(Word(written[char_start:char_end], char_start, char_end, *times))
+        return words
+
+    def _heard(self, seconds: float) -> tuple[int, bool]:
+        """Return how many characters were heard, and whether that is exact."""
+        heard = 0
+        for segment in self._segments:
+            start_s = segment.first_frame * FRAME_S
+            if seconds < start_s + _HEARD_S:
+                break
+            if segment.is_over and seconds >= self._end_s(segment) - _HEARD_S:
+                heard = segment.first_char + len(segment.text)
+                continue
+            chars = segment.chars_at(seconds - start_s + _HEARD_S, self._rate())
+            whole = [found.end() for found in _WORD.finditer(segment.text) if found.end() <= chars]
+            return segment.first_char + (whole[-1] if whole else 0), False
+        return heard, True
+
+    def _end_s(self, segment: _Segment) -> float:
+        return (segment.first_frame + segment.num_frames) * FRAME_S
+
+    def _rate(self) -> float:
+        """How many seconds an estimated second took so far."""
+        over = [s for s in self._segments[-4:] if s.is_over and s.num_frames and s.places_s[-1]]
+        estimated_s = sum(s.places_s[-1] for s in over)
+        return sum(s.num_frames for s in over) * FRAME_S / estimated_s if estimated_s else 1.0
+
+    def _advance(self, chars: int) -> tuple[int, int]:
+        start, self._reached = self._reached, max(self._reached, self._written_end(chars))
+        return start, self._reached
+
+    def _written_end(self, chars: int) -> int:
+        return self._ends[chars - 1] if chars else 0

@@ -1,0 +1,91 @@
+"""Recordings that were encoded: each once, however many streams ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from moss_stream.text.prompt import Codes
+from moss_stream.voices import Reference, Voice, content_key, load_reference
+
+__all__ = ["VoiceCache"]
+
+logger = logging.getLogger("moss_stream")
+
+
+class VoiceCache:
+    """Encodes recordings on a thread, beside the streams: one at a time, each alone.
+
+    So what comes out does not depend on who else asks, or asked first. Equal recordings are encoded once,
+    also when they are asked for at the same time.
+
+    Args:
+        encode: Turns samples into codes.
+        size: How many voices are kept; the one that was not used for longest goes.
+        folder: Where voices are kept on disk too; None for nowhere.
+    """
+
+    def __init__(
+        self, encode: Callable[[npt.NDArray[np.float32]], Codes], size: int, folder: Path | None = None
+    ) -> None:
+        self._encode = encode
+        self._size = size
+        self._folder = folder
+        self._voices: OrderedDict[str, Voice] = OrderedDict()
+        self._busy = asyncio.Lock()
+
+    async def get(self, reference: Reference) -> Voice:
+        """Return the voice of a recording.
+
+        Raises:
+            AudioError: The recording cannot be used.
+        """
+        samples = await asyncio.to_thread(load_reference, reference)
+        key = content_key(samples)
+        async with self._busy:
+            voice = self._voices.get(key)
+            if voice is None:
+                voice = await asyncio.to_thread(self._make, key, samples)
+            self._voices[key] = voice
+            self._voices.move_to_end(key)
+            while len(self._voices) > self._size:
+                self._voices.popitem(last=False)
+        return voice
+
+    def _make(self, key: str, samples: npt.NDArray[np.float32]) -> Voice:
+        codes = self._read(key)
+        if codes is None:
+            codes = self._encode(samples)
+            self._write(key, codes)
+        return Voice(codes, key)
+
+    def _read(self, key: str) -> Codes | None:
+        if self._folder is None:
+            return None
+        try:
+            return np.asarray(np.load(self._folder / f"{key}.npy"), dtype=np.int64)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            logger.warning("A kept voice cannot be read (%s); it is encoded again.", error)
+            return None
+
+    def _write(self, key: str, codes: Codes) -> None:
+        """Keep a voice, by a rename: a file that is there is whole."""
+        if self._folder is None:
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            part = self._folder / f"{key}.{os.getpid()}.part"
+            with part.open("wb") as file:
+                np.save(file, codes.astype(np.int16))
+            part.replace(self._folder / f"{key}.npy")
+        except OSError as error:
+            logger.warning("A voice cannot be kept in %s (%s).", self._folder, error)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from fakes import FakeEngine
+from lab import Lab
+
+from moss_stream.errors import StreamEnded, TextError
+from moss_stream.feed import Feed, draw
+
+
+def fed(lab: Lab) -> tuple[Feed, list[int]]:
+    """A feed into a stream, and how often it woke the engine."""
+    woken: list[int] = []
+    feed = Feed(lambda: woken.append(1))
+    feed.attach(lab.speak().job)
+    return feed, woken
+
+
+async def test_text_reaches_the_turn_as_it_is_read_out() -> None:
+    """Marks split across pieces are taken out; what was written is kept for what was heard."""
+    lab = Lab(FakeEngine())
+    feed, woken = fed(lab)
+    for piece in ("Say *", "*yes*", "* now."):
+        await feed.write(piece)
+    await feed.end()
+    await lab.run(3, lambda: lab.listeners[0].is_done)
+    assert lab.engine.texts() == ["Say yes now."] and woken
+    assert lab.listeners[0].job.turn.timeline.written == "Say **yes** now."
+
+
+async def test_flush_speaks_what_waits_in_a_mark() -> None:
+    """An open bracket might become a link; flushed, it is read out."""
+    lab = Lab(FakeEngine())
+    feed, _ = fed(lab)
+    await feed.write("See [the page")
+    await feed.flush()
+    await lab.run(3, lambda: bool(lab.listeners[0].chunks))
+    assert lab.engine.texts() == ["See [the page"]
+
+
+async def test_a_writer_waits_while_much_text_waits() -> None:
+    """It goes on when some was taken to be spoken, and is told when the feed is closed."""
+    feed, _ = fed(lab := Lab(FakeEngine(frames_per_segment=50)))
+    lab.listeners[0].job._on_taken = feed.taken
+    writing = asyncio.create_task(feed.write("This is a sentence. " * 500))
+    await asyncio.sleep(0)
+    waiting = lab.listeners[0].job.num_waiting
+    assert 1000 <= waiting <= 1500 and not writing.done()
+    await lab.run(20)
+    assert len(lab.listeners[0].job.turn.timeline.written) > waiting
+    feed.close()
+    with pytest.raises(StreamEnded):
+        await writing
+
+
+@pytest.mark.parametrize("bad", [7, b"bytes", None])
+async def test_what_is_no_text_is_an_error(bad: object) -> None:
+    """The message says what to give."""
+    feed, _ = fed(Lab(FakeEngine()))
+    with pytest.raises(TextError, match="str was expected"):
+        await feed.write(bad)
+
+
+async def test_drawing_ends_with_the_text_or_with_its_error() -> None:
+    """All pieces are given, then the end; an error of the text becomes the stream's."""
+
+    async def failing() -> AsyncIterator[str]:
+        yield "This much. "
+        raise ConnectionError("gone")
+
+    for text, error in (("Hello.", None), (["Hel", "lo."], None), (failing(), ConnectionError)):
+        lab = Lab(FakeEngine())
+        feed, _ = fed(lab)
+        await draw(text, feed, lab.listeners[0].job)
+        await lab.run(5, lambda lab=lab: lab.listeners[0].is_done)  # type: ignore[misc]
+        assert isinstance(lab.listeners[0].error, error or type(None))

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from moss_stream.engine.scheduler import Candidate, Costs, Plan, Scheduler
+
+
+def scheduler(prefill_s: float = 0.02, frames_s: dict[int, float] | None = None) -> Scheduler:
+    made = Scheduler(Costs(frames_s or {1: 0.02, 4: 0.05}))
+    made.costs.learn(Plan((0,), is_prefill=True), prefill_s)
+    return made
+
+
+def frame(slot: int, slack_s: float) -> Candidate:
+    return Candidate(slot, False, slack_s)
+
+
+def prompt(slot: int, slack_s: float = 0.0) -> Candidate:
+    return Candidate(slot, True, slack_s)
+
+
+def test_nothing_to_do() -> None:
+    """Without candidates there is no plan."""
+    assert scheduler().plan([]) is None
+
+
+def test_all_frames_go_together() -> None:
+    """Whoever needs a frame gets it in the same step."""
+    assert scheduler().plan([frame(2, 0.5), frame(0, 0.1)]) == Plan((0, 2), is_prefill=False)
+
+
+@pytest.mark.parametrize(
+    ("frames", "prompts", "wanted"),
+    [
+        ([], [prompt(1)], Plan((1,), True)),
+        ([], [prompt(1, -0.1), prompt(2, -0.5)], Plan((2,), True)),
+        ([frame(0, 0.5)], [prompt(1)], Plan((1,), True)),  # it can wait
+        ([frame(0, 0.03)], [prompt(1)], Plan((0,), False)),  # it cannot
+        ([frame(0, 0.5), frame(2, 0.03)], [prompt(1)], Plan((0, 2), False)),
+        ([frame(0, -0.1)], [prompt(1, -0.05)], Plan((0,), False)),  # all late: the latest first
+        ([frame(0, -0.1)], [prompt(1, -0.5)], Plan((1,), True)),
+    ],
+)
+def test_a_prompt_is_read_when_nobody_has_to_wait(
+    frames: list[Candidate], prompts: list[Candidate], wanted: Plan
+) -> None:
+    """Deadlines of those who speak go first; among those who are late, the longest wait."""
+    assert scheduler().plan([*frames, *prompts]) == wanted
+
+
+def test_costs_are_learned_and_guessed_between() -> None:
+    """Known numbers are smoothed, numbers between are interpolated, larger ones in proportion."""
+    costs = Costs({1: 0.02, 4: 0.05})
+    assert [costs.frame_s(n) for n in (1, 2, 4, 8)] == pytest.approx([0.02, 0.03, 0.05, 0.1])
+    for _ in range(50):
+        costs.learn(Plan((0, 1), is_prefill=False), 0.04)
+    assert costs.frame_s(2) == pytest.approx(0.04) and costs.frame_s(3) == pytest.approx(0.045)
+    assert Costs().frame_s(1) is None
+
+
+def test_one_more_stream_is_admitted_while_real_time_is_kept() -> None:
+    """Nine tenths of a frame's 80 ms are given away; the first stream always comes in."""
+    made = scheduler(frames_s={1: 0.03, 2: 0.05, 4: 0.09})
+    assert [made.admits(active) for active in range(4)] == [True, True, True, False]
+    assert scheduler(frames_s={1: 0.5}).admits(0) and not scheduler(frames_s={1: 0.5}).admits(1)
+    assert Scheduler(Costs()).admits(0) and not Scheduler(Costs()).admits(1)
