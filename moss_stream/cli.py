@@ -1,13 +1,15 @@
-"""The command line: say, voices, download, doctor."""
+"""The command line: say, bench, voices, download, doctor."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import platform
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,10 +17,14 @@ from rich.table import Table
 from rich.text import Text
 
 import moss_stream
+from moss_stream import bench_report
+from moss_stream.bench import Load, summary
+from moss_stream.bench import run as run_bench
 from moss_stream.console import Progress, read_stdin
 from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
-from moss_stream.errors import MissingDependency, MossError, SinkError
+from moss_stream.errors import ConfigError, MissingDependency, MossError, SinkError
 from moss_stream.sinks import Sink, WavSink
+from moss_stream.trace import draw_trace
 
 __all__ = ["app", "main"]
 
@@ -36,6 +42,10 @@ Model = Annotated[
         help="Folder or hub repository id of a MossTTSLocal checkpoint; without it, the package's own voice."
     ),
 ]
+
+
+Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")]
+Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")]
 
 
 def main() -> None:
@@ -67,13 +77,18 @@ def say(
             "--play/--no-play", help="Use the loudspeaker. By default: if there is one and no -o was given."
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")] = "auto",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    trace: Annotated[
+        Path | None, typer.Option(help="Draw what happened when, and the audio in hand (png, svg).")
+    ] = None,
 ) -> None:
     """Say TEXT into a WAV file, the loudspeaker, or both."""
 
     async def run() -> None:
-        options = moss_stream.SynthesisOptions(seed=seed, n_vq=n_vq, tokens=tokens, language=language)
+        options = moss_stream.SynthesisOptions(
+            seed=seed, n_vq=n_vq, tokens=tokens, language=language, trace=trace is not None
+        )
         source = read_stdin() if text == "-" else text
         async with contextlib.AsyncExitStack() as stack:
             with console.status("loading the model") if console.is_terminal else contextlib.nullcontext():
@@ -84,6 +99,9 @@ def say(
             stream = synth.stream(source, voice=voice, options=options)
             # Only now: what cannot be spoken must not cost an earlier recording.
             await _speak(stream, _open_sinks(output, play, console, stack), console)
+            if trace is not None:
+                await asyncio.to_thread(draw_trace, stream.events, trace)
+                _note(console, f"Drew {trace}")
 
     console = Console(stderr=True)
     with _errors(console):
@@ -128,6 +146,67 @@ async def _speak(stream: moss_stream.SynthesisStream, sinks: list[Sink], console
             await sink.flush()
     finally:
         progress.close()
+
+
+@app.command()
+def bench(
+    streams: Annotated[str, typer.Option(help="How many at once, one run each.")] = "1,2,3,4",
+    tokens_per_s: Annotated[
+        float, typer.Option(min=0.1, help="How fast the simulated language model writes.")
+    ] = 40.0,
+    stall_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of tokens that come late.")
+    ] = 0.02,
+    stall_s: Annotated[float, typer.Option(min=0.0, help="How late.")] = 1.0,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="JSON file; a plot is put beside it.")
+    ] = Path("bench.json"),
+    model: Model = None,
+    codec: Annotated[str | None, typer.Option(help="Folder or repository id of the codec.")] = None,
+    voice: Annotated[str | None, typer.Option(help="Whose voice.")] = None,
+    n_vq: Annotated[int | None, typer.Option("--n-vq", help="Codebooks to use.")] = None,
+    max_streams: Annotated[int, typer.Option(help="Slots of the engine.")] = 8,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Talk to several simulated listeners at once, in real time, and say how long they wait."""
+
+    async def run() -> None:
+        options = moss_stream.EngineOptions(max_streams=max_streams, max_queue=0)
+        async with await moss_stream.StreamingSynthesizer.load(
+            model, codec=codec, device=device, dtype=dtype, options=options
+        ) as synth:
+            for count in counts:
+                load = Load(count, tokens_per_s, stall_share, stall_s, speech, voice)
+                results.append(summary(load, await run_bench(synth, load, time.monotonic)))
+                _note(
+                    console, f"{count} streams: C100 {results[-1]['c100']}, refused {results[-1]['refused']}"
+                )
+            about.update(
+                model=synth.info.description, version=moss_stream.__version__, machine=platform.processor()
+            )
+
+    console = Console(stderr=True)
+    about: dict[str, str] = {}
+    results: list[dict[str, Any]] = []
+    with _errors(console):
+        counts = _numbers(streams)
+        speech = moss_stream.SynthesisOptions(n_vq=n_vq)
+        asyncio.run(run())
+        Console().print(bench_report.table(results))
+        bench_report.save(results, about, output)
+        bench_report.plot(results, output.with_suffix(".png"))
+        _note(console, f"Wrote {output} and {output.with_suffix('.png')}")
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1:
+        raise ConfigError(f"--streams {text!r} is not a list of numbers. Give some, such as 1,2,4.")
+    return numbers
 
 
 @app.command()

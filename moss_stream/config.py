@@ -99,6 +99,7 @@ class SynthesisOptions(_Options):
     quality: str | None = None
     sound_event: str | None = None
     ambient_sound: str | None = None
+    trace: bool = Field(default=False, description="Note every event of the stream, for a plot.")
     max_wait_ms: int = Field(
         default=300, ge=0, le=60_000, description="Pause in the text after which single words are spoken."
     )

@@ -14,6 +14,7 @@ from moss_stream.engine.job import SpeechJob
 from moss_stream.engine.worker import Worker
 from moss_stream.errors import StreamConsumed, StreamEnded
 from moss_stream.feed import Feed, Text, draw
+from moss_stream.metrics import Event, StreamMetrics
 from moss_stream.text.history import History
 from moss_stream.text.prompt import Codes
 from moss_stream.text.timeline import Spoken, Word
@@ -63,6 +64,16 @@ class SynthesisStream:
     def words(self) -> list[Word]:
         """The words of every segment that is generated, and when they are spoken; times are estimates."""
         return self._turn.timeline.words()
+
+    @property
+    def metrics(self) -> StreamMetrics | None:
+        """What was counted until now; None before the stream was started."""
+        return None if self._job is None else self._job.meter.metrics()
+
+    @property
+    def events(self) -> list[Event]:
+        """What happened until now, with `SynthesisOptions(trace=True)`; `moss_stream.trace` draws it."""
+        return [] if self._job is None else list(self._job.meter.events or [])
 
     async def push(self, text: str) -> None:
         """Give the next piece of text. Waits while much text is waiting to be spoken.
@@ -143,6 +154,8 @@ class SynthesisStream:
                     break
                 if chunk.is_final:
                     self._turn.finish()
+                else:
+                    job.meter.taken(self._worker.clock())
                 yield chunk
         finally:
             self._stop()
@@ -151,7 +164,7 @@ class SynthesisStream:
         if self._job is None and not self._turn.state.is_over:
             channel = Channel(self._max_lead_ms, self._worker.wake)
             self._feed = Feed(self._worker.wake)
-            self._job = SpeechJob(self._options, self._turn, channel, self._feed.taken)
+            self._job = SpeechJob(self._options, self._turn, channel, self._feed.taken, self._worker.clock)
             self._feed.attach(self._job)
             self._worker.submit(self._job)
             self._tasks.append(asyncio.create_task(self._find_voice(self._job)))

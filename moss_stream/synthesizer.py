@@ -19,6 +19,7 @@ from moss_stream.engine.worker import CLOSED, Worker
 from moss_stream.errors import AudioError, ConfigError, SynthesizerClosed
 from moss_stream.feed import Text
 from moss_stream.hub import codec_of, locate, read_json
+from moss_stream.metrics import EngineMetrics
 from moss_stream.models.config import LocalConfig
 from moss_stream.stream import SynthesisStream
 from moss_stream.text.history import History
@@ -107,6 +108,11 @@ class StreamingSynthesizer:
     def voices(self) -> Mapping[str, Voice]:
         """The voices that come with the model, by name."""
         return self.info.voices
+
+    @property
+    def metrics(self) -> EngineMetrics:
+        """What was counted of all streams until now."""
+        return self._worker.metrics()
 
     def stream(
         self,

@@ -113,7 +113,7 @@ class Lab:
         """Start a stream; with a text, the whole of it."""
         settings = options or SynthesisOptions()
         channel = Channel(max_lead_ms, lambda: None)
-        job = SpeechJob(settings, Turn(settings, history), channel, lambda: None)
+        job = SpeechJob(settings, Turn(settings, history), channel, lambda: None, lambda: self.now_s)
         job.set_voice(None)
         listener = Listener(job, lambda: self.now_s)
         if reports:

@@ -348,12 +348,12 @@ async def test_text_that_is_no_str_is_an_error(fake: Pair, bad: list[object]) ->
 
 
 async def test_streams_leave_nothing_behind(fake: Pair) -> None:
-    """After a hundred interrupted streams no task, no stream and no chunk is left."""
+    """After a thousand interrupted streams no task, no stream and no chunk is left."""
     synth, engine = fake
     engine.frames_per_segment = 1000
     gc.collect()
     before = _num_alive()
-    for number in range(100):
+    for number in range(1000):
         async with synth.stream("To be interrupted.") as stream:
             async for chunk in stream:
                 if chunk.index == number % 7:

@@ -26,7 +26,7 @@ async def started(engine: FakeEngine) -> Worker:
 
 def speak(worker: Worker, text: str | None = None) -> SpeechJob:
     channel = Channel(100_000, worker.wake)
-    job = SpeechJob(SynthesisOptions(), Turn(SynthesisOptions()), channel, lambda: None)
+    job = SpeechJob(SynthesisOptions(), Turn(SynthesisOptions()), channel, lambda: None, worker.clock)
     job.set_voice(None)
     if text is not None:
         give(job, text)

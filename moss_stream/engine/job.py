@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from moss_stream.engine.lead import Lead
 from moss_stream.engine.protocol import Engine, Frame
 from moss_stream.engine.scheduler import Candidate
 from moss_stream.errors import EngineError, MossError
+from moss_stream.metrics import StreamMeter
 from moss_stream.text.normalizer import Readable
 from moss_stream.text.prompt import Codes
 from moss_stream.text.turn import Turn, TurnState
@@ -41,21 +41,29 @@ class SpeechJob:
         turn: What is said.
         channel: Where the chunks go; closing it ends the job.
         on_taken: Called on the consumer's loop when text was taken to be spoken.
+        clock: Seconds, the same as the engine's.
     """
 
     def __init__(
-        self, options: SynthesisOptions, turn: Turn, channel: Channel, on_taken: Callable[[], None]
+        self,
+        options: SynthesisOptions,
+        turn: Turn,
+        channel: Channel,
+        on_taken: Callable[[], None],
+        clock: Callable[[], float],
     ) -> None:
         self.options = options
         self.turn = turn
         self.channel = channel
         self.lead = Lead()
+        self.meter = StreamMeter(clock(), [] if options.trace else None)
         self.slot: int | None = None
         self.error: BaseException | None = None
         """Why the consumer's side wants it to end."""
         self.is_over = False
         self._on_taken = on_taken
-        self._events: deque[Callable[[float], None]] = deque()
+        self._clock = clock
+        self._events: deque[Callable[[], None]] = deque()
         self._begun_s = 0.0
         self._frames_left = 0
         self._silent_frames = 0
@@ -64,20 +72,23 @@ class SpeechJob:
 
     def set_voice(self, voice: Codes | None) -> None:
         """Say whose voice to speak with; nothing is spoken before."""
-        self._events.append(lambda now_s: self.turn.set_voice(voice))
+        self._events.append(lambda: self.turn.set_voice(voice))
 
     def feed(self, written: str, readable: Readable) -> None:
         """Give text: as it was written, and what is read out of it."""
+        now_s = self._clock()
         self._num_given += len(readable.text)
-        self._events.append(partial(self._feed, written, readable))
+        self._events.append(lambda: self._feed(written, readable, now_s))
+        if written:
+            self.meter.text(now_s, len(written))
 
     def flush(self) -> None:
         """Let everything given so far be spoken now."""
-        self._events.append(lambda now_s: self.turn.flush())
+        self._events.append(self.turn.flush)
 
     def end(self) -> None:
         """Say that no more text comes."""
-        self._events.append(lambda now_s: self.turn.end())
+        self._events.append(self.turn.end)
 
     @property
     def num_waiting(self) -> int:
@@ -98,6 +109,7 @@ class SpeechJob:
     def abandon(self) -> None:
         """End the stream, since nobody listens."""
         self.is_over = True
+        self.meter.cancelled()
         if not self.turn.state.is_over:
             self.turn.cancel()
         self.channel.finish()
@@ -109,7 +121,7 @@ class SpeechJob:
             MossError: The turn cannot go on.
         """
         while self._events:
-            self._events.popleft()(now_s)
+            self._events.popleft()()
         if self.turn.state is not TurnState.WAITING or not self.has_room(now_s):
             return
         prompt = self.turn.next(now_s, max(0.0, self.lead.seconds(now_s)))
@@ -119,6 +131,7 @@ class SpeechJob:
             fits = engine.begin(self.slot, *prompt)
             self._frames_left = min(fits, self.turn.max_frames())
             self._silent_frames, self._begun_s, self._prompt = 0, now_s, prompt
+            self.meter.segment(now_s, len(self.turn.segment))
         elif self._is_complete():
             self._put(b"", self.turn.timeline.end(), now_s)
             self.is_over = True
@@ -161,9 +174,12 @@ class SpeechJob:
         if frame.is_end:
             self._end_segment(engine)
             return
+        loudest = int(np.abs(np.frombuffer(frame.pcm, dtype="<i2").astype(np.int32)).max())
+        is_audible = loudest >= SILENCE_PEAK
+        self.meter.frame(now_s, FRAME_S, is_audible, self.lead.seconds(now_s))
         self._put(frame.pcm, self.turn.add(frame.codes), now_s)
         self._frames_left -= 1
-        self._watch(frame.pcm)
+        self._watch(is_audible)
         if self._frames_left == 0:
             self.turn.end_segment()
 
@@ -172,10 +188,9 @@ class SpeechJob:
             assert self.slot is not None
             engine.begin(self.slot, *self._prompt)
 
-    def _watch(self, pcm: bytes) -> None:
+    def _watch(self, is_audible: bool) -> None:
         """End a segment that runs on, or that has fallen silent."""
-        loudest = int(np.abs(np.frombuffer(pcm, dtype="<i2").astype(np.int32)).max())
-        self._silent_frames = 0 if loudest >= SILENCE_PEAK else self._silent_frames + 1
+        self._silent_frames = 0 if is_audible else self._silent_frames + 1
         if self._frames_left == 0:
             logger.warning("A segment ran on longer than its text can need and was ended.")
         elif self._silent_frames == MAX_SILENT_FRAMES and PAUSE not in self.turn.segment:

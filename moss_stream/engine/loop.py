@@ -10,6 +10,8 @@ from moss_stream.engine.job import SpeechJob, as_moss_error
 from moss_stream.engine.protocol import Engine
 from moss_stream.engine.scheduler import Costs, Plan, Scheduler
 from moss_stream.errors import DeviceFailed, MossError, Overloaded
+from moss_stream.metrics import EngineMeter, EngineMetrics
+from moss_stream.text.turn import TurnState
 
 __all__ = ["EngineLoop"]
 
@@ -36,15 +38,20 @@ class EngineLoop:
         self._active: dict[int, SpeechJob] = {}
         self.scheduler = Scheduler(Costs(engine.info.frame_costs_s))
         self.failure: MossError | None = None
+        self._meter = EngineMeter()
 
     def submit(self, job: SpeechJob) -> None:
         """Queue a stream. On any thread."""
         self._arrived.append(job)
 
+    def metrics(self) -> EngineMetrics:
+        """Return what was counted until now. On any thread."""
+        return self._meter.metrics(self.num_active, self.num_queued)
+
     @property
     def num_active(self) -> int:
         """Streams that have a slot."""
-        return sum(not job.is_over for job in self._active.values())
+        return len(self._active)
 
     @property
     def num_queued(self) -> int:
@@ -62,6 +69,7 @@ class EngineLoop:
         self._admit()
         for job in list(self._active.values()):
             self._poll(job, now_s)
+        self._let_go()
         candidates = [job.candidate(now_s) for job in self._active.values()]
         plan = self.scheduler.plan([each for each in candidates if each is not None])
         if plan is not None:
@@ -75,8 +83,7 @@ class EngineLoop:
         self._take_in()
         for job in [*self._active.values(), *self._queue]:
             job.fail(error)
-        self._active.clear()
-        self._queue.clear()
+        self._let_go()
 
     def _take_in(self) -> None:
         while self._arrived:
@@ -90,11 +97,11 @@ class EngineLoop:
                 job.abandon()
             elif job.error is not None and not job.is_over:
                 job.fail(job.error)
-        self._active = {slot: job for slot, job in self._active.items() if not job.is_over}
-        self._queue = deque(job for job in self._queue if not job.is_over)
+        self._let_go()
         while self._queue and self.failure is None and self._may_join():
             self._join(self._queue.popleft())
         while len(self._queue) > self._max_queue:
+            self._meter.refused += 1
             self._queue.pop().fail(
                 Overloaded(
                     f"{len(self._active)} streams are spoken and {self._max_queue} wait: this one would "
@@ -103,6 +110,14 @@ class EngineLoop:
             )
         if self.failure is not None and self._queue:
             self.fail(self.failure)
+
+    def _let_go(self) -> None:
+        """Free the slots and places of streams that are over."""
+        for job in [*self._active.values(), *self._queue]:
+            if job.is_over:
+                self._meter.ended(_how(job), job.meter.metrics())
+        self._active = {slot: job for slot, job in self._active.items() if not job.is_over}
+        self._queue = deque(job for job in self._queue if not job.is_over)
 
     def _may_join(self) -> bool:
         active = len(self._active)
@@ -127,9 +142,9 @@ class EngineLoop:
         began_s = self._clock()
         try:
             if plan.is_prefill:
-                self._prefill(plan.slots[0])
+                self._prefill(plan.slots[0], began_s)
             else:
-                self._step(plan.slots)
+                self._step(plan.slots, began_s)
         except Exception as error:
             if plan.is_prefill and isinstance(error, MossError):
                 self._active[plan.slots[0]].fail(error)
@@ -138,14 +153,20 @@ class EngineLoop:
             return
         self.scheduler.costs.learn(plan, self._clock() - began_s)
 
-    def _prefill(self, slot: int) -> None:
-        if self._engine.prefill(slot):
-            self._active[slot].prefilled()
+    def _prefill(self, slot: int, began_s: float) -> None:
+        is_last, job = self._engine.prefill(slot), self._active[slot]
+        now_s = self._clock()
+        self._meter.prefill(now_s - began_s)
+        job.meter.prefill(began_s, now_s)
+        if is_last:
+            job.prefilled()
 
-    def _step(self, slots: Sequence[int]) -> None:
+    def _step(self, slots: Sequence[int], began_s: float) -> None:
         frames = self._engine.step(slots)
         now_s = self._clock()
+        self._meter.step(now_s - began_s, len(slots))
         for slot, frame in zip(slots, frames, strict=True):
+            self._active[slot].meter.step(began_s, now_s)
             self._active[slot].frame(frame, self._engine, now_s)
 
     def _device_failed(self, error: Exception) -> None:
@@ -157,3 +178,9 @@ class EngineLoop:
         )
         self.failure.__cause__ = error
         self.fail(self.failure)
+
+
+def _how(job: SpeechJob) -> str:
+    """Return how a stream ended."""
+    names = {TurnState.CANCELLED: "cancelled", TurnState.FAILED: "failed"}
+    return names.get(job.turn.state, "done")

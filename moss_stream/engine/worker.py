@@ -16,6 +16,7 @@ from moss_stream.engine.job import SpeechJob, as_moss_error
 from moss_stream.engine.loop import EngineLoop
 from moss_stream.engine.protocol import Engine, EngineInfo
 from moss_stream.errors import SynthesizerClosed
+from moss_stream.metrics import EngineMetrics
 from moss_stream.text.prompt import Codes
 
 __all__ = ["Worker"]
@@ -72,6 +73,16 @@ class Worker:
     def is_closed(self) -> bool:
         """Whether the worker takes no more work."""
         return self._is_closing
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """What the engine measures time with."""
+        return time.monotonic
+
+    def metrics(self) -> EngineMetrics:
+        """Return what was counted until now."""
+        assert self._engine_loop is not None
+        return self._engine_loop.metrics()
 
     def wake(self) -> None:
         """Make the thread look again. Safe on any thread."""
@@ -133,7 +144,7 @@ class Worker:
             _post(self._loop, _settle, self._loaded, None, as_moss_error(error))
         else:
             self._engine = engine
-            self._engine_loop = EngineLoop(engine, self._max_queue, time.monotonic)
+            self._engine_loop = EngineLoop(engine, self._max_queue, self.clock)
             _post(self._loop, _settle, self._loaded, engine.info, None)
             self._serve(self._engine_loop)
             self._engine = None

@@ -1,0 +1,261 @@
+"""What is counted of a stream and of an engine. Times are seconds of one clock, given by the caller."""
+
+from __future__ import annotations
+
+import statistics
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["EngineMetrics", "EngineMeter", "Event", "Histogram", "StreamMeter", "StreamMetrics"]
+
+UNDERRUN_S = 0.1
+"""A listener who has to wait longer than this notices."""
+TIME_BUCKETS_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMetrics:
+    """Of one stream, until now. Moments are seconds from its start; None for what has not happened."""
+
+    first_text_s: float | None
+    """Text came."""
+    first_segment_s: float | None
+    """The first segment was begun."""
+    first_frame_s: float | None
+    """The first frame was computed, and its PCM sent."""
+    first_pcm_s: float | None
+    """The consumer took it."""
+    first_audible_s: float | None
+    """The first frame was sent that is not silent."""
+    audio_s: float
+    """Length of what was computed."""
+    busy_s: float
+    """The engine worked on it, alone or together with other streams."""
+    gap_p50_s: float | None
+    """Between one frame and the next, while there was something to say."""
+    gap_p95_s: float | None
+    gap_max_s: float | None
+    underruns: int
+    """How often a listener in real time had to wait for longer than 100 ms."""
+    longest_wait_s: float
+    """For how long, at most."""
+    wasted_frames: int
+    """Computed and never taken, because the stream was cancelled."""
+
+    @property
+    def ttfa_s(self) -> float | None:
+        """From the first text to the first audible frame."""
+        if self.first_text_s is None or self.first_audible_s is None:
+            return None
+        return self.first_audible_s - self.first_text_s
+
+    @property
+    def rtf(self) -> float | None:
+        """Seconds of work for a second of audio."""
+        return self.busy_s / self.audio_s if self.audio_s else None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a stream, for a trace."""
+
+    kind: str
+    """text, segment, prefill, frame or taken."""
+    start_s: float
+    end_s: float
+    value: float = 0.0
+    """Of a text or segment its characters, of a frame the lead in seconds."""
+
+
+@dataclass(slots=True)
+class StreamMeter:
+    """Counts for one stream.
+
+    Attributes:
+        events: What happened, if a trace is wanted, otherwise None.
+    """
+
+    start_s: float
+    events: list[Event] | None = None
+    _moments: dict[str, float] = field(default_factory=dict)
+    _gaps_s: array[float] = field(default_factory=lambda: array("d"))
+    _last_s: float | None = None
+    _audio_s: float = 0.0
+    _busy_s: float = 0.0
+    _num_frames: int = 0
+    _num_taken: int = 0
+    _underruns: int = 0
+    _longest_s: float = 0.0
+    _is_cancelled: bool = False
+
+    def text(self, now_s: float, chars: int) -> None:
+        """Text came."""
+        self._first("text", now_s)
+        self._note("text", now_s, now_s, chars)
+
+    def segment(self, now_s: float, chars: int) -> None:
+        """A segment was begun; what passed before it was waiting for text."""
+        self._first("segment", now_s)
+        self._last_s = None
+        self._note("segment", now_s, now_s, chars)
+
+    def prefill(self, start_s: float, end_s: float) -> None:
+        """A chunk of a prompt was computed."""
+        self._busy_s += end_s - start_s
+        self._note("prefill", start_s, end_s)
+
+    def step(self, start_s: float, end_s: float) -> None:
+        """A frame was computed, perhaps together with those of other streams."""
+        self._busy_s += end_s - start_s
+
+    def frame(self, now_s: float, duration_s: float, is_audible: bool, slack_s: float) -> None:
+        """A frame was sent.
+
+        Args:
+            now_s: When.
+            duration_s: Its length.
+            is_audible: It is not silent.
+            slack_s: What the listener still had in hand; negative: for how long it had waited.
+        """
+        self._first("frame", now_s)
+        if is_audible:
+            self._first("audible", now_s)
+        if self._last_s is not None:
+            self._gaps_s.append(now_s - self._last_s)
+        self._last_s = now_s
+        self._audio_s += duration_s
+        if self._num_frames and slack_s < 0:
+            self._longest_s = max(self._longest_s, -slack_s)
+            self._underruns += -slack_s > UNDERRUN_S
+        self._num_frames += 1
+        self._note("frame", now_s, now_s, max(0.0, slack_s) + duration_s)
+
+    def taken(self, now_s: float) -> None:
+        """The consumer took a frame."""
+        self._first("pcm", now_s)
+        self._num_taken += 1
+        self._note("taken", now_s, now_s)
+
+    def cancelled(self) -> None:
+        """Nobody will take the rest."""
+        self._is_cancelled = True
+
+    def metrics(self) -> StreamMetrics:
+        """Return the figures until now."""
+        gaps = sorted(self._gaps_s)
+        moments = self._moments
+        return StreamMetrics(
+            first_text_s=moments.get("text"),
+            first_segment_s=moments.get("segment"),
+            first_frame_s=moments.get("frame"),
+            first_pcm_s=moments.get("pcm"),
+            first_audible_s=moments.get("audible"),
+            audio_s=self._audio_s,
+            busy_s=self._busy_s,
+            gap_p50_s=statistics.median(gaps) if gaps else None,
+            gap_p95_s=gaps[int(0.95 * (len(gaps) - 1))] if gaps else None,
+            gap_max_s=gaps[-1] if gaps else None,
+            underruns=self._underruns,
+            longest_wait_s=self._longest_s,
+            wasted_frames=self._num_frames - self._num_taken if self._is_cancelled else 0,
+        )
+
+    def _first(self, name: str, now_s: float) -> None:
+        self._moments.setdefault(name, now_s - self.start_s)
+
+    def _note(self, kind: str, start_s: float, end_s: float, value: float = 0.0) -> None:
+        if self.events is not None:
+            self.events.append(Event(kind, start_s - self.start_s, end_s - self.start_s, value))
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Counts of values up to some bounds, and of those beyond them."""
+
+    bounds: Sequence[float] = TIME_BUCKETS_S
+    counts: list[int] = field(default_factory=list)
+    total: float = 0.0
+
+    def copy(self) -> Histogram:
+        """Return one that does not count on."""
+        return Histogram(self.bounds, list(self.counts), self.total)
+
+    def add(self, value: float) -> None:
+        """Count a value."""
+        if not self.counts:
+            self.counts = [0] * (len(self.bounds) + 1)
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+
+@dataclass(frozen=True, slots=True)
+class EngineMetrics:
+    """Of all streams of an engine, until now."""
+
+    active: int
+    """Streams that are spoken."""
+    queued: int
+    """Streams that wait for a slot."""
+    refused: int
+    """Streams that found the queue full."""
+    ended: dict[str, int]
+    """Streams that are over, by how: "done", "cancelled" or "failed"."""
+    frames: int
+    """Frames of all streams."""
+    wasted_frames: int
+    """Of those, computed for streams that were cancelled, and never taken."""
+    underruns: int
+    batch_size: float | None
+    """Streams of a step, on average."""
+    step_s: Histogram
+    """What the steps took."""
+    prefill_s: Histogram
+    """What the chunks of prompts took."""
+    ttfa_s: Histogram
+    """From first text to first audible frame, of streams that are over."""
+
+
+class EngineMeter:
+    """Counts for an engine, on its thread."""
+
+    def __init__(self) -> None:
+        self.refused = 0
+        self._ended: dict[str, int] = {}
+        self._frames = self._steps = self._wasted = self._underruns = 0
+        self._step_s, self._prefill_s, self._ttfa_s = Histogram(), Histogram(), Histogram()
+
+    def step(self, seconds: float, streams: int) -> None:
+        """A step was taken."""
+        self._step_s.add(seconds)
+        self._steps += 1
+        self._frames += streams
+
+    def prefill(self, seconds: float) -> None:
+        """A chunk of a prompt was computed."""
+        self._prefill_s.add(seconds)
+
+    def ended(self, how: str, stream: StreamMetrics) -> None:
+        """A stream is over."""
+        self._ended[how] = self._ended.get(how, 0) + 1
+        self._wasted += stream.wasted_frames
+        self._underruns += stream.underruns
+        if stream.ttfa_s is not None:
+            self._ttfa_s.add(stream.ttfa_s)
+
+    def metrics(self, active: int, queued: int) -> EngineMetrics:
+        """Return the figures until now."""
+        return EngineMetrics(
+            active,
+            queued,
+            self.refused,
+            dict(self._ended),
+            self._frames,
+            self._wasted,
+            self._underruns,
+            self._frames / self._steps if self._steps else None,
+            self._step_s.copy(),
+            self._prefill_s.copy(),
+            self._ttfa_s.copy(),
+        )
