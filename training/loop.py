@@ -90,7 +90,9 @@ class ModelTrainer:
 class Trainer(Protocol[B]):
     """What can be trained by `run`."""
 
-    step: int
+    @property
+    def step(self) -> int:
+        """How many steps were taken."""
 
     def train_step(self, batch: B) -> dict[str, float]:
         """Learn from a batch; return figures to show."""
