@@ -134,9 +134,12 @@ def _open_sinks(
 
 
 async def _speak(stream: moss_stream.SynthesisStream, sinks: list[Sink], console: Console) -> None:
-    progress = Progress(console, is_paced=any(not isinstance(sink, WavSink) for sink in sinks))
+    paced = next((sink for sink in sinks if not isinstance(sink, WavSink)), None)
+    progress = Progress(console, is_paced=paced is not None)
     try:
         async with stream:
+            if paced is not None:
+                stream.attach(lambda: paced.position_s)
             async for chunk in stream:
                 progress.add(chunk.duration_s)
                 for sink in sinks:

@@ -24,9 +24,8 @@ def test_each_segment_continues_the_ones_before() -> None:
 
 def test_the_window_moves_by_several_segments_at_once() -> None:
     """Memory is bounded, and the beginning of the prompt changes seldom."""
-    history, lengths = History(20 * FRAME_S), []
-    for number in range(40):
-        lengths.append(say(history, f" {number}.", 3)[1])
+    history = History(20 * FRAME_S)
+    lengths = [say(history, f" {number}.", 3)[1] for number in range(40)]
     assert max(lengths) <= 21 and sum(b < a for a, b in zip(lengths, lengths[1:], strict=False)) <= 10
 
 

@@ -42,7 +42,7 @@ def test_the_code_blocks_run(tmp_path: Path) -> None:
         timeout=18,
     )
     assert run.returncode == 0, run.stderr
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
     assert (tmp_path / "speech.wav").stat().st_size > 44 and (tmp_path / "cloned.wav").stat().st_size > 44
 
 
