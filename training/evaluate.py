@@ -10,18 +10,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.embedded import measure
-from moss_stream import Audio, StreamingSynthesizer, SynthesisOptions
+from moss_stream import Audio, EngineOptions, StreamingSynthesizer, SynthesisOptions
 from moss_stream.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from training.command import stage_parser
 from training.evaluate_codec import evaluate as evaluate_codec
 from training.flite import Flite
+from training.listener import Listener
 from training.recognise import Recogniser, error_rate
 from training.report import Results, merge, show
 from training.settings import VoiceSettings
@@ -29,7 +32,8 @@ from training.settings import VoiceSettings
 __all__ = ["Evaluation", "growing_texts"]
 
 Figures = dict[str, float | str]
-SECTIONS = ("codec", "speech", "robustness", "lengths", "cloning", "speed")
+Samples = npt.NDArray[np.int16]
+SECTIONS = ("codec", "speech", "robustness", "lengths", "cloning", "continuity", "speed")
 MAX_WORDS = 60
 TOO_LONG, TOO_SHORT = 2.0, 0.5
 """Times the length of flite's utterance of the same text, give or take half a second."""
@@ -41,8 +45,8 @@ class Evaluation:
 
     synth: StreamingSynthesizer
     flite: Flite
-    default: str
-    """flite's name of the voice that speaks when none is named."""
+    voices: tuple[str, ...]
+    """flite's names; the first one speaks when none is named."""
     texts: list[str]
     """Held-out sentences."""
     seeds: int
@@ -50,12 +54,9 @@ class Evaluation:
 
     async def speech(self) -> Figures:
         """Word error rates of the original, of synthesis, and their ratio."""
-        recogniser = Recogniser()
-        spoken = [self.flite.speak(self.default, text).samples for text in self.texts]
-        made = [(await self.synth.say(text)).samples for text in self.texts]
-        original, synthesis = (
-            error_rate(zip(self.texts, map(recogniser.words, waves), strict=True)) for waves in (spoken, made)
-        )
+        spoken = [self._flite_samples(text) for text in self.texts]
+        made = [audio.samples for audio in await self._say_all(self.texts)]
+        original, synthesis = self._error_rate(self.texts, spoken), self._error_rate(self.texts, made)
         return {
             "sentences": len(self.texts),
             "WER of the original": original,
@@ -66,14 +67,15 @@ class Evaluation:
     async def robustness(self) -> Figures:
         """How many texts of 1 to 60 words run away or stop early, measured by flite's utterances."""
         texts = growing_texts(self.texts, self.robust_texts)
-        wanted_s = [self._flite_samples(text) / SAMPLE_RATE_HZ for text in texts]
+        wanted_s = np.array([len(self._flite_samples(text)) / SAMPLE_RATE_HZ for text in texts])
         figures: Figures = {"texts": len(texts), "seeds": self.seeds}
         long, short = np.zeros(self.seeds), np.zeros(self.seeds)
         for seed in range(self.seeds):
-            for text, seconds in zip(texts, wanted_s, strict=True):
-                audio = await self.synth.say(text, options=SynthesisOptions(seed=seed))
-                long[seed] += audio.duration_s > TOO_LONG * seconds + 0.5
-                short[seed] += audio.duration_s < TOO_SHORT * seconds - 0.5
+            audios = await self._say_all(texts, SynthesisOptions(seed=seed))
+            made_s = np.array([audio.duration_s for audio in audios])
+            long[seed] = (made_s > TOO_LONG * wanted_s + 0.5).sum()
+            short[seed] = (made_s < TOO_SHORT * wanted_s - 0.5).sum()
+            print(f"seed {seed}: {long[seed]:.0f} too long, {short[seed]:.0f} too short", flush=True)
         figures |= {"runaways, seed 0": long[0], "early stops, seed 0": short[0]}
         figures["share over all seeds"] = float((long + short).sum()) / (len(texts) * self.seeds)
         return figures
@@ -82,36 +84,61 @@ class Evaluation:
         """How far the length is from the wanted one, with `tokens` given."""
         errors = []
         for text in self.texts:
-            wanted = self._flite_samples(text) // FRAME_SAMPLES
+            wanted = len(self._flite_samples(text)) // FRAME_SAMPLES
             audio = await self.synth.say(text, options=SynthesisOptions(tokens=wanted))
             errors.append(abs(len(audio.samples) / FRAME_SAMPLES - wanted) / wanted)
         return {"sentences": len(self.texts), "mean error with tokens": float(np.mean(errors))}
 
-    def _flite_samples(self, text: str) -> int:
-        return len(self.flite.speak(self.default, text).trimmed().samples)
-
-    async def cloning(self, voices: tuple[str, ...], cases: int = 60) -> Figures:
+    async def cloning(self, cases: int = 60) -> Figures:
         """How often cloned speech is identified, by Resemblyzer, as its reference's speaker."""
-        from resemblyzer import VoiceEncoder, preprocess_wav  # large; only this needs it
-
-        encoder = VoiceEncoder("cpu", verbose=False)
-
-        def embed(samples: np.ndarray) -> np.ndarray:
-            wave = preprocess_wav(samples / 32768, source_sr=SAMPLE_RATE_HZ)
-            return np.asarray(encoder.embed_utterance(wave))
-
-        centres = {
-            voice: np.mean([embed(self.flite.speak(voice, text).samples) for text in self.texts[-8:]], axis=0)
-            for voice in voices
-        }
+        listener = Listener(self.flite, self.voices, self.texts[-8:])
         right = 0
         for case in range(cases):
-            voice = voices[case % len(voices)]
+            voice = self.voices[case % len(self.voices)]
             reference = Audio(self.flite.speak(voice, self.texts[-1 - case % len(self.texts)]).samples)
             audio = await self.synth.say(self.texts[case % len(self.texts)], voice=reference)
-            made = embed(audio.samples)
-            right += max(centres, key=lambda name: float(centres[name] @ made)) == voice
+            right += listener.who(audio.samples) == voice
         return {"cases": cases, "identified as the reference's speaker": right / cases}
+
+    async def continuity(self, texts: int = 4) -> Figures:
+        """Ten sentences, pushed a character at a time: are they understood, and in one voice?"""
+        listener = Listener(self.flite, self.voices, self.texts[-8:])
+        whole, pushed, who = [], [], []
+        paragraphs = [" ".join(self.texts[10 * i : 10 * i + 10]) for i in range(texts)]
+        for text in paragraphs:
+            whole.append((await self.synth.say(text)).samples)
+            stream = self.synth.stream(aiter_characters(text))
+            pushed.append(np.concatenate([chunk.samples async for chunk in stream]))
+            words = stream.words
+            borders = [0.0, *(b.start_s for a, b in pairwise(words) if a.text[-1:] in ".!?"), words[-1].end_s]
+            parts = [slice(int(a * SAMPLE_RATE_HZ), int(b * SAMPLE_RATE_HZ)) for a, b in pairwise(borders)]
+            who += [
+                listener.who(pushed[-1][part]) for part in parts if part.stop - part.start > SAMPLE_RATE_HZ
+            ]
+        at_once, in_pieces = self._error_rate(paragraphs, whole), self._error_rate(paragraphs, pushed)
+        return {
+            "texts": texts,
+            "WER of the whole text at once": at_once,
+            "WER of single characters": in_pieces,
+            "ratio": in_pieces / at_once,
+            "sentences identified as the voice": who.count(self.voices[0]) / len(who),
+        }
+
+    async def _say_all(self, texts: list[str], options: SynthesisOptions | None = None) -> list[Audio]:
+        return list(await asyncio.gather(*(self.synth.say(text, options=options) for text in texts)))
+
+    def _flite_samples(self, text: str) -> Samples:
+        return self.flite.speak(self.voices[0], text).trimmed().samples
+
+    def _error_rate(self, texts: list[str], waves: list[Samples]) -> float:
+        recogniser = Recogniser()
+        return error_rate(zip(texts, map(recogniser.words, waves), strict=True))
+
+
+async def aiter_characters(text: str) -> AsyncIterator[str]:
+    """Yield a text character by character."""
+    for character in text:
+        yield character
 
 
 def growing_texts(sentences: list[str], count: int) -> list[str]:
@@ -136,16 +163,16 @@ async def evaluate(args: argparse.Namespace, settings: VoiceSettings) -> Results
         results |= evaluate_codec(args.work, settings, min(args.sentences, 40))
     if args.only == ["codec"]:
         return results  # a codec can be judged before there is a voice
-    async with await StreamingSynthesizer.load(args.model) as synth:
-        voices = settings.corpus.voices
-        evaluation = Evaluation(
-            synth, Flite(args.work / "root"), voices[0], texts[: args.sentences], args.seeds, args.robust
-        )
+    options = EngineOptions(max_queue=10_000, max_lead_ms=600_000)
+    async with await StreamingSynthesizer.load(args.model, options=options) as synth:
+        flite, voices = Flite(args.work / "root"), settings.corpus.voices
+        evaluation = Evaluation(synth, flite, voices, texts[: args.sentences], args.seeds, args.robust)
         sections: dict[str, Callable[[], Awaitable[Figures]]] = {
             "speech": evaluation.speech,
             "robustness": evaluation.robustness,
             "lengths": evaluation.lengths,
-            "cloning": lambda: evaluation.cloning(voices),
+            "cloning": evaluation.cloning,
+            "continuity": evaluation.continuity,
             "speed": lambda: measure(synth),
         }
         for name in (name for name in SECTIONS if name in args.only and name in sections):
