@@ -38,6 +38,7 @@ class SpeakerSink:
         self.underruns = 0
         """How often the queue ran empty between the first chunk of an utterance and its flush."""
         self._in_utterance = False
+        self._is_paused = False
 
     @classmethod
     def open(cls, device: str | int | None = None, latency_s: float = 0.1) -> Self:
@@ -103,6 +104,14 @@ class SpeakerSink:
         self._drained.set()
         return PlaybackReport(self.position_s, dropped / _BYTES_PER_SAMPLE / self.sample_rate)
 
+    def pause(self) -> None:
+        """Fall silent, and keep what is queued."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Go on where it was paused."""
+        self._is_paused = False
+
     async def aclose(self) -> None:
         """Close the device; whoever still waits for it goes on."""
         await self.clear()
@@ -113,6 +122,9 @@ class SpeakerSink:
 
     def callback(self, out: Any, frames: int, time: Any, status: Any) -> None:
         """Fill `out` with the next samples, or silence. Called by PortAudio."""
+        if self._is_paused:
+            out[:] = bytes(len(out))
+            return
         queue, filled = self._queue, 0
         while filled < len(out):
             try:

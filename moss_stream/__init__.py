@@ -29,7 +29,8 @@ from moss_stream.errors import (
     UnsupportedModel,
     WeightsMismatch,
 )
-from moss_stream.sinks import MemorySink, PlaybackReport, Sink, WavSink, play
+from moss_stream.playback import Playback, play
+from moss_stream.sinks import MemorySink, PlaybackReport, Sink, TeeSink, WavSink
 from moss_stream.stream import SynthesisStream
 from moss_stream.synthesizer import StreamingSynthesizer
 from moss_stream.text.timeline import Spoken, Word
@@ -56,6 +57,7 @@ __all__ = [
     "MossError",
     "NoAudio",
     "Overloaded",
+    "Playback",
     "PlaybackReport",
     "SamplingOptions",
     "Sink",
@@ -68,6 +70,7 @@ __all__ = [
     "SynthesisOptions",
     "SynthesisStream",
     "SynthesizerClosed",
+    "TeeSink",
     "TextError",
     "TurnState",
     "UnsupportedModel",

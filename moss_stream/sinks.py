@@ -6,16 +6,17 @@ import asyncio
 import contextlib
 import threading
 import wave
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from moss_stream.audio import SAMPLE_RATE_HZ, AudioChunk
 from moss_stream.errors import SinkError
-from moss_stream.stream import SynthesisStream
 
-__all__ = ["MemorySink", "PlaybackReport", "Sink", "WavSink", "play"]
+T = TypeVar("T")
+
+__all__ = ["MemorySink", "PlaybackReport", "Sink", "TeeSink", "WavSink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +49,14 @@ class Sink(Protocol):
     async def clear(self) -> PlaybackReport:
         """Drop what is not played yet."""
 
+    def pause(self) -> None:
+        """Fall silent and keep what is not played yet."""
+
+    def resume(self) -> None:
+        """Go on where it was paused."""
+
     async def aclose(self) -> None:
         """Free the device; may be called again."""
-
-
-async def play(chunks: AsyncIterable[AudioChunk], sink: Sink) -> PlaybackReport:
-    """Write a stream to a sink and wait until it is played.
-
-    What the sink has played is told to the stream: it then works ahead of what is heard, and its `cancel`
-    says what was heard. Cancelling this drops what is not played yet.
-    """
-    if isinstance(chunks, SynthesisStream):
-        before_s = sink.position_s
-        chunks.attach(lambda: sink.position_s - before_s)
-    try:
-        async for chunk in chunks:
-            await sink.write(chunk)
-        return await sink.flush()
-    except BaseException:
-        await sink.clear()
-        raise
 
 
 class MemorySink:
@@ -94,6 +83,12 @@ class MemorySink:
     async def clear(self) -> PlaybackReport:
         """See `Sink`; what is stored stays."""
         return PlaybackReport(self.position_s)
+
+    def pause(self) -> None:
+        """See `Sink`; nothing is played."""
+
+    def resume(self) -> None:
+        """See `Sink`."""
 
     async def aclose(self) -> None:
         """See `Sink`."""
@@ -141,6 +136,12 @@ class WavSink:
         """See `Sink`; what is in the file stays."""
         return await self.flush()
 
+    def pause(self) -> None:
+        """See `Sink`; nothing is played."""
+
+    def resume(self) -> None:
+        """See `Sink`."""
+
     async def aclose(self) -> None:
         """See `Sink`."""
         await asyncio.to_thread(self._close)
@@ -173,3 +174,62 @@ class WavSink:
         except OSError as error:
             why = error.strerror or error
             raise SinkError(f"{self._path!r} cannot be written ({why}). Choose another path.") from error
+
+
+class TeeSink:
+    """Gives every chunk to several sinks; the first one says what was played.
+
+    Args:
+        first: Somebody listens to it.
+        others: Record it, for instance.
+    """
+
+    def __init__(self, first: Sink, *others: Sink) -> None:
+        self._sinks = (first, *others)
+        rates = {sink.sample_rate for sink in self._sinks}
+        if len(rates) > 1:
+            raise SinkError(f"The sinks take different rates ({sorted(rates)} Hz). Give sinks of one rate.")
+
+    @property
+    def sample_rate(self) -> int:
+        """See `Sink`."""
+        return self._sinks[0].sample_rate
+
+    @property
+    def position_s(self) -> float:
+        """See `Sink`: that of the first one."""
+        return self._sinks[0].position_s
+
+    async def write(self, chunk: AudioChunk) -> None:
+        """See `Sink`; waits for the slowest."""
+        await self._all(*(sink.write(chunk) for sink in self._sinks))
+
+    async def flush(self) -> PlaybackReport:
+        """See `Sink`."""
+        return (await self._all(*(sink.flush() for sink in self._sinks)))[0]
+
+    async def clear(self) -> PlaybackReport:
+        """See `Sink`."""
+        return (await self._all(*(sink.clear() for sink in self._sinks)))[0]
+
+    def pause(self) -> None:
+        """See `Sink`."""
+        for sink in self._sinks:
+            sink.pause()
+
+    def resume(self) -> None:
+        """See `Sink`."""
+        for sink in self._sinks:
+            sink.resume()
+
+    async def aclose(self) -> None:
+        """See `Sink`."""
+        await self._all(*(sink.aclose() for sink in self._sinks))
+
+    async def _all(self, *waiting: Coroutine[None, None, T]) -> list[T]:
+        """Wait for all, also when one fails; then raise the first error."""
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return [result for result in results if not isinstance(result, BaseException)]

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import asyncio
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from moss_stream import AudioChunk, MemorySink, PlaybackReport, Sink, SinkError, WavSink, play
+from moss_stream import AudioChunk, MemorySink, Sink, SinkError, TeeSink, WavSink, play
 from moss_stream.audio import FRAME_S, FRAME_SAMPLES
 
 
@@ -38,24 +37,6 @@ def contents(path: Path) -> tuple[int, int, int, bytes]:
             file.getframerate(),
             file.readframes(file.getnframes()),
         )
-
-
-class SlowSink(MemorySink):
-    """Plays nothing until `may_play` is set; `waits` is set while it is waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.may_play, self.waits = asyncio.Event(), asyncio.Event()
-        self.num_cleared = 0
-
-    async def flush(self) -> PlaybackReport:
-        self.waits.set()
-        await self.may_play.wait()
-        return await super().flush()
-
-    async def clear(self) -> PlaybackReport:
-        self.num_cleared += 1
-        return await super().clear()
 
 
 async def test_memory_sink_keeps_the_audio() -> None:
@@ -130,44 +111,40 @@ async def test_a_full_disk_is_a_sink_error() -> None:
     await sink.aclose()
 
 
-async def test_play_waits_until_all_is_played() -> None:
-    """Playing is over when the sink has played, not when it was handed the last chunk."""
-    sink = SlowSink()
-    playing = asyncio.create_task(play(speech(2), sink))
-    await sink.waits.wait()
-    assert not playing.done() and bytes(sink.pcm) == expected(2)
-    sink.may_play.set()
-    assert (await playing).played_s == pytest.approx(0.16)
-    assert sink.num_cleared == 0
-
-
-async def test_cancelling_play_clears_the_sink() -> None:
-    """A cancelled playback drops what is not heard yet, and stays cancelled."""
-    sink = SlowSink()
-    playing = asyncio.create_task(play(speech(2), sink))
-    await sink.waits.wait()
-    playing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await playing
-    assert sink.num_cleared == 1
-
-
-async def test_a_failing_stream_clears_the_sink() -> None:
-    """When the stream fails the error comes through and the speaker falls silent."""
-
-    async def failing() -> AsyncIterator[AudioChunk]:
-        yield chunk(0)
-        raise LookupError("the source is gone")
-
-    sink = SlowSink()
-    with pytest.raises(LookupError, match="the source is gone"):
-        await play(failing(), sink)
-    assert sink.num_cleared == 1
-
-
-async def test_both_are_sinks(tmp_path: Path) -> None:
-    """Either sink can stand wherever the contract is asked for."""
-    sinks: list[Sink] = [MemorySink(), WavSink(tmp_path / "a.wav")]
+async def test_all_are_sinks(tmp_path: Path) -> None:
+    """Each can stand wherever the contract is asked for."""
+    sinks: list[Sink] = [MemorySink(), WavSink(tmp_path / "a.wav"), TeeSink(MemorySink())]
     for sink in sinks:
         assert sink.sample_rate == 24_000 and sink.position_s == 0.0
+        sink.pause()
+        sink.resume()
         await sink.aclose()
+
+
+async def test_a_tee_gives_to_all_and_the_first_one_counts(tmp_path: Path) -> None:
+    """Every sink has all of the audio; what the first one has played was played."""
+    heard, kept = MemorySink(), WavSink(tmp_path / "a.wav")
+    tee = TeeSink(heard, kept)
+    report = await play(speech(3), tee)
+    await tee.aclose()
+    assert bytes(heard.pcm) == expected(3) == contents(tmp_path / "a.wav")[3]
+    assert report.played_s == tee.position_s == pytest.approx(0.24) and tee.sample_rate == 24_000
+
+
+async def test_a_tee_with_a_sink_that_fails(tmp_path: Path) -> None:
+    """The others get the chunk; the error comes through."""
+    heard, kept = MemorySink(), WavSink(tmp_path / "a.wav")
+    await kept.aclose()
+    with pytest.raises(SinkError, match="closed already"):
+        await TeeSink(heard, kept).write(chunk(0))
+    assert bytes(heard.pcm) == expected(1)
+
+
+class Wide(MemorySink):
+    sample_rate = 48_000
+
+
+def test_sinks_of_different_rates_make_no_tee() -> None:
+    """The error says what to give."""
+    with pytest.raises(SinkError, match="one rate"):
+        TeeSink(MemorySink(), Wide())
