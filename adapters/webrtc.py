@@ -1,0 +1,162 @@
+"""A WebRTC call, through aiortc (extra: webrtc)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from moss_stream import AudioChunk, MissingDependency, PlaybackReport
+
+from .pcm_queue import PcmQueue, SlotClock
+
+__all__ = ["WebRTCSink"]
+
+RATE_HZ = 48_000
+BLOCK = 960
+"""20 ms. aiortc gives all packets of one frame the same timestamp, so longer frames lose audio."""
+POLL_S = 0.02
+
+
+class WebRTCSink:
+    """Speaks into a call; a `moss_stream.Sink`. Give `track` to `RTCPeerConnection.addTrack`.
+
+    The track sends 20 ms at a time by a clock of its own: speech, or silence where there is none, since a
+    call needs packets. After a stall of the event loop the missed slots are skipped, and timestamps with
+    them; nothing is sent in a burst, and no speech is lost.
+
+    Args:
+        max_queue_s: How much audio `write` takes ahead of the call.
+        preroll_s: Speech that must be there before any of it is sent.
+        clock: Seconds that never go back.
+
+    Raises:
+        MissingDependency: aiortc is not installed.
+    """
+
+    sample_rate = 24_000
+
+    def __init__(
+        self,
+        max_queue_s: float = 0.5,
+        preroll_s: float = 0.08,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_queued = int(max_queue_s * RATE_HZ)
+        self._queue = PcmQueue(RATE_HZ, preroll_s)
+        self._slots = SlotClock(BLOCK / RATE_HZ)
+        self._clock = clock
+        self._room = asyncio.Event()
+        self._is_paused = False
+        self._resampler: Any = None
+        self.track = _make_track(self)
+        """The media track of the call."""
+
+    @property
+    def underruns(self) -> int:
+        """How often speech ran dry before its end."""
+        return self._queue.underruns
+
+    @property
+    def skipped(self) -> int:
+        """Blocks of 20 ms that were left out, because the event loop had stalled."""
+        return self._slots.skipped
+
+    @property
+    def position_s(self) -> float:
+        """Seconds that were given to the call; the network and the far end add their delay."""
+        return self._queue.played / RATE_HZ
+
+    async def write(self, chunk: AudioChunk) -> None:
+        """Queue a chunk; waits while more than the bound is queued."""
+        while self._queue.queued > self._max_queued and self.track.readyState == "live":
+            await self._wait()
+        if chunk.pcm:
+            self._queue.put(self._resample(chunk))
+
+    async def flush(self) -> PlaybackReport:
+        """Wait until everything is sent."""
+        self._queue.put(self._rest())
+        self._queue.end()
+        while self._queue.queued and self.track.readyState == "live":
+            await self._wait()
+        return PlaybackReport(self.position_s, self._queue.queued / RATE_HZ)
+
+    async def clear(self) -> PlaybackReport:
+        """Drop what is not sent yet, but for a fade of 5 ms."""
+        self._resampler = None
+        dropped = self._queue.clear()
+        self._room.set()
+        return PlaybackReport(self.position_s, dropped / RATE_HZ)
+
+    def pause(self) -> None:
+        """Send silence, and keep what is queued."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Go on where it was paused."""
+        self._is_paused = False
+
+    async def aclose(self) -> None:
+        """End the track."""
+        await self.clear()
+        self.track.stop()
+
+    async def block(self) -> tuple[int, np.ndarray[tuple[int], np.dtype[np.int16]]]:
+        """Wait for the next slot; return its number and its 960 samples."""
+        slot, wait_s = self._slots.next(self._clock())
+        if wait_s:
+            await asyncio.sleep(wait_s)
+        samples = np.zeros(BLOCK, dtype=np.int16) if self._is_paused else self._queue.take(BLOCK)
+        self._room.set()
+        return slot, samples
+
+    async def _wait(self) -> None:
+        self._room.clear()
+        await self._room.wait()
+
+    def _resample(self, chunk: AudioChunk) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+        import av
+
+        if self._resampler is None:
+            self._resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)
+        frame = av.AudioFrame.from_ndarray(chunk.samples[None], format="s16", layout="mono")
+        frame.sample_rate = chunk.sample_rate
+        return _joined(self._resampler.resample(frame))
+
+    def _rest(self) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+        """Return what the resampler still holds, and begin anew."""
+        resampler, self._resampler = self._resampler, None
+        return _joined([] if resampler is None else resampler.resample(None))
+
+
+def _joined(frames: list[Any]) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    parts = [frame.to_ndarray()[0] for frame in frames]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int16)
+
+
+def _make_track(sink: WebRTCSink) -> Any:
+    """Return aiortc's view of a sink; its base class is only there once aiortc is imported."""
+    try:
+        from aiortc import MediaStreamTrack
+        from aiortc.mediastreams import MediaStreamError
+        from av import AudioFrame
+    except ImportError as error:
+        raise MissingDependency("Speaking into a WebRTC call needs aiortc", "webrtc") from error
+
+    class Track(MediaStreamTrack):  # type: ignore[misc, unused-ignore]
+        kind = "audio"
+
+        async def recv(self) -> AudioFrame:
+            if self.readyState != "live":
+                raise MediaStreamError
+            slot, samples = await sink.block()
+            frame = AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, slot * BLOCK, Fraction(1, RATE_HZ)
+            return frame
+
+    return Track()
