@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moss_stream import AudioChunk, SinkError
+from moss_stream.wire import HEADER_BYTES, pack, unpack
+
+U32 = st.integers(0, 2**32 - 1)
+
+
+@given(U32, U32, U32, U32, st.integers(0, 10**6), st.binary(max_size=50))
+def test_a_chunk_survives_the_wire(
+    stream: int, generation: int, start: int, end: int, start_ms: int, data: bytes
+) -> None:
+    """Everything the header holds comes back, and the PCM unchanged."""
+    pcm = data * 2
+    chunk = AudioChunk(pcm, 24_000, 7, start_ms / 1000, 0.08, 0, False, start, end)
+    message = pack(chunk, stream, generation)
+    made = unpack(message)
+    assert (made.stream, made.generation, made.start_ms) == (stream, generation, start_ms)
+    assert (made.char_start, made.char_end, made.pcm) == (start, end, pcm)
+    assert len(message) == HEADER_BYTES + len(pcm) == 20 + len(pcm)
+
+
+@pytest.mark.parametrize("message", [b"", b"x" * 19, b"x" * 21])
+def test_what_is_no_audio_is_an_error(message: bytes) -> None:
+    """A message that is too short, or holds half a sample, is named."""
+    with pytest.raises(SinkError, match="no audio"):
+        unpack(message)
