@@ -14,7 +14,6 @@ from training.adapt_codec import EncoderTrainer
 from training.codec_model import TrainableCat, cat_config, encode
 from training.export import export_checkpoint
 from training.losses import SpectralLoss
-from training.match_decoder import MatchedTrainer, Said, SaidCrops
 from training.refine_codec import DecoderTrainer
 from training.settings import CodecSettings
 from training.train_codec import CodecTrainer
@@ -30,7 +29,6 @@ TINY = CodecSettings(
     warmup_steps=5,
     adapt_steps=50,
     refine_steps=20,
-    match_steps=20,
     batch=2,
     crop_frames=4,
     matrix_rate=3e-3,
@@ -126,20 +124,3 @@ def test_refining_changes_the_decoder_and_no_code() -> None:
     losses = [refined.train_step((tones(4), tones(4)))["loss"] for _ in range(20)]
     assert losses[-1] < 0.9 * losses[0]
     assert torch.equal(refined.model(tones(4), everything)[1].codes, codes)
-
-
-def test_a_matched_decoder_learns_from_what_was_said() -> None:
-    """Codes decode to what the codec makes of them; trained, other codes sound as they were meant to."""
-    trainer = CodecTrainer(TINY, CPU)
-    some = torch.tensor([3, 1, 2, 3])
-    with torch.inference_mode():
-        made, quantized = trainer.model(tones(4), some)
-        torch.testing.assert_close(trainer.model.decode(quantized.codes, some), made)
-    samples = [(wave.numpy() * 32767).astype(np.int16) for wave in tones(4)]
-    codes = [each.numpy() for each in quantized.codes]
-    crops = SaidCrops([Said(a, (a + 1) % 16, b) for a, b in zip(codes, samples, strict=True)], 4, 4)
-    heard, depth, wanted = crops.batch(0)
-    assert heard.shape == (4, 4, 3) and depth[:3].tolist() == [3, 3, 3] and wanted.shape == (4, 4 * 1920)
-    matched = MatchedTrainer(DecoderTrainer(TINY, trainer.model, CPU, 40))
-    losses = [matched.train_step(crops.batch(number))["loss"] for number in range(40)]
-    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5]) and matched.step == 40

@@ -131,15 +131,3 @@ def test_a_guided_head_learns_to_look_at_the_wanted_character() -> None:
     assert guide_loss(right, batch) < guide_loss(torch.zeros(1, 12, 12), batch) < guide_loss(wrong, batch)
     right[..., 9:] = 100.0
     assert guide_loss(right, batch) < 3, "what is outside of the text does not matter"
-
-
-def test_what_the_model_says_with_the_true_past(tmp_path: Path) -> None:
-    """Nearly without temperature it says the codes its logits prefer, one codebook after the other."""
-    trained = make(tmp_path)
-    states = torch.randn(5, 48)
-    codes = trained.say(states, 1e-4)
-    slot = trained.config.audio_assistant_gen_slot_token_id
-    rows = torch.cat([torch.full((5, 1), slot), codes], dim=1)
-    logits = trained.logits(states, rows, 4)[1:]
-    wanted = torch.stack([each[:, :16].argmax(-1) for each in logits], dim=1)
-    assert torch.equal(codes, wanted)

@@ -202,15 +202,6 @@ class _Quantizer(nn.Module):
         vectors = self.output_proj(total).transpose(1, 2)
         return Quantized(vectors, torch.stack(codes, dim=-1), latents, torch.stack(losses).sum())
 
-    def vectors(self, codes: Tensor, depth: Tensor) -> Tensor:
-        """Return what the first `depth` [B] codes of each frame of [B, T, Nq] stand for: [B, T, D]."""
-        added = [
-            (number < depth)[:, None, None] * level.out_proj(level.codebook(codes[..., number]).mT)
-            for number, level in enumerate(cast("list[_Level]", self.quantizers))
-        ]
-        vectors: Tensor = self.output_proj(torch.stack(added).sum(0)).transpose(1, 2)
-        return vectors
-
 
 class TrainableCat(nn.Module):
     """Encoder, quantizer and decoder with gradients."""
@@ -229,18 +220,10 @@ class TrainableCat(nn.Module):
         x = encode(self.encoder, samples)
         with torch.autocast(x.device.type, enabled=False):
             quantized: Quantized = self.quantizer(x, depth)
-        return self._decode(quantized.vectors), quantized
-
-    def decode(self, codes: Tensor, depth: Tensor) -> Tensor:
-        """Return the samples [B, T * 1920] of the first `depth` [B] codebooks of codes [B, T, Nq]."""
-        with torch.autocast(codes.device.type, enabled=False):
-            vectors = self.quantizer.vectors(codes, depth)
-        return self._decode(vectors)
-
-    def _decode(self, x: Tensor) -> Tensor:
+        x = quantized.vectors
         for module in self.decoder:
             x = module.unfold(x) if isinstance(module, Patch) else module(x)
-        return x[:, :, 0].float()
+        return x[:, :, 0].float(), quantized
 
 
 def encode(encoder: nn.ModuleList, samples: Tensor) -> Tensor:

@@ -108,9 +108,9 @@ class Examples:
             reference=[_part(voice.codes, choose)] if is_cloned else None,
             tokens=len(spoken.codes) if choose.random() < 0.5 else None,
         )
-        return self.example(spoken, message)
+        return self._example(spoken, message)
 
-    def example(self, spoken: Utterance, message: Message) -> Example:
+    def _example(self, spoken: Utterance, message: Message) -> Example:
         """Return the prompt and its answer."""
         prompt, frames = self._builder.build(message), len(spoken.codes)
         rows = np.concatenate([prompt, self._answer(spoken.codes)])

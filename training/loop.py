@@ -90,9 +90,7 @@ class ModelTrainer:
 class Trainer(Protocol[B]):
     """What can be trained by `run`."""
 
-    @property
-    def step(self) -> int:
-        """How many steps were taken."""
+    step: int
 
     def train_step(self, batch: B) -> dict[str, float]:
         """Learn from a batch; return figures to show."""

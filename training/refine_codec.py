@@ -37,21 +37,17 @@ class DecoderTrainer(ModelTrainer):
         settings: Sizes and rates.
         model: A trained codec.
         device: To train on; the transformers run in bfloat16.
-        steps: Of the training; None for those of the refinement.
     """
 
     model: TrainableCat
 
-    def __init__(
-        self, settings: CodecSettings, model: TrainableCat, device: torch.device, steps: int | None = None
-    ) -> None:
+    def __init__(self, settings: CodecSettings, model: TrainableCat, device: torch.device) -> None:
         self.settings, self.model, self.device = settings, model.to(device), device
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.startswith(("decoder", "quantizer.output_proj")))
         self.loss = SpectralLoss().to(device)
         rates = settings.matrix_rate * GENTLE, settings.other_rate * GENTLE
-        steps = steps or settings.refine_steps
-        self.optimisers = Optimisers(model, is_matrix, rates, steps, settings.warmup_steps)
+        self.optimisers = Optimisers(model, is_matrix, rates, settings.refine_steps, settings.warmup_steps)
 
     def train_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
         """Learn to make the second [B, T * 1920] of two batches of samples from the codes of either."""
@@ -61,10 +57,6 @@ class DecoderTrainer(ModelTrainer):
         depth[: len(heard) * 3 // 4] = most
         with torch.autocast(self.device.type, torch.bfloat16):
             made, _ = self.model(heard, depth)
-        return self.learn(made, wanted)
-
-    def learn(self, made: Tensor, wanted: Tensor) -> dict[str, float]:
-        """Take a step from what was made, [B, N], towards what was wanted; return the losses."""
         loss, parts = self.loss(made, wanted)
         self.optimisers.step(loss, self.step)
         self.step += 1

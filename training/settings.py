@@ -46,8 +46,6 @@ class CodecSettings(_Settings):
     """Of the encoder alone, which learns to hear speech with its natural pitch."""
     refine_steps: int
     """Of the decoder alone, after everything that decides about codes is frozen."""
-    match_steps: int
-    """Of the decoder alone, with what the speech model says."""
     batch: int
     crop_frames: int
     """Length of a training crop in frames of 80 ms."""

@@ -206,17 +206,6 @@ class TrainableLocal(nn.Module):
         )
         return [head(norm(mlp(x[:, i]))) for i, (mlp, norm, head) in enumerate(parts) if i <= n_vq]
 
-    @torch.no_grad()
-    def say(self, states: Tensor, temperature: float) -> Tensor:
-        """Sample the codes [N, Nq] of the frames after `states` [N, hidden], codebook by codebook."""
-        rows = torch.full((len(states), 1 + self.config.n_vq), self.config.audio_assistant_gen_slot_token_id)
-        rows = rows.to(states.device)
-        for channel in range(1, rows.shape[1]):
-            logits = self.logits(states, rows, channel)[channel].float()
-            logits[:, self.config.audio_pad_code] = -torch.inf
-            rows[:, channel] = torch.multinomial((logits / temperature).softmax(-1), 1)[:, 0]
-        return rows[:, 1:]
-
     def backbone(self, batch: Batch, n_vq: int) -> tuple[Tensor, Tensor]:
         """Return the hidden states [B, T, hidden] and the loss of the guided heads."""
         rows, tables = batch.rows, cast(nn.ModuleList, self.model.embedding_list)
