@@ -19,6 +19,7 @@ __all__ = ["FrameGenerator", "Step"]
 
 CONTEXT_BUCKET = 256
 """Streams of one batch attend over the same number of rows, rounded up to a multiple of this."""
+MIN_CHUNK = 16
 
 
 @dataclass(slots=True)
@@ -108,19 +109,35 @@ class FrameGenerator:
         """Run the next chunk of the slot's prompt; return whether that was the last one."""
         state = self._slots[slot]
         a, b = state.length, min(state.length + self._chunk, len(state.rows))
-        device_rows = torch.from_numpy(state.rows[a:b]).to(self._rows.device)
-        positions = self._positions[:, a:b]
-        cache, mask = self._cache.part(slot, slot + 1), causal_mask(positions, b)
-        hidden = self._model.hidden(device_rows[None], state.n_vq, positions, cache, b, mask)
+        rows, positions = self._padded(state.rows[a:b], a)
+        context = self._context(b)
+        cache, mask = self._cache.part(slot, slot + 1), causal_mask(positions, context)
+        hidden = self._model.hidden(rows, state.n_vq, positions, cache, context, mask)
         state.length = b
         if b < len(state.rows):
             return False
-        self._hidden[slot] = hidden[0, -1]
+        self._hidden[slot] = hidden[0, b - a - 1]
         self._sampler.remember(slot, torch.from_numpy(state.rows[:, 1:]).to(self._rows.device))
         state.kept = state.rows[: len(state.rows) // self._chunk * self._chunk]
         state.is_fresh = True
         self._rows[slot] = 0
         return True
+
+    def _padded(self, rows: Rows, start: int) -> tuple[Tensor, Tensor]:
+        """Return a chunk [1, T', 1 + Nq] and its positions [1, T'], padded to one of a few lengths.
+
+        The CPU's matrix library keeps what it made for every length it has met: megabytes each, for ever.
+        """
+        length = min(self._chunk, max(MIN_CHUNK, 1 << (len(rows) - 1).bit_length()))
+        padded = np.zeros((length, rows.shape[1]), dtype=np.int64)
+        padded[: len(rows)] = rows
+        positions = torch.full((1, length), self.capacity, device=self._rows.device)
+        positions[:, : len(rows)] = self._positions[:, start : start + len(rows)]
+        return torch.from_numpy(padded).to(self._rows.device)[None], positions
+
+    def _context(self, rows: int) -> int:
+        """Return how many rows of the cache to attend over, so that there are few different numbers."""
+        return min(-(-rows // CONTEXT_BUCKET) * CONTEXT_BUCKET, self.capacity)
 
     def _unchanged(self, slot: _Slot, rows: Rows) -> int:
         """Return how many rows at the start are in the cache already, in whole chunks."""
@@ -172,7 +189,7 @@ class FrameGenerator:
         positions = torch.where(stepped, length, self.capacity)[:, None]
         mask = None
         if batch > 1:
-            context = min(-(-context // CONTEXT_BUCKET) * CONTEXT_BUCKET, self.capacity)
+            context = self._context(context)
             mask = causal_mask(positions, context)
         n_vq = max(self._slots[slot].n_vq for slot in slots)
         used = self._codebooks[:n_vq] < self._state[3, :batch, None]
