@@ -110,6 +110,11 @@ class StreamingSynthesizer:
         return self.info.voices
 
     @property
+    def is_ready(self) -> bool:
+        """Whether streams are taken: it is not closed, and the device has not failed."""
+        return not self._worker.is_closed and self._worker.failure is None
+
+    @property
     def metrics(self) -> EngineMetrics:
         """What was counted of all streams until now."""
         return self._worker.metrics()

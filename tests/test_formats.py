@@ -34,7 +34,7 @@ def test_what_is_decoded_is_what_was_said(name: Format) -> None:
     elif name == "wav":
         made, rate = soundfile.read(io.BytesIO(data), dtype="int16")
     else:
-        with av.open(io.BytesIO(data)) as container:
+        with av.open(io.BytesIO(data), "r") as container:
             parts = [frame.to_ndarray() for frame in container.decode(audio=0)]
             rate = container.streams.audio[0].rate
         made = np.concatenate([part.reshape(-1) for part in parts])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from moss_stream.engine.job import SpeechJob, as_moss_error
 from moss_stream.engine.loop import EngineLoop
 from moss_stream.engine.protocol import Engine, EngineInfo
-from moss_stream.errors import SynthesizerClosed
+from moss_stream.errors import MossError, SynthesizerClosed
 from moss_stream.metrics import EngineMetrics
 from moss_stream.text.prompt import Codes
 
@@ -78,6 +78,11 @@ class Worker:
     def clock(self) -> Callable[[], float]:
         """What the engine measures time with."""
         return time.monotonic
+
+    @property
+    def failure(self) -> MossError | None:
+        """Why no stream can be spoken any more, if that is so."""
+        return None if self._engine_loop is None else self._engine_loop.failure
 
     def metrics(self) -> EngineMetrics:
         """Return what was counted until now."""

@@ -90,11 +90,12 @@ class _Coded:
 
         self._pipe = _Pipe()
         # Headers are small and packets go out at once: the first bytes leave with the first frame.
-        options = {"flush_packets": "1", "page_duration": "80000"} if container == "ogg" else {"flush_packets": "1"}
+        options = {"flush_packets": "1"}
+        if container == "ogg":
+            options["page_duration"] = "80000"
         self._container: Any = av.open(self._pipe, "w", format=container, options=options)
-        self._stream: Any = self._container.add_stream(codec, rate=SAMPLE_RATE_HZ, layout="mono")
-        if codec != "flac":
-            self._stream.bit_rate = BITRATE
+        rate = {} if codec == "flac" else {"bit_rate": BITRATE}
+        self._stream: Any = self._container.add_stream(codec, rate=SAMPLE_RATE_HZ, layout="mono", **rate)
         self._resampler: Any = av.AudioResampler(format=sample_format, layout="mono", rate=SAMPLE_RATE_HZ)
         self._samples = 0
 
@@ -105,7 +106,11 @@ class _Coded:
         samples = np.frombuffer(pcm, dtype="<i2")
         if len(samples):
             frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE_HZ, self._samples, Fraction(1, SAMPLE_RATE_HZ)
+            frame.sample_rate, frame.pts, frame.time_base = (
+                SAMPLE_RATE_HZ,
+                self._samples,
+                Fraction(1, SAMPLE_RATE_HZ),
+            )
             self._samples += len(samples)
             for resampled in self._resampler.resample(frame):
                 self._container.mux(self._stream.encode(resampled))

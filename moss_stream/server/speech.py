@@ -1,0 +1,122 @@
+"""`POST /v1/audio/speech`, in the shape of OpenAI's endpoint."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from moss_stream import AudioChunk, SamplingOptions, SynthesisOptions, SynthesisStream
+from moss_stream.server.formats import MEDIA_TYPES, Encoder, Format, encoder
+from moss_stream.server.problems import Problem
+from moss_stream.server.state import State, state_of
+
+__all__ = ["SpeechRequest", "router"]
+
+logger = logging.getLogger("moss_stream.server")
+router = APIRouter()
+
+
+class VoiceId(BaseModel):
+    """A voice by its id, as newer clients name it."""
+
+    id: str
+
+
+class SpeechRequest(BaseModel):
+    """OpenAI's fields, and those of this model. What is not known is passed over, as OpenAI does."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    input: str
+    model: str = ""
+    voice: str | VoiceId | None = None
+    instructions: str | None = None
+    response_format: Format = "mp3"
+    stream_format: Literal["audio", "sse"] = "audio"
+    speed: Annotated[float, Field(ge=0.25, le=4.0)] = 1.0
+    """Taken for OpenAI's clients; only 1.0 can be spoken."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    n_vq: Annotated[int | None, Field(ge=1)] = None
+    tokens: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    language: str | None = None
+    sampling: SamplingOptions | None = None
+
+    def options(self) -> SynthesisOptions:
+        """Return how to speak."""
+        return SynthesisOptions(
+            seed=self.seed,
+            n_vq=self.n_vq,
+            tokens=self.tokens,
+            language=self.language,
+            instruction=self.instructions,
+            sampling=self.sampling,
+        )
+
+
+@router.post("/v1/audio/speech", response_class=StreamingResponse)
+async def speech(request: Request, body: SpeechRequest) -> StreamingResponse:
+    """Speak a text; the first bytes leave with the first frame.
+
+    Closing the connection stops the model within a frame.
+    """
+    state = state_of(request.app)
+    key = state.access.key(request.headers)
+    _check(body, state)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(state.access.stream(key))
+        voice = await state.voice(body.voice.id if isinstance(body.voice, VoiceId) else body.voice)
+        stream = state.synth.stream(body.input, voice=voice, options=body.options())
+        await stack.enter_async_context(stream)
+        chunks = aiter(stream)
+        first = await anext(chunks)  # what goes wrong until here is a status, not a broken recording
+        logger.info("speech: %d characters, %s", len(body.input), body.response_format)
+        kept = stack.pop_all()
+    made = _spoken(first, chunks, encoder(body.response_format), kept)
+    if body.stream_format == "sse":
+        return StreamingResponse(_events(made, body.input, stream), media_type="text/event-stream")
+    return StreamingResponse(made, media_type=MEDIA_TYPES[body.response_format])
+
+
+def _check(body: SpeechRequest, state: State) -> None:
+    most = state.settings.max_text_chars
+    if len(body.input) > most:
+        raise Problem(
+            400, "text_too_long", f"input has {len(body.input)} characters; {most} are allowed.", "input"
+        )
+    if body.speed != 1.0:
+        raise Problem(400, "unsupported_speed", "This model speaks at speed 1.0 only; leave it out.", "speed")
+
+
+async def _spoken(
+    first: AudioChunk, chunks: AsyncIterator[AudioChunk], made: Encoder, kept: AsyncExitStack
+) -> AsyncIterator[bytes]:
+    async with kept:  # however this ends, the model stops and the key has its stream back
+        if data := made.feed(first.pcm):
+            yield data
+        async for chunk in chunks:
+            if data := made.feed(chunk.pcm):
+                yield data
+        if data := made.end():
+            yield data
+
+
+async def _events(made: AsyncIterator[bytes], text: str, stream: SynthesisStream) -> AsyncIterator[str]:
+    async for data in made:
+        yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode()})
+    metrics = stream.metrics
+    frames = 0 if metrics is None else round(metrics.audio_s * 12.5)
+    usage = {"input_tokens": len(text), "output_tokens": frames, "total_tokens": len(text) + frames}
+    yield _event({"type": "speech.audio.done", "usage": usage})
+    yield "data: [DONE]\n\n"
+
+
+def _event(content: dict[str, object]) -> str:
+    return f"data: {json.dumps(content)}\n\n"

@@ -1,0 +1,54 @@
+"""What the endpoints share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from fastapi import FastAPI
+
+from moss_stream import StreamingSynthesizer, Voice
+from moss_stream.server.access import Access
+from moss_stream.server.problems import Problem
+from moss_stream.server.settings import ServerSettings
+from moss_stream.server.voice_store import VoiceStore
+
+__all__ = ["State", "state_of"]
+
+
+@dataclass(frozen=True)
+class State:
+    """Of one application."""
+
+    synth: StreamingSynthesizer
+    settings: ServerSettings
+    access: Access
+    store: VoiceStore
+
+    async def voice(self, name: str | None) -> Voice | None:
+        """Return a voice by its name: one of the model's, or an uploaded one.
+
+        Clients of OpenAI always name one; the names of OpenAI's own voices stand for the default.
+
+        Raises:
+            Problem: There is no such voice.
+        """
+        if not name or name in OPENAI_VOICES:
+            return None
+        voice = self.synth.voices.get(name) or await self.store.get(name)
+        if voice is None:
+            known = [*self.synth.voices, *self.store.names()]
+            raise Problem(
+                400, "unknown_voice", f"There is no voice {name!r}. There are: {', '.join(known)}.", "voice"
+            )
+        return voice
+
+
+OPENAI_VOICES = frozenset(
+    "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse default".split()
+)
+
+
+def state_of(app: FastAPI) -> State:
+    """Return what `create_app` put there."""
+    return cast(State, app.state.moss)

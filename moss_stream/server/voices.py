@@ -1,0 +1,51 @@
+"""`/v1/audio/voices`: what one can speak with, and uploads."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, Request, UploadFile
+
+from moss_stream.server.state import state_of
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+@router.get("/v1/audio/voices")
+async def voices(request: Request) -> dict[str, list[dict[str, Any]]]:
+    """List the model's voices and the uploaded ones."""
+    state = state_of(request.app)
+    state.access.key(request.headers)
+    own = [
+        {"id": name, "description": voice.description, "uploaded": False}
+        for name, voice in state.synth.voices.items()
+    ]
+    uploaded = [
+        {"id": voice.name, "consent": voice.consent, "seconds": voice.seconds, "uploaded": True}
+        for voice in state.store.all()
+    ]
+    return {"voices": own + uploaded}
+
+
+@router.post("/v1/audio/voices", status_code=201)
+async def add(
+    request: Request,
+    name: Annotated[str, Form()],
+    consent: Annotated[str, Form()],
+    audio: Annotated[UploadFile, File()],
+) -> dict[str, Any]:
+    """Store a voice from a recording of 0.5 to 60 s."""
+    state = state_of(request.app)
+    state.access.key(request.headers)
+    stored = await state.store.add(name, await audio.read(), consent)
+    return {"id": stored.name, "consent": stored.consent, "seconds": stored.seconds, "uploaded": True}
+
+
+@router.delete("/v1/audio/voices/{name}", status_code=204)
+async def delete(request: Request, name: str) -> None:
+    """Forget an uploaded voice."""
+    state = state_of(request.app)
+    state.access.key(request.headers)
+    await state.store.delete(name)

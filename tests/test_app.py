@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from web import served
+
+KEY = "a-long-secret-key"
+ENDPOINTS = [
+    ("POST", "/v1/audio/speech", {"json": {"input": "Hello."}}),
+    ("GET", "/v1/audio/voices", {}),
+    ("POST", "/v1/audio/voices", {"data": {"name": "a", "consent": "me"}, "files": {"audio": b"x"}}),
+    ("DELETE", "/v1/audio/voices/a", {}),
+    ("GET", "/metrics", {}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "content"), ENDPOINTS)
+async def test_without_a_key_nothing_opens(method: str, path: str, content: dict[str, Any]) -> None:
+    """No key and a wrong key get 401; both ways to give the right one open."""
+    async with served(api_keys=("other-secret", KEY)) as (client, _):
+        for headers in (
+            {},
+            {"Authorization": "Bearer wrong-secret"},
+            {"X-API-Key": KEY[:-1]},
+            {"X-API-Key": ""},
+        ):
+            answer = await client.request(method, path, headers=headers, **content)
+            assert answer.status_code == 401 and answer.json()["error"]["code"] == "invalid_api_key"
+        for headers in ({"Authorization": f"Bearer {KEY}"}, {"X-API-Key": KEY}):
+            assert (await client.request(method, path, headers=headers, **content)).status_code != 401
+
+
+async def test_health_is_open_and_says_little() -> None:
+    """A load balancer has no key."""
+    async with served(api_keys=(KEY,)) as (client, synth):
+        assert (await client.get("/healthz")).json() == {"status": "ok"}
+        assert (await client.get("/readyz")).status_code == 200
+        await synth.close()
+        assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_metrics_are_those_of_the_engine() -> None:
+    """Prometheus' text, after a stream."""
+    async with served() as (client, _):
+        await client.post("/v1/audio/speech", json={"input": "Hello there."})
+        assert "moss_frames_total" in (await client.get("/metrics")).text
+
+
+async def test_a_body_that_is_too_large_is_refused() -> None:
+    """Whether it says its length or not."""
+
+    async def endless() -> Any:
+        for _ in range(100):
+            yield b"x" * 1000
+
+    async with served(max_body_bytes=2000) as (client, _):
+        for content in (b"x" * 5000, endless()):
+            answer = await client.post("/v1/audio/speech", content=content)
+            assert answer.status_code == 413
+            assert answer.json()["error"]["code"] == "too_large"
+        assert (await client.post("/v1/audio/speech", json={"input": "Hello."})).status_code == 200
+
+
+async def test_pages_of_other_origins_stay_out() -> None:
+    """No CORS headers unless an origin is allowed."""
+    for origins, wanted in (((), None), (("https://here.example",), "https://here.example")):
+        async with served(origins=origins) as (client, _):
+            answer = await client.get("/healthz", headers={"Origin": "https://here.example"})
+            assert answer.headers.get("access-control-allow-origin") == wanted
+
+
+async def test_what_is_not_there_is_an_error_in_our_shape() -> None:
+    """An unknown path or method, and a document that describes the known ones."""
+    async with served() as (client, _):
+        for answer in (await client.get("/nowhere"), await client.get("/v1/audio/speech")):
+            assert answer.status_code in (404, 405) and answer.json()["error"]["code"] == "http_error"
+        paths = (await client.get("/openapi.json")).json()["paths"]
+        assert {"/v1/audio/speech", "/v1/audio/voices", "/healthz", "/readyz", "/metrics"} <= set(paths)
