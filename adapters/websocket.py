@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from moss_stream import AudioChunk, PlaybackReport, SinkError
-from moss_stream.wire import pack
+from moss_stream.wire import FarEnd, pack
 
 __all__ = ["Connection", "WebSocketSink"]
 
@@ -51,11 +51,9 @@ class WebSocketSink:
         self._connection = connection
         self._stream = stream
         self._max_queue_s = max_queue_s
-        self._clock = clock
+        self._far_end = FarEnd(clock)
         self._queue: deque[AudioChunk | str] = deque()
-        self._queued_s = self._sent_s = 0.0
-        self._dry_s: float | None = None
-        self._reported_s: float | None = None
+        self._queued_s = 0.0
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -68,14 +66,11 @@ class WebSocketSink:
     @property
     def position_s(self) -> float:
         """Seconds that the peer has played, by its own report or by the time since it was sent."""
-        if self._reported_s is not None:
-            return min(self._reported_s, self._sent_s)
-        left_s = 0.0 if self._dry_s is None else max(0.0, self._dry_s - self._clock())
-        return max(0.0, self._sent_s - left_s)
+        return self._far_end.position_s
 
     def played(self, seconds: float) -> None:
         """Take the peer's report of what it has played, in seconds of all that was sent."""
-        self._reported_s = max(seconds, self._reported_s or 0.0)
+        self._far_end.played(seconds)
         self._changed.set()
 
     async def write(self, chunk: AudioChunk) -> None:
@@ -95,7 +90,7 @@ class WebSocketSink:
         """Wait until everything is sent, and played as far as is known."""
         await self._idle.wait()
         self._check()
-        while (left_s := self._sent_s - self.position_s) > 0 and self._error is None:
+        while (left_s := self._far_end.sent_s - self.position_s) > 0 and self._error is None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
                     await self._wait()
@@ -104,10 +99,11 @@ class WebSocketSink:
     async def clear(self) -> PlaybackReport:
         """Drop what is not sent, and tell the peer to drop what it has not played."""
         played_s = self.position_s
-        dropped_s = self._sent_s + self._queued_s - played_s
+        dropped_s = self._far_end.sent_s + self._queued_s - played_s
         self.generation += 1
         self._queue = deque(item for item in self._queue if isinstance(item, str))
-        self._queued_s, self._sent_s, self._dry_s = 0.0, played_s, None
+        self._queued_s = 0.0
+        self._far_end.dropped()
         message = {"type": "clear", "stream": self._stream, "generation": self.generation}
         self._put(json.dumps(message))
         return PlaybackReport(played_s, max(0.0, dropped_s))
@@ -152,10 +148,8 @@ class WebSocketSink:
         return self._queue.popleft()
 
     def _send(self, chunk: AudioChunk) -> Awaitable[None]:
-        now_s = self._clock()
         self._queued_s -= chunk.duration_s
-        self._sent_s += chunk.duration_s
-        self._dry_s = max(now_s, self._dry_s or now_s) + chunk.duration_s
+        self._far_end.sent(chunk.duration_s)
         self._changed.set()
         return self._connection.send(pack(chunk, self._stream, self.generation))
 

@@ -1,15 +1,11 @@
-"""The command line: say, bench, voices, download, doctor."""
+"""The command line: say, serve, bench, voices, download, doctor."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import platform
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,12 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 import moss_stream
-from moss_stream import bench_report
-from moss_stream.bench import Load, summary
-from moss_stream.bench import run as run_bench
+from moss_stream.cli_bench import bench
+from moss_stream.cli_options import Codec, Device, Dtype, Model, errors, note
+from moss_stream.cli_serve import serve
 from moss_stream.console import Progress, read_stdin
 from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
-from moss_stream.errors import ConfigError, MissingDependency, MossError, SinkError
+from moss_stream.errors import MissingDependency, SinkError
 from moss_stream.sinks import Sink, WavSink
 from moss_stream.trace import draw_trace
 
@@ -34,18 +30,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+app.command()(bench)
+app.command()(serve)
 DEFAULT_OUTPUT = Path("speech.wav")
-
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="Folder or hub repository id of a MossTTSLocal checkpoint; without it, the package's own voice."
-    ),
-]
-
-
-Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")]
-Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")]
 
 
 def main() -> None:
@@ -61,7 +48,7 @@ def say(
         typer.Option("-o", "--output", help="WAV file to write (speech.wav if nothing else is asked for)."),
     ] = None,
     model: Model = None,
-    codec: Annotated[str | None, typer.Option(help="Folder or repository id of the codec.")] = None,
+    codec: Codec = None,
     voice: Annotated[
         str | None, typer.Option(help="Whose voice: a name that `voices` lists, or a recording to clone.")
     ] = None,
@@ -101,13 +88,13 @@ def say(
             await _speak(stream, _open_sinks(output, play, console, stack), console)
             if trace is not None:
                 await asyncio.to_thread(draw_trace, stream.events, trace)
-                _note(console, f"Drew {trace}")
+                note(console, f"Drew {trace}")
 
     console = Console(stderr=True)
-    with _errors(console):
+    with errors(console):
         if model is None:
             embedded_model()
-            _note(console, EMBEDDED_NOTE)
+            note(console, EMBEDDED_NOTE)
         asyncio.run(run())
 
 
@@ -124,12 +111,12 @@ def _open_sinks(
         except (SinkError, MissingDependency) as error:
             if play:
                 raise
-            _note(console, f"Not played: {error}")
+            note(console, f"Not played: {error}")
     if output is not None or play is None or not sinks:
         path = output or DEFAULT_OUTPUT
         sinks.append(WavSink(path))
         stack.push_async_callback(sinks[-1].aclose)
-        _note(console, f"Writing {path}")
+        note(console, f"Writing {path}")
     return sinks
 
 
@@ -152,74 +139,13 @@ async def _speak(stream: moss_stream.SynthesisStream, sinks: list[Sink], console
 
 
 @app.command()
-def bench(
-    streams: Annotated[str, typer.Option(help="How many at once, one run each.")] = "1,2,3,4",
-    tokens_per_s: Annotated[
-        float, typer.Option(min=0.1, help="How fast the simulated language model writes.")
-    ] = 40.0,
-    stall_share: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of tokens that come late.")
-    ] = 0.02,
-    stall_s: Annotated[float, typer.Option(min=0.0, help="How late.")] = 1.0,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="JSON file; a plot is put beside it.")
-    ] = Path("bench.json"),
-    model: Model = None,
-    codec: Annotated[str | None, typer.Option(help="Folder or repository id of the codec.")] = None,
-    voice: Annotated[str | None, typer.Option(help="Whose voice.")] = None,
-    n_vq: Annotated[int | None, typer.Option("--n-vq", help="Codebooks to use.")] = None,
-    max_streams: Annotated[int, typer.Option(help="Slots of the engine.")] = 8,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-) -> None:
-    """Talk to several simulated listeners at once, in real time, and say how long they wait."""
-
-    async def run() -> None:
-        options = moss_stream.EngineOptions(max_streams=max_streams, max_queue=0)
-        async with await moss_stream.StreamingSynthesizer.load(
-            model, codec=codec, device=device, dtype=dtype, options=options
-        ) as synth:
-            for count in counts:
-                load = Load(count, tokens_per_s, stall_share, stall_s, speech, voice)
-                results.append(summary(load, await run_bench(synth, load, time.monotonic)))
-                _note(
-                    console, f"{count} streams: C100 {results[-1]['c100']}, refused {results[-1]['refused']}"
-                )
-            about.update(
-                model=synth.info.description, version=moss_stream.__version__, machine=platform.processor()
-            )
-
-    console = Console(stderr=True)
-    about: dict[str, str] = {}
-    results: list[dict[str, Any]] = []
-    with _errors(console):
-        counts = _numbers(streams)
-        speech = moss_stream.SynthesisOptions(n_vq=n_vq)
-        asyncio.run(run())
-        Console().print(bench_report.table(results))
-        bench_report.save(results, about, output)
-        bench_report.plot(results, output.with_suffix(".png"))
-        _note(console, f"Wrote {output} and {output.with_suffix('.png')}")
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if not numbers or min(numbers) < 1:
-        raise ConfigError(f"--streams {text!r} is not a list of numbers. Give some, such as 1,2,4.")
-    return numbers
-
-
-@app.command()
 def voices(model: Model = None) -> None:
     """List the voices that come with a model, to be named with --voice."""
     from moss_stream.hub import locate, read_json
     from moss_stream.models.config import LocalConfig
     from moss_stream.voices import read_voices
 
-    with _errors(Console(stderr=True)):
+    with errors(Console(stderr=True)):
         folder = embedded_model() if model is None else locate(model)
         config = LocalConfig.parse(read_json(folder, "config.json"), str(folder))
         table = Table("voice", "who", "recording", show_lines=False)
@@ -239,7 +165,7 @@ def download(
     from moss_stream.hub import codec_of, locate, read_json
     from moss_stream.models.config import LocalConfig
 
-    with _errors(Console(stderr=True)):
+    with errors(Console(stderr=True)):
         folder = locate(model, revision)
         config = read_json(folder, "config.json")
         is_codec = "quantizer_kwargs" in config
@@ -259,19 +185,3 @@ def doctor() -> None:
     for name, value in diagnose():
         table.add_row(name, Text(value))
     Console().print(table)
-
-
-@contextlib.contextmanager
-def _errors(console: Console) -> Iterator[None]:
-    """Show our errors as one sentence, without a traceback."""
-    try:
-        yield
-    except MossError as error:
-        _note(console, f"error: {error}", style="red")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _note(console: Console, message: str, style: str | None = None) -> None:
-    console.print(Text(message, style=style or ""), soft_wrap=True)

@@ -8,12 +8,13 @@ What a cancelled stream still had on its way carries an old generation and must 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from moss_stream.audio import AudioChunk
 from moss_stream.errors import SinkError
 
-__all__ = ["HEADER_BYTES", "Packet", "pack", "unpack"]
+__all__ = ["HEADER_BYTES", "FarEnd", "Packet", "pack", "unpack"]
 
 _HEADER = struct.Struct("<5I")
 HEADER_BYTES = _HEADER.size
@@ -51,3 +52,41 @@ def unpack(message: bytes) -> Packet:
         )
     stream, generation, start_ms, char_start, char_end = _HEADER.unpack_from(message)
     return Packet(stream, generation, start_ms, char_start, char_end, message[HEADER_BYTES:])
+
+
+class FarEnd:
+    """What a listener at the other end of a wire has played.
+
+    It may report that; until it does, it is assumed to play in real time, from the first chunk on.
+
+    Args:
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._dry_s: float | None = None
+        self._reported_s: float | None = None
+        self.sent_s = 0.0
+
+    def sent(self, duration_s: float) -> None:
+        """Note audio that was sent."""
+        now_s = self._clock()
+        self.sent_s += duration_s
+        self._dry_s = max(now_s, self._dry_s or now_s) + duration_s
+
+    def played(self, seconds: float) -> None:
+        """Take a report: seconds played, of all that was sent."""
+        self._reported_s = max(seconds, self._reported_s or 0.0)
+
+    def dropped(self) -> None:
+        """Note that what was not played yet never will be."""
+        self.sent_s, self._dry_s = self.position_s, None
+
+    @property
+    def position_s(self) -> float:
+        """Seconds played."""
+        if self._reported_s is not None:
+            return min(self._reported_s, self.sent_s)
+        left_s = 0.0 if self._dry_s is None else max(0.0, self._dry_s - self._clock())
+        return max(0.0, self.sent_s - left_s)

@@ -54,7 +54,7 @@ class FakeEngine:
     prefill_chunks: int = 1
     on_step: Callable[[int], None] | None = None
     on_work: Callable[[str, int], None] | None = None
-    frame_costs_s: dict[int, float] = field(default_factory=dict)
+    frame_costs_s: dict[int, float] = field(default_factory=lambda: {1: 0.001, 16: 0.001})
     log: list[tuple[str, object]] = field(default_factory=list)
     prefixes: list[Codes | None] = field(default_factory=list)
     batches: list[tuple[int, ...]] = field(default_factory=list)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moss_stream import AudioChunk, SinkError
-from moss_stream.wire import HEADER_BYTES, pack, unpack
+from moss_stream.wire import HEADER_BYTES, FarEnd, pack, unpack
 
 U32 = st.integers(0, 2**32 - 1)
 
@@ -29,3 +29,20 @@ def test_what_is_no_audio_is_an_error(message: bytes) -> None:
     """A message that is too short, or holds half a sample, is named."""
     with pytest.raises(SinkError, match="no audio"):
         unpack(message)
+
+
+def test_a_far_end_plays_in_real_time_until_it_says_otherwise() -> None:
+    """What it reports counts from then on; it cannot have played what was not sent."""
+    now_s = 10.0
+    far_end = FarEnd(lambda: now_s)
+    assert far_end.position_s == 0.0
+    far_end.sent(0.08)
+    far_end.sent(0.08)
+    now_s = 10.1
+    assert far_end.position_s == pytest.approx(0.1)
+    far_end.dropped()
+    assert far_end.sent_s == far_end.position_s == pytest.approx(0.1)
+    far_end.sent(0.08)
+    for seconds, wanted in ((0.12, 0.12), (0.11, 0.12), (5.0, 0.18)):
+        far_end.played(seconds)
+        assert far_end.position_s == pytest.approx(wanted)

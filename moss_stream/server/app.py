@@ -10,7 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moss_stream import StreamingSynthesizer, Voice, __version__
-from moss_stream.server import health, speech, voices
+from moss_stream.server import cartesia, health, speak, speech, voices
 from moss_stream.server.access import Access
 from moss_stream.server.problems import Problem, handlers, response
 from moss_stream.server.settings import ServerSettings
@@ -38,7 +38,7 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
     app.state.moss = state
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
-    for router in (speech.router, voices.router, health.router):
+    for router in (speech.router, voices.router, speak.router, cartesia.router, health.router):
         app.include_router(router)
     app.add_middleware(_BodyLimit, most=settings.max_body_bytes)
     if settings.origins:

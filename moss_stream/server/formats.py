@@ -94,8 +94,8 @@ class _Coded:
         if container == "ogg":
             options["page_duration"] = "80000"
         self._container: Any = av.open(self._pipe, "w", format=container, options=options)
-        rate = {} if codec == "flac" else {"bit_rate": BITRATE}
-        self._stream: Any = self._container.add_stream(codec, rate=SAMPLE_RATE_HZ, layout="mono", **rate)
+        about: dict[str, Any] = {"layout": "mono"} | ({} if codec == "flac" else {"bit_rate": BITRATE})
+        self._stream: Any = self._container.add_stream(codec, rate=SAMPLE_RATE_HZ, **about)
         self._resampler: Any = av.AudioResampler(format=sample_format, layout="mono", rate=SAMPLE_RATE_HZ)
         self._samples = 0
 

@@ -1,0 +1,45 @@
+"""What the commands share: options, and errors as sentences."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from moss_stream.errors import MossError
+
+__all__ = ["Codec", "Device", "Dtype", "Model", "errors", "note"]
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder or hub repository id of a MossTTSLocal checkpoint; without it, the package's own voice."
+    ),
+]
+
+
+Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")]
+Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")]
+Codec = Annotated[str | None, typer.Option(help="Folder or repository id of the codec.")]
+
+
+@contextlib.contextmanager
+def errors(console: Console) -> Iterator[None]:
+    """Show our errors as one sentence, without a traceback."""
+    try:
+        yield
+    except MossError as error:
+        note(console, f"error: {error}", style="red")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def note(console: Console, message: str, style: str | None = None) -> None:
+    """Print a sentence, on one line and as it is."""
+    console.print(Text(message, style=style or ""), soft_wrap=True)

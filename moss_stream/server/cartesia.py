@@ -1,0 +1,167 @@
+"""`WS /tts/websocket`, in the shape of Cartesia's: Pipecat's and LiveKit's clients speak it as they are."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, WebSocket
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from moss_stream import Word
+from moss_stream.config import SynthesisOptions
+from moss_stream.errors import MossError
+from moss_stream.server.problems import Problem, as_problem
+from moss_stream.server.raw import Encoding, RawAudio
+from moss_stream.server.session import Audio, Cancelled, Done, Event, Failed, Session, Started, Words
+from moss_stream.server.sockets import POLICY_VIOLATION, Socket
+from moss_stream.server.state import State, state_of
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+class _Loose(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Voice(_Loose):
+    """Whose voice; embeddings are not known here."""
+
+    id: str | None = None
+
+
+class OutputFormat(_Loose):
+    """Of the audio."""
+
+    encoding: Encoding = "pcm_s16le"
+    sample_rate: Annotated[int, Field(ge=8000, le=48_000)] = 24_000
+
+
+class Order(_Loose):
+    """A message of the client."""
+
+    context_id: Annotated[str, Field(max_length=200)] = ""
+    transcript: str = ""
+    voice: Voice = Voice()
+    language: str | None = None
+    output_format: OutputFormat = OutputFormat()
+    goes_on: Annotated[bool, Field(alias="continue")] = False
+    flush: bool = False
+    cancel: bool = False
+    add_timestamps: bool = False
+
+
+@router.websocket("/tts/websocket")
+async def cartesia(socket: WebSocket) -> None:
+    """Serve one connection."""
+    state = state_of(socket.app)
+    try:
+        key = state.access.key(socket.headers, socket.query_params)
+    except Problem as problem:
+        await socket.close(POLICY_VIOLATION, str(problem)[:120])
+        return
+    await socket.accept()
+    await _Connection(Socket(socket, state.settings), state, key).serve()
+
+
+class _Connection:
+    """What the messages of one socket mean. A context is a stream."""
+
+    def __init__(self, socket: Socket, state: State, key: str) -> None:
+        self._socket = socket
+        self._state = state
+        self._session = Session(state, key, self._emit)
+        self._audio: dict[str, RawAudio] = {}
+        self._timed: set[str] = set()
+        self._flushes: dict[str, int] = {}
+
+    async def serve(self) -> None:
+        try:
+            await self._socket.serve(self._order, lambda: self._session.num_streams > 0)
+        finally:
+            await self._session.aclose()
+
+    async def _order(self, text: str) -> None:
+        try:
+            order = Order.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            await self._error("", Problem(400, "invalid_message", f"{first['loc']}: {first['msg']}"))
+            return
+        try:
+            await self._carry_out(order, order.context_id)
+        except (Problem, MossError) as error:
+            await self._error(order.context_id, as_problem(error))
+
+    async def _carry_out(self, order: Order, name: str) -> None:
+        if order.cancel:
+            await self._session.cancel(name)
+            return
+        if not self._session.has(name):
+            if not order.transcript.strip() and not order.goes_on:
+                await self._say(name, "done", 200, done=True)  # nothing was said, and nothing will be
+                return
+            await self._open(order, name)
+        if order.transcript:
+            self._session.push(name, order.transcript)
+        if order.flush:
+            self._session.flush(name)
+            self._flushes[name] = self._flushes.get(name, 0) + 1
+            await self._say(name, "flush_done", 206, flush_id=self._flushes[name])
+        if not order.goes_on:
+            self._session.end(name)
+
+    async def _open(self, order: Order, name: str) -> None:
+        output = order.output_format
+        known = order.voice.id in self._state.synth.voices or order.voice.id in self._state.store.names()
+        options = SynthesisOptions(language=order.language)
+        # Clients name voices of the original service; here these are the default voice.
+        await self._session.open(name, order.voice.id if known else None, options)
+        self._audio[name] = RawAudio(output.encoding, output.sample_rate)
+        if order.add_timestamps:
+            self._timed.add(name)
+
+    async def _emit(self, event: Event) -> None:
+        match event:
+            case Audio(id=name, chunk=chunk):
+                await self._chunk(name, self._audio[name].feed(chunk.pcm))
+            case Words(id=name, words=words) if name in self._timed:
+                await self._say(name, "timestamps", 206, word_timestamps=_timestamps(words))
+            case Done(id=name):
+                await self._chunk(name, self._audio.pop(name).feed(b"", is_last=True))
+                await self._say(name, "done", 200, done=True)
+            case Cancelled(id=name):
+                self._audio.pop(name, None)
+                await self._say(name, "done", 200, done=True)
+            case Failed(id=failed, problem=problem):
+                await self._error(failed or "", problem)
+            case Started() | Words():
+                pass
+
+    async def _chunk(self, name: str, data: bytes) -> None:
+        if data:
+            await self._say(name, "chunk", 206, data=base64.b64encode(data).decode(), step_time=0.0)
+
+    async def _say(self, name: str, kind: str, status: int, done: bool = False, **content: Any) -> None:
+        message = {"type": kind, "context_id": name, "status_code": status, "done": done, **content}
+        await self._socket.send(json.dumps(message))
+
+    async def _error(self, name: str, problem: Problem) -> None:
+        about = {
+            "title": problem.code,
+            "message": str(problem),
+            "error_code": problem.code,
+            "error": str(problem),
+        }
+        await self._say(name, "error", problem.status, done=True, **about)
+
+
+def _timestamps(words: list[Word]) -> dict[str, list[str] | list[float]]:
+    return {
+        "words": [word.text for word in words],
+        "start": [word.start_s for word in words],
+        "end": [word.end_s for word in words],
+    }

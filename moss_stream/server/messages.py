@@ -1,0 +1,114 @@
+"""The control messages of `WS /v1/speak`; docs/protocol.md is made from them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from moss_stream import SamplingOptions, Spoken, SynthesisOptions, Word
+from moss_stream.metrics import StreamMetrics
+
+__all__ = ["FROM_CLIENT", "ClientMessage", "ServerMessage"]
+
+StreamNumber = Annotated[int, Field(ge=0, lt=2**32, description="Chosen by the client.")]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    stream: StreamNumber = 0
+
+
+class Start(_Message):
+    """Open a stream."""
+
+    type: Literal["start"] = "start"
+    voice: str | None = Field(None, max_length=100, description="A name that /v1/audio/voices lists.")
+    seed: int = Field(0, ge=0, lt=2**63)
+    n_vq: int | None = Field(None, ge=1, description="Codebooks to use; all, if not given.")
+    language: str | None = Field(None, max_length=100)
+    instruction: str | None = Field(None, max_length=1000)
+    max_wait_ms: int = Field(300, ge=0, le=60_000, description="Pause after which single words are spoken.")
+    sampling: SamplingOptions | None = None
+
+    def options(self) -> SynthesisOptions:
+        """Return how to speak."""
+        return SynthesisOptions(**self.model_dump(exclude={"type", "stream", "voice"}))
+
+
+class Text(_Message):
+    """Give the next piece of text, cut anywhere."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class Flush(_Message):
+    """Speak what was given, without waiting for its sentence to end."""
+
+    type: Literal["flush"] = "flush"
+
+
+class End(_Message):
+    """Say that no more text comes."""
+
+    type: Literal["end"] = "end"
+
+
+class Cancel(_Message):
+    """Stop the stream now."""
+
+    type: Literal["cancel"] = "cancel"
+
+
+class Played(_Message):
+    """Report how much of the stream was really played."""
+
+    type: Literal["played"] = "played"
+    seconds: float = Field(ge=0)
+
+
+ClientMessage = Start | Text | Flush | End | Cancel | Played
+FROM_CLIENT: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, Field(discriminator="type")])
+
+
+class StartedMessage(_Message):
+    """The stream is open; its audio is mono int16 at this rate."""
+
+    type: Literal["started"] = "started"
+    sample_rate: int
+
+
+class WordsMessage(_Message):
+    """Words of the text that was given, and when they are spoken; times are estimates."""
+
+    type: Literal["words"] = "words"
+    words: list[Word]
+
+
+class DoneMessage(_Message):
+    """All audio of the stream was sent."""
+
+    type: Literal["done"] = "done"
+    metrics: StreamMetrics
+
+
+class CancelledMessage(_Message):
+    """The stream is stopped. Audio of it that still arrives, of an older generation, must not be played."""
+
+    type: Literal["cancelled"] = "cancelled"
+    generation: int
+    spoken: Spoken
+
+
+class ErrorMessage(BaseModel):
+    """A stream failed, or an order could not be carried out (then it has no stream of its own)."""
+
+    type: Literal["error"] = "error"
+    stream: int | None
+    code: str
+    message: str
+
+
+ServerMessage = StartedMessage | WordsMessage | DoneMessage | CancelledMessage | ErrorMessage

@@ -1,0 +1,214 @@
+"""Streams of one connection, whatever protocol it speaks: text and orders in, events out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from moss_stream import AudioChunk, Spoken, StreamEnded, SynthesisOptions, SynthesisStream, Word
+from moss_stream.metrics import StreamMetrics
+from moss_stream.server.problems import Problem, as_problem
+from moss_stream.server.state import State
+from moss_stream.wire import FarEnd
+
+__all__ = ["Audio", "Cancelled", "Done", "Event", "Failed", "Session", "Started", "Words"]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A stream was opened."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A chunk of a stream."""
+
+    id: str
+    chunk: AudioChunk
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words whose times are known now."""
+
+    id: str
+    words: list[Word]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A stream came to its end."""
+
+    id: str
+    metrics: StreamMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A stream was stopped."""
+
+    id: str
+    spoken: Spoken
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A stream, or an order, could not be carried out."""
+
+    id: str | None
+    problem: Problem
+
+
+Event = Started | Audio | Words | Done | Cancelled | Failed
+Emit = Callable[[Event], Awaitable[None]]
+
+
+_FLUSH, _END = object(), object()
+
+
+class _Stream:
+    """A stream, what waits to be given to it, and the tasks that feed and hear it."""
+
+    def __init__(self, stream: SynthesisStream) -> None:
+        self.stream = stream
+        self.far_end = FarEnd(time.monotonic)
+        self.tasks: list[asyncio.Task[None]] = []
+        self.num_words = 0
+        self.num_waiting = 0
+        self._orders: asyncio.Queue[object] = asyncio.Queue()
+        stream.attach(lambda: self.far_end.position_s)
+
+    def give(self, order: object) -> None:
+        """Queue a text, or the order to flush or end; a stream that is far behind holds up no other order."""
+        self.num_waiting += len(order) if isinstance(order, str) else 0
+        self._orders.put_nowait(order)
+
+    async def feed(self) -> None:
+        """Give what is queued to the stream, as fast as it takes it."""
+        with contextlib.suppress(StreamEnded):  # it was cancelled, or has failed
+            while True:
+                order = await self._orders.get()
+                if isinstance(order, str):
+                    await self.stream.push(order)
+                    self.num_waiting -= len(order)
+                elif order is _FLUSH:
+                    await self.stream.flush()
+                else:
+                    await self.stream.end()
+
+
+class Session:
+    """The streams of a connection, by the names that the client gives them.
+
+    Args:
+        state: Of the server.
+        key: Whose streams these are.
+        emit: Sends an event to the client; may wait, which halts the stream it belongs to.
+    """
+
+    def __init__(self, state: State, key: str, emit: Emit) -> None:
+        self._state = state
+        self._key = key
+        self._emit = emit
+        self._streams: dict[str, _Stream] = {}
+
+    @property
+    def num_streams(self) -> int:
+        """Streams that are not over."""
+        return len(self._streams)
+
+    def has(self, name: str) -> bool:
+        """Tell whether a stream of that name is not over."""
+        return name in self._streams
+
+    async def open(self, name: str, voice: str | None, options: SynthesisOptions) -> None:
+        """Open a stream.
+
+        Raises:
+            Problem: The name is in use, or there is no such voice.
+            MossError: The options cannot be carried out.
+        """
+        if name in self._streams:
+            raise Problem(409, "stream_exists", f"A stream {name!r} is open already. End or cancel it first.")
+        found = await self._state.voice(voice)
+        held = self._streams[name] = _Stream(self._state.synth.stream(voice=found, options=options))
+        held.tasks = [asyncio.create_task(self._speak(name, held)), asyncio.create_task(held.feed())]
+
+    def push(self, name: str, text: str) -> None:
+        """Give text to a stream.
+
+        Raises:
+            Problem: There is no such stream, or too much text waits in it.
+        """
+        held, most = self._found(name), self._state.settings.max_text_chars
+        if held.num_waiting + len(text) > most:
+            raise Problem(429, "text_too_long", f"More than {most} characters wait. Send the rest later.")
+        held.give(text)
+
+    def flush(self, name: str) -> None:
+        """Speak what a stream has, now. Raises what `push` raises."""
+        self._found(name).give(_FLUSH)
+
+    def end(self, name: str) -> None:
+        """Say that a stream gets no more text. Raises what `push` raises."""
+        self._found(name).give(_END)
+
+    async def cancel(self, name: str) -> None:
+        """Stop a stream; of one that is over nothing is left to stop."""
+        held = self._streams.pop(name, None)
+        if held is not None:
+            spoken = await self._stop(held)
+            await self._emit(Cancelled(name, spoken))
+
+    def played(self, name: str, seconds: float) -> None:
+        """Take the client's report of what it has played."""
+        held = self._streams.get(name)
+        if held is not None:
+            held.far_end.played(seconds)
+
+    async def aclose(self) -> None:
+        """Stop all streams; nobody listens any more."""
+        streams, self._streams = list(self._streams.values()), {}
+        await asyncio.gather(*(self._stop(held) for held in streams))
+
+    async def _stop(self, held: _Stream) -> Spoken:
+        spoken = await held.stream.cancel()
+        for task in held.tasks:
+            task.cancel()
+        await asyncio.wait(held.tasks)
+        return spoken
+
+    async def _speak(self, name: str, held: _Stream) -> None:
+        try:
+            with self._state.access.stream(self._key):
+                await self._emit(Started(name))
+                async for chunk in held.stream:
+                    held.far_end.sent(chunk.duration_s)
+                    await self._emit_chunk(name, held, chunk)
+        except Exception as error:
+            self._streams.pop(name, None)
+            held.tasks[1].cancel()
+            await self._emit(Failed(name, as_problem(error)))
+            return
+        if self._streams.pop(name, None) is not None and (metrics := held.stream.metrics) is not None:
+            held.tasks[1].cancel()
+            await self._emit(Done(name, metrics))
+
+    async def _emit_chunk(self, name: str, held: _Stream, chunk: AudioChunk) -> None:
+        if not chunk.is_final:
+            await self._emit(Audio(name, chunk))
+        words = held.stream.words
+        if len(words) > held.num_words:
+            fresh, held.num_words = words[held.num_words :], len(words)
+            await self._emit(Words(name, fresh))
+
+    def _found(self, name: str) -> _Stream:
+        held = self._streams.get(name)
+        if held is None:
+            raise Problem(404, "no_such_stream", f"There is no open stream {name!r}. Start it first.")
+        return held

@@ -1,0 +1,99 @@
+"""A WebSocket with its limits: one task reads, one writes, and a slow client holds up itself alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from fastapi import WebSocket, WebSocketDisconnect
+
+from moss_stream.server.settings import ServerSettings
+
+__all__ = ["POLICY_VIOLATION", "Socket"]
+
+QUEUE = 64
+"""Messages that wait for a slow client before its streams are halted."""
+GOING_AWAY, POLICY_VIOLATION, TOO_BIG = 1001, 1008, 1009
+
+
+class Socket:
+    """One connection.
+
+    Args:
+        socket: Accepted.
+        settings: With the limits.
+    """
+
+    def __init__(self, socket: WebSocket, settings: ServerSettings) -> None:
+        self._socket = socket
+        self._settings = settings
+        self._queue: asyncio.Queue[str | bytes] = asyncio.Queue(QUEUE)
+
+    async def send(self, message: str | bytes) -> None:
+        """Queue a message; waits while the client is slow."""
+        await self._queue.put(message)
+
+    async def serve(self, take: Callable[[str], Awaitable[None]], is_busy: Callable[[], bool]) -> None:
+        """Read until the client has gone, or has used up its time.
+
+        Args:
+            take: Is given each text message; a binary one is given as an empty text.
+            is_busy: Whether the connection is in use although nothing is read.
+        """
+        writing = asyncio.create_task(self._write_all())
+        try:
+            async with asyncio.timeout(self._settings.total_s):
+                await self._read_all(take, is_busy, writing)
+        except TimeoutError:
+            await self._close(GOING_AWAY, "This connection was open for as long as one may be.")
+        finally:
+            writing.cancel()
+            await asyncio.wait([writing])
+
+    async def _read_all(
+        self, take: Callable[[str], Awaitable[None]], is_busy: Callable[[], bool], writing: asyncio.Task[None]
+    ) -> None:
+        reading = asyncio.create_task(self._read())
+        try:
+            while True:
+                tasks = {reading, writing}
+                await asyncio.wait(tasks, timeout=self._settings.idle_s, return_when=asyncio.FIRST_COMPLETED)
+                if writing.done():
+                    return
+                if reading.done():
+                    text = reading.result()
+                    if text is None:
+                        return
+                    await take(text)
+                    reading = asyncio.create_task(self._read())
+                elif not is_busy():
+                    await self._close(GOING_AWAY, "Nothing happened for too long.")
+                    return
+        finally:
+            reading.cancel()
+
+    async def _read(self) -> str | None:
+        """Return the next message; None when the client has gone or sent what is too large."""
+        try:
+            message = await self._socket.receive()
+        except (WebSocketDisconnect, RuntimeError):
+            return None
+        if message["type"] != "websocket.receive":
+            return None
+        content = message.get("text") or message.get("bytes") or ""
+        if len(content) > self._settings.max_message_bytes:
+            await self._close(TOO_BIG, "A message is too large.")
+            return None
+        return content if isinstance(content, str) else ""
+
+    async def _write_all(self) -> None:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            while True:
+                item = await self._queue.get()
+                send = self._socket.send_text if isinstance(item, str) else self._socket.send_bytes
+                await send(item)  # type: ignore[arg-type]
+
+    async def _close(self, code: int, reason: str) -> None:
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+            await self._socket.close(code, reason)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fakes import FakeEngine
+from web import served
+from websockets.asyncio.client import ClientConnection, connect
+
+from moss_stream import EngineOptions, StreamingSynthesizer
+
+Message = dict[str, Any]
+ORDER: Message = {
+    "model_id": "sonic-2",
+    "voice": {"mode": "id", "id": "some-id-of-theirs"},
+    "language": "en",
+    "output_format": {"container": "raw", "encoding": "pcm_s16le", "sample_rate": 24_000},
+    "add_timestamps": True,
+}
+
+
+@contextlib.asynccontextmanager
+async def socket(
+    engine: FakeEngine | None = None, options: EngineOptions | None = None, **settings: Any
+) -> AsyncIterator[tuple[ClientConnection, StreamingSynthesizer]]:
+    async with served(engine, options, **settings) as (client, synth):
+        url = str(client.base_url).replace("http", "ws")
+        query = "?api_key=long-secret&cartesia_version=2025-04-16"
+        async with connect(f"{url}/tts/websocket{query}", compression=None) as connection:
+            yield connection, synth
+
+
+async def send(connection: ClientConnection, context: str, text: str, goes_on: bool, **more: Any) -> None:
+    await connection.send(
+        json.dumps({**ORDER, "context_id": context, "transcript": text, "continue": goes_on, **more})
+    )
+
+
+async def until_done(connection: ClientConnection) -> list[Message]:
+    messages: list[Message] = []
+    while not messages or not messages[-1]["done"]:
+        messages.append(json.loads(await asyncio.wait_for(connection.recv(), 5)))
+    return messages
+
+
+async def test_a_context_is_spoken_as_its_text_comes() -> None:
+    """Chunks of base64 PCM, word times that count from the context's begin, and one end."""
+    async with socket(FakeEngine(frames_per_segment=5), api_keys=("long-secret",)) as (connection, _):
+        for piece in ("Hello ", "there, my ", "friend. "):
+            await send(connection, "c1", piece, True)
+        await send(connection, "c1", "", False)
+        messages = await until_done(connection)
+    assert {message["context_id"] for message in messages} == {"c1"}
+    chunks = [base64.b64decode(message["data"]) for message in messages if message["type"] == "chunk"]
+    assert [len(chunk) for chunk in chunks] == [3840] * 5
+    times = [message["word_timestamps"] for message in messages if message["type"] == "timestamps"]
+    assert [word for each in times for word in each["words"]] == ["Hello", "there,", "my", "friend."]
+    assert all(len(each["start"]) == len(each["end"]) == len(each["words"]) for each in times)
+    assert messages[-1] == {"type": "done", "context_id": "c1", "status_code": 200, "done": True}
+
+
+async def test_a_cancel_reaches_the_engine() -> None:
+    """The context ends, its slot is free, and its name can be used again."""
+    engine = FakeEngine(frames_per_segment=10**6)
+    async with socket(engine, EngineOptions(max_lead_ms=400)) as (connection, synth):
+        await send(connection, "c1", "A long story. ", True)
+        while json.loads(await connection.recv())["type"] != "chunk":
+            pass
+        await connection.send(json.dumps({"context_id": "c1", "cancel": True}))
+        assert (await until_done(connection))[-1]["type"] == "done"
+        assert synth.metrics.active == 0
+        engine.frames_per_segment = 2
+        await send(connection, "c1", "Again. ", False)
+        assert sum(message["type"] == "chunk" for message in await until_done(connection)) == 2
+
+
+async def test_other_encodings_and_contexts_side_by_side() -> None:
+    """Each context has the audio that it asked for."""
+    async with socket(FakeEngine(frames_per_segment=5)) as (connection, _):
+        formats = {"a": ("pcm_f32le", 24_000, 4 * 1920 * 5), "b": ("pcm_mulaw", 8000, 640 * 5)}
+        for name, (encoding, rate, _) in formats.items():
+            output = {"container": "raw", "encoding": encoding, "sample_rate": rate}
+            await send(connection, name, "Hello there.", False, output_format=output)
+        messages = await until_done(connection) + await until_done(connection)
+    for name, (_, _, wanted) in formats.items():
+        data = [
+            message["data"] for message in messages if message["context_id"] == name and "data" in message
+        ]
+        assert sum(len(base64.b64decode(each)) for each in data) == pytest.approx(wanted, abs=8)
+
+
+async def test_flushes_are_numbered() -> None:
+    """What was given is spoken now; the answer says which flush it was."""
+    async with socket() as (connection, _):
+        await send(connection, "c1", "Hello there", True, flush=True)
+        first = json.loads(await connection.recv())
+        assert (first["type"], first["flush_id"]) == ("flush_done", 1)
+        await send(connection, "c1", "", False)
+        assert any(message["type"] == "chunk" for message in await until_done(connection))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "no json",
+        json.dumps({**ORDER, "output_format": {"encoding": "mp3"}}),
+        json.dumps({**ORDER, "context_id": "c1", "transcript": "...", "continue": False}),
+    ],
+)
+async def test_a_bad_message_is_answered_and_the_socket_lives(message: str) -> None:
+    """Errors have the shape that clients read; the next context is spoken."""
+    async with socket() as (connection, _):
+        await connection.send(message)
+        answer = (await until_done(connection))[-1]
+        assert answer["type"] == "error" and answer["error"] and answer["message"]
+        await send(connection, "c2", "", False)
+        assert (await until_done(connection))[-1]["type"] == "done"
+        await send(connection, "c3", "Hello.", False)
+        assert len(await until_done(connection)) >= 4
