@@ -30,9 +30,10 @@ from moss_stream.errors import (
     WeightsMismatch,
 )
 from moss_stream.playback import Playback, play
-from moss_stream.sinks import MemorySink, PlaybackReport, Sink, TeeSink, WavSink
+from moss_stream.sinks import MemorySink, PlaybackReport, Sink, WavSink
 from moss_stream.stream import SynthesisStream
 from moss_stream.synthesizer import StreamingSynthesizer
+from moss_stream.tee import TeeSink
 from moss_stream.text.timeline import Spoken, Word
 from moss_stream.text.turn import TurnState
 from moss_stream.voices import Voice

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from moss_stream.engine_metrics import EngineMetrics, Histogram
 from moss_stream.errors import MissingDependency
-from moss_stream.metrics import EngineMetrics, Histogram
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

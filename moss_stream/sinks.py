@@ -6,17 +6,15 @@ import asyncio
 import contextlib
 import threading
 import wave
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from moss_stream.audio import SAMPLE_RATE_HZ, AudioChunk
 from moss_stream.errors import SinkError
 
-T = TypeVar("T")
-
-__all__ = ["MemorySink", "PlaybackReport", "Sink", "TeeSink", "WavSink"]
+__all__ = ["MemorySink", "PlaybackReport", "Sink", "WavSink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,62 +172,3 @@ class WavSink:
         except OSError as error:
             why = error.strerror or error
             raise SinkError(f"{self._path!r} cannot be written ({why}). Choose another path.") from error
-
-
-class TeeSink:
-    """Gives every chunk to several sinks; the first one says what was played.
-
-    Args:
-        first: Somebody listens to it.
-        others: Record it, for instance.
-    """
-
-    def __init__(self, first: Sink, *others: Sink) -> None:
-        self._sinks = (first, *others)
-        rates = {sink.sample_rate for sink in self._sinks}
-        if len(rates) > 1:
-            raise SinkError(f"The sinks take different rates ({sorted(rates)} Hz). Give sinks of one rate.")
-
-    @property
-    def sample_rate(self) -> int:
-        """See `Sink`."""
-        return self._sinks[0].sample_rate
-
-    @property
-    def position_s(self) -> float:
-        """See `Sink`: that of the first one."""
-        return self._sinks[0].position_s
-
-    async def write(self, chunk: AudioChunk) -> None:
-        """See `Sink`; waits for the slowest."""
-        await self._all(*(sink.write(chunk) for sink in self._sinks))
-
-    async def flush(self) -> PlaybackReport:
-        """See `Sink`."""
-        return (await self._all(*(sink.flush() for sink in self._sinks)))[0]
-
-    async def clear(self) -> PlaybackReport:
-        """See `Sink`."""
-        return (await self._all(*(sink.clear() for sink in self._sinks)))[0]
-
-    def pause(self) -> None:
-        """See `Sink`."""
-        for sink in self._sinks:
-            sink.pause()
-
-    def resume(self) -> None:
-        """See `Sink`."""
-        for sink in self._sinks:
-            sink.resume()
-
-    async def aclose(self) -> None:
-        """See `Sink`."""
-        await self._all(*(sink.aclose() for sink in self._sinks))
-
-    async def _all(self, *waiting: Coroutine[None, None, T]) -> list[T]:
-        """Wait for all, also when one fails; then raise the first error."""
-        results = await asyncio.gather(*waiting, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        return [result for result in results if not isinstance(result, BaseException)]

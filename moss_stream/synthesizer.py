@@ -16,10 +16,10 @@ from moss_stream.conversation import Conversation
 from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
 from moss_stream.engine.protocol import Engine, EngineInfo
 from moss_stream.engine.worker import CLOSED, Worker
+from moss_stream.engine_metrics import EngineMetrics
 from moss_stream.errors import AudioError, ConfigError, SynthesizerClosed
 from moss_stream.feed import Text
 from moss_stream.hub import codec_of, locate, read_json
-from moss_stream.metrics import EngineMetrics
 from moss_stream.models.config import LocalConfig
 from moss_stream.stream import SynthesisStream
 from moss_stream.text.history import History

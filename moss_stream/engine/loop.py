@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from moss_stream.engine.job import SpeechJob, as_moss_error
 from moss_stream.engine.protocol import Engine
 from moss_stream.engine.scheduler import Costs, Plan, Scheduler
+from moss_stream.engine_metrics import EngineMeter, EngineMetrics
 from moss_stream.errors import DeviceFailed, MossError, Overloaded
-from moss_stream.metrics import EngineMeter, EngineMetrics
 from moss_stream.text.turn import TurnState
 
 __all__ = ["EngineLoop"]

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from moss_stream.engine.job import SpeechJob, as_moss_error
 from moss_stream.engine.loop import EngineLoop
 from moss_stream.engine.protocol import Engine, EngineInfo
+from moss_stream.engine_metrics import EngineMetrics
 from moss_stream.errors import MossError, SynthesizerClosed
-from moss_stream.metrics import EngineMetrics
 from moss_stream.text.prompt import Codes
 
 __all__ = ["Worker"]
