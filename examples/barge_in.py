@@ -20,7 +20,8 @@ def open_sink() -> Sink:
     try:
         from moss_stream.adapters.speaker import SpeakerSink
 
-        return SpeakerSink.open()
+        speaker: Sink = SpeakerSink.open()
+        return speaker
     except (MissingDependency, SinkError):
         return WavSink("barge_in.wav")
 
@@ -31,7 +32,7 @@ async def main() -> None:
     async with await StreamingSynthesizer.load() as synth:
         talk = synth.conversation()
         playing = play(talk.stream(ANSWER), sink)
-        while sink.position_s < 2.0:  # a real program waits for a voice in the microphone
+        while sink.position_s < 2.0:  # noqa: ASYNC110 (a real program listens to the microphone)
             await asyncio.sleep(0.02)
         spoken = await playing.interrupt()
         assert spoken is not None

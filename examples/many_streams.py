@@ -26,9 +26,8 @@ async def speak(synth: StreamingSynthesizer, name: str, text: str) -> None:
         return
     metrics = stream.metrics
     assert metrics is not None and metrics.ttfa_s is not None and metrics.rtf is not None
-    print(
-        f"{name}: {metrics.audio_s:.1f} s, first audio after {1000 * metrics.ttfa_s:.0f} ms, RTF {metrics.rtf:.2f}"
-    )
+    times = f"first audio after {1000 * metrics.ttfa_s:.0f} ms, RTF {metrics.rtf:.2f}"
+    print(f"{name}: {metrics.audio_s:.1f} s, {times}")
 
 
 async def main() -> None:
