@@ -8,9 +8,11 @@ import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from moss_stream import AudioError, ModelNotFound, StreamingSynthesizer, Voice
+from moss_stream import AudioError, ModelNotFound, StreamingSynthesizer, SynthesisOptions, Voice
+from moss_stream.audio import FRAME_SAMPLES
 from moss_stream.embedded import embedded_model
 from training.recognise import Recogniser, spoken_words
 
@@ -31,6 +33,22 @@ async def test_a_recogniser_hears_words_it_was_asked_to_say(synth: StreamingSynt
     pairs = [(text, recogniser.words((await synth.say(text)).samples)) for text in texts]
     heard = sum(word in spoken_words(text) for text, words in pairs for word in words)
     assert heard >= sum(len(spoken_words(text)) for text in texts) / 3
+
+
+async def test_segments_join_without_a_click(synth: StreamingSynthesizer) -> None:
+    """Sentences given letter by letter play as one stream: no border jumps further than speech does."""
+    text = "The first sentence is here. Then comes another one. And the last one ends it all. " * 2
+    stream = synth.stream(list(text), options=SynthesisOptions(trace=True))
+    samples = np.concatenate([chunk.samples async for chunk in stream]).astype(int)
+    kinds = [event.kind for event in stream.events if event.kind in ("segment", "frame")]
+    borders = [
+        kinds[:place].count("frame") * FRAME_SAMPLES for place, kind in enumerate(kinds) if kind == "segment"
+    ][1:]
+    jumps = np.abs(np.diff(samples))
+    at_borders = [int(jumps[border - 1]) for border in borders]
+    assert borders
+    jumps[[border - 1 for border in borders]] = 0
+    assert max(at_borders) <= jumps.max()
 
 
 async def test_it_says_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
