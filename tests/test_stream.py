@@ -303,7 +303,7 @@ async def test_a_slow_consumer_halts_the_model() -> None:
             chunks = aiter(stream)
             await anext(chunks)
             other = [chunk async for chunk in synth.stream("Another one.")]
-        assert engine.batches.count((1,)) > 0 and len(other) > 50
+        assert engine.batches.count((1,)) > 0 and len(other) > 20
         assert sum(0 in batch for batch in engine.batches) <= 7
 
 

@@ -32,7 +32,7 @@ __all__ = ["package"]
 VOICE_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps in the warm sun."
 """What the packaged recordings of the voices say."""
 SAMPLING = SamplingOptions(
-    text=ChannelSampling(temperature=1.0), audio=ChannelSampling(temperature=0.3, top_p=0.9, top_k=50)
+    text=ChannelSampling(temperature=1.0), audio=ChannelSampling(temperature=0.4, top_p=0.9, top_k=50)
 )
 """A small model is less sure than a large one: what it thinks unlikely is better left out."""
 VOICES = {

@@ -8,11 +8,14 @@ every state before DONE.
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 
+from moss_stream.audio import FRAME_S
 from moss_stream.config import SynthesisOptions
 from moss_stream.errors import NoAudio, TextError
 from moss_stream.text.breaks import is_speakable
+from moss_stream.text.duration import estimate_s
 from moss_stream.text.history import History
 from moss_stream.text.normalizer import Readable
 from moss_stream.text.prompt import Codes, Message
@@ -49,6 +52,8 @@ TRANSITIONS: dict[TurnState, frozenset[TurnState]] = {
     _C: frozenset(),
     _F: frozenset(),
 }
+SLOWEST, SPARE_S = 2.2, 1.5
+_PAUSE = re.compile(r"\[pause (\d{1,3}(?:\.\d{1,3})?) ?s\]")
 MAX_ATTEMPTS = 5
 """How often a segment is begun when the model ends it before its first frame."""
 
@@ -179,12 +184,12 @@ class Turn:
     def max_frames(self) -> int:
         """Return how many frames the segment may take before it counts as running away.
 
-        Slow speech takes 3 frames for a character, digits and CJK up to 6; a wanted length may be
-        missed by half.
+        Slow speech takes about twice as long as usual; a wanted length may be missed by half.
         """
         if self._options.tokens is not None:
             return self._options.tokens * 3 // 2 + 25
-        return 25 + 6 * len(self._segment)
+        pauses_s = sum(float(found[1]) for found in _PAUSE.finditer(self._segment))
+        return int((SLOWEST * estimate_s(self._segment) + SPARE_S + pauses_s) / FRAME_S)
 
     def _prompt(self, segment: str) -> tuple[Message, Codes | None]:
         self._attempts_left = MAX_ATTEMPTS - 1
