@@ -103,8 +103,11 @@ class SynthesisOptions(_Options):
     max_wait_ms: int = Field(
         default=300, ge=0, le=60_000, description="Pause in the text after which single words are spoken."
     )
-    history_s: float = Field(
-        default=20.0, ge=0.0, le=600.0, description="Audio carried into the next segment."
+    history_s: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=600.0,
+        description="Audio carried into the next segment; None: the model's.",
     )
 
 

@@ -146,8 +146,7 @@ class StreamingSynthesizer:
         The stream itself raises TextError (nothing to say, or too much), AudioError (the recording
         cannot be used), Overloaded, NoAudio, EngineError, SynthesizerClosed, and what `text` raises.
         """
-        options = options or SynthesisOptions()
-        return self._stream(text, self._codes_of(voice), options, None)
+        return self._stream(text, self._codes_of(voice), self._complete(options), None)
 
     def conversation(
         self, *, voice: Voice | Reference | None = None, options: SynthesisOptions | None = None
@@ -158,12 +157,17 @@ class StreamingSynthesizer:
 
         Raises: what `stream` raises.
         """
-        options = options or SynthesisOptions()
-        self._check(options)
+        complete = self._complete(options)
+        self._check(complete)
         codes = self._codes_of(voice)
         return Conversation(
-            lambda text, history: self._stream(text, codes, options, history), History(options.history_s)
+            lambda text, history: self._stream(text, codes, complete, history), History(complete.history_s)
         )
+
+    def _complete(self, options: SynthesisOptions | None) -> SynthesisOptions:
+        """Return options that say how much is carried from segment to segment."""
+        options = options or SynthesisOptions()
+        return options if options.history_s is not None else options.replace(history_s=self.info.history_s)
 
     def _stream(
         self,

@@ -26,13 +26,12 @@ async def synth() -> AsyncIterator[StreamingSynthesizer]:
         yield synth
 
 
-async def test_a_recogniser_hears_words_it_was_asked_to_say(synth: StreamingSynthesizer) -> None:
-    """Of three short sentences nobody has trained on, a third of the words; of noise it hears none."""
+async def test_a_recogniser_understands_it(synth: StreamingSynthesizer) -> None:
+    """What it says is transcribed correctly: every word of an everyday sentence nobody has trained on."""
     recogniser = Recogniser()
-    texts = ["The quick brown fox jumps.", "Good morning, how are you today?", "I don't like this place."]
-    pairs = [(text, recogniser.words((await synth.say(text)).samples)) for text in texts]
-    heard = sum(word in spoken_words(text) for text, words in pairs for word in words)
-    assert heard >= sum(len(spoken_words(text)) for text in texts) / 3
+    for text in ("The quick brown fox jumps over the lazy dog", "Good morning, how are you today?"):
+        heard = recogniser.words((await synth.say(text)).samples)
+        assert heard == spoken_words(text)
 
 
 async def test_segments_join_without_a_click(synth: StreamingSynthesizer) -> None:

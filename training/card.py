@@ -29,6 +29,6 @@ def model_card(work: Path, settings: VoiceSettings) -> str:
         codebook_size=codec.codebook_size,
         voices=", ".join(f"`{voice}`" for voice in corpus.voices),
         default=corpus.voices[0],
-        hours=corpus.hours_per_voice * len(corpus.voices),
+        hours=speech.hours_per_voice * len(corpus.voices),
         figures=as_markdown(results) if results else "Not evaluated.",
     )

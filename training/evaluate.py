@@ -10,9 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ import numpy.typing as npt
 from benchmarks.embedded import measure
 from moss_stream import Audio, EngineOptions, StreamingSynthesizer, SynthesisOptions
 from moss_stream.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from moss_stream.feed import Text
 from training.command import stage_parser
 from training.evaluate_codec import evaluate as evaluate_codec
 from training.flite import Flite
@@ -101,28 +101,31 @@ class Evaluation:
         return {"cases": cases, "identified as the reference's speaker": right / cases}
 
     async def continuity(self, texts: int = 4) -> Figures:
-        """Ten sentences, pushed a character at a time: are they understood, and in one voice?"""
+        """Ten sentences, given a character at a time: are they understood, and in one voice?"""
         listener = Listener(self.flite, self.voices, self.texts[-8:])
-        whole, pushed, who = [], [], []
-        paragraphs = [" ".join(self.texts[10 * i : 10 * i + 10]) for i in range(texts)]
-        for text in paragraphs:
-            whole.append((await self.synth.say(text)).samples)
-            stream = self.synth.stream(aiter_characters(text))
-            pushed.append(np.concatenate([chunk.samples async for chunk in stream]))
-            words = stream.words
-            borders = [0.0, *(b.start_s for a, b in pairwise(words) if a.text[-1:] in ".!?"), words[-1].end_s]
-            parts = [slice(int(a * SAMPLE_RATE_HZ), int(b * SAMPLE_RATE_HZ)) for a, b in pairwise(borders)]
-            who += [
-                listener.who(pushed[-1][part]) for part in parts if part.stop - part.start > SAMPLE_RATE_HZ
-            ]
-        at_once, in_pieces = self._error_rate(paragraphs, whole), self._error_rate(paragraphs, pushed)
+        sentences = self.texts[: 10 * texts]
+        paragraphs = [sentences[start : start + 10] for start in range(0, len(sentences), 10)]
+        whole = [part for each in paragraphs for part in await self._sentences(each, " ".join(each))]
+        pieces = [part for each in paragraphs for part in await self._sentences(each, list(" ".join(each)))]
+        who = [listener.who(part) for part in pieces if len(part) > SAMPLE_RATE_HZ]
+        at_once, one_by_one = self._error_rate(sentences, whole), self._error_rate(sentences, pieces)
         return {
             "texts": texts,
             "WER of the whole text at once": at_once,
-            "WER of single characters": in_pieces,
-            "ratio": in_pieces / at_once,
+            "WER of single characters": one_by_one,
+            "ratio": one_by_one / at_once,
             "sentences identified as the voice": who.count(self.voices[0]) / len(who),
         }
+
+    async def _sentences(self, sentences: list[str], text: Text) -> list[Samples]:
+        """Speak some sentences as one stream; return the samples of each, by the times of its words."""
+        stream = self.synth.stream(text)
+        samples = np.concatenate([chunk.samples async for chunk in stream])
+        borders = np.cumsum([len(sentence) + 1 for sentence in sentences])[:-1]
+        words = stream.words
+        begins_s = [min(word.start_s for word in words if word.char_end > border) for border in borders]
+        at = [0, *(int(second * SAMPLE_RATE_HZ) for second in begins_s)]
+        return [samples[i:j] for i, j in zip(at, [*at[1:], len(samples)], strict=True)]
 
     async def _say_all(self, texts: list[str], options: SynthesisOptions | None = None) -> list[Audio]:
         return list(await asyncio.gather(*(self.synth.say(text, options=options) for text in texts)))
@@ -133,12 +136,6 @@ class Evaluation:
     def _error_rate(self, texts: list[str], waves: list[Samples]) -> float:
         recogniser = Recogniser()
         return error_rate(zip(texts, map(recogniser.words, waves), strict=True))
-
-
-async def aiter_characters(text: str) -> AsyncIterator[str]:
-    """Yield a text character by character."""
-    for character in text:
-        yield character
 
 
 def growing_texts(sentences: list[str], count: int) -> list[str]:

@@ -32,9 +32,11 @@ __all__ = ["package"]
 VOICE_TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps in the warm sun."
 """What the packaged recordings of the voices say."""
 SAMPLING = SamplingOptions(
-    text=ChannelSampling(temperature=1.0), audio=ChannelSampling(temperature=0.4, top_p=0.9, top_k=50)
+    text=ChannelSampling(temperature=1.0), audio=ChannelSampling(temperature=0.35, top_p=0.9, top_k=50)
 )
 """A small model is less sure than a large one: what it thinks unlikely is better left out."""
+HISTORY_S = 4.0
+"""Examples hold two sentences; with more before it the model skips some (WER 1.08 against 0.41)."""
 VOICES = {
     "rms": "a man, American English; the default",
     "slt": "a woman, American English",
@@ -56,7 +58,8 @@ def package(work: Path, target: Path, settings: VoiceSettings) -> None:
     codec = load_cat(target / "codec", torch.device("cpu"), EngineOptions())
     voices = packaged_voices(codec, Flite(work / "root"), settings.corpus)
     (target / VOICES_FILE).write_text(json.dumps(voices), encoding="utf-8")
-    (target / SAMPLING_FILE).write_text(SAMPLING.model_dump_json(indent=2), encoding="utf-8")
+    defaults = {**SAMPLING.model_dump(), "history_s": HISTORY_S}
+    (target / SAMPLING_FILE).write_text(json.dumps(defaults, indent=2), encoding="utf-8")
     (target / "README.md").write_text(model_card(work, settings), encoding="utf-8")
 
 

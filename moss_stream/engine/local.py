@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,15 @@ WARM_UP_FRAMES = 3
 logger = logging.getLogger("moss_stream.engine")
 
 
+@dataclass(frozen=True)
+class Defaults:
+    """How a model is best used."""
+
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    history_s: float = 20.0
+    """Audio carried into the next segment; a model that was trained on less is lost with more."""
+
+
 class LocalEngine:
     """Implements `moss_stream.engine.protocol.Engine`.
 
@@ -45,7 +54,7 @@ class LocalEngine:
         options: How to run.
         name: Of the model, for people.
         voices: That come with the model, by name.
-        sampling: For streams that do not say how to sample.
+        defaults: For streams that do not say.
     """
 
     def __init__(
@@ -56,7 +65,7 @@ class LocalEngine:
         options: EngineOptions,
         name: str = "model",
         voices: Mapping[str, Voice] | None = None,
-        sampling: SamplingOptions | None = None,
+        defaults: Defaults | None = None,
     ) -> None:
         self._codec = codec
         self._prompts = prompts
@@ -68,7 +77,8 @@ class LocalEngine:
             description,
             voices or {},
             options.max_streams,
-            sampling=sampling or SamplingOptions(),
+            sampling=(defaults or Defaults()).sampling,
+            history_s=(defaults or Defaults()).history_s,
         )
         self.generator = FrameGenerator(model, options)
         config = model.config
@@ -93,7 +103,7 @@ class LocalEngine:
         _check_fit(network, cat, model, codec)
         prompts = PromptBuilder(network.config, ChatTokenizer(model))
         voices = read_voices(model, network.config.n_vq, network.config.audio_vocab_size)
-        engine = cls(network, cat, prompts, options, model.name, voices, read_sampling(model))
+        engine = cls(network, cat, prompts, options, model.name, voices, read_defaults(model))
         engine.warm_up()
         logger.info("Loaded %s with the codec %s.", engine.info.description, codec.name)
         return engine
@@ -152,16 +162,19 @@ class LocalEngine:
         return np.asarray(codes[:, : self.info.num_codebooks].cpu().numpy(), dtype=np.int64)
 
 
-def read_sampling(model: Path) -> SamplingOptions:
-    """Return how a model wants to be sampled: its sampling.json, or the reference implementation's way.
+def read_defaults(model: Path) -> Defaults:
+    """Return how a model wants to be used: its sampling.json, or the reference implementation's way.
 
     Raises:
         CorruptCheckpoint: The file holds no such options.
     """
     if not (model / SAMPLING_FILE).is_file():
-        return SamplingOptions()
+        return Defaults()
+    raw = read_json(model, SAMPLING_FILE)
+    history_s = raw.pop("history_s", Defaults.history_s)
     try:
-        return SamplingOptions(**read_json(model, SAMPLING_FILE))
+        SynthesisOptions(history_s=history_s)
+        return Defaults(SamplingOptions(**raw), history_s)
     except ConfigError as error:
         raise CorruptCheckpoint(f"{model / SAMPLING_FILE} is damaged: {error} Download it again.") from error
 

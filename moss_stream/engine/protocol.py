@@ -44,6 +44,8 @@ class EngineInfo:
     """Seconds that a frame of some numbers of streams took when the engine was loaded."""
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     """How rows are sampled when a stream does not say."""
+    history_s: float = 20.0
+    """Audio that is carried into the next segment when a stream does not say."""
 
 
 class Engine(Protocol):

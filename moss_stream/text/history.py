@@ -12,6 +12,8 @@ from moss_stream.text.prompt import Codes
 
 __all__ = ["History"]
 
+DEFAULT_S = 20.0
+
 
 @dataclass(slots=True)
 class _Said:
@@ -28,11 +30,11 @@ class History:
     beginning, which the engine keeps, changes seldom.
 
     Args:
-        max_s: Audio that is carried into the next segment.
+        max_s: Audio that is carried into the next segment; None: 20 s.
     """
 
-    def __init__(self, max_s: float) -> None:
-        self._max_frames = int(max_s / FRAME_S)
+    def __init__(self, max_s: float | None) -> None:
+        self._max_frames = int((DEFAULT_S if max_s is None else max_s) / FRAME_S)
         self._said: deque[_Said] = deque()
 
     def begin(self, text: str) -> tuple[str, Codes | None]:
