@@ -52,15 +52,15 @@ def test_costs_are_learned_and_guessed_between() -> None:
     """Known numbers are smoothed, numbers between are interpolated, larger ones in proportion."""
     costs = Costs({1: 0.02, 4: 0.05})
     assert [costs.frame_s(n) for n in (1, 2, 4, 8)] == pytest.approx([0.02, 0.03, 0.05, 0.1])
-    for _ in range(50):
+    for _ in range(600):
         costs.learn(Plan((0, 1), is_prefill=False), 0.04)
     assert costs.frame_s(2) == pytest.approx(0.04) and costs.frame_s(3) == pytest.approx(0.045)
     assert Costs().frame_s(1) is None
 
 
 def test_one_more_stream_is_admitted_while_real_time_is_kept() -> None:
-    """Nine tenths of a frame's 80 ms are given away; the first stream always comes in."""
-    made = scheduler(frames_s={1: 0.03, 2: 0.05, 4: 0.09})
-    assert [made.admits(active) for active in range(4)] == [True, True, True, False]
+    """Somewhat more than half of a frame's 80 ms is given away; the first stream always comes in."""
+    made = scheduler(frames_s={1: 0.02, 2: 0.03, 4: 0.06})
+    assert [made.admits(active) for active in range(4)] == [True, True, False, False]
     assert scheduler(frames_s={1: 0.5}).admits(0) and not scheduler(frames_s={1: 0.5}).admits(1)
     assert Scheduler(Costs()).admits(0) and not Scheduler(Costs()).admits(1)
