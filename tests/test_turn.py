@@ -144,8 +144,8 @@ def test_with_a_wanted_length_the_text_is_one_segment() -> None:
     assert prompt is not None and prompt[0].tokens == 30 and prompt[0].text.count(".") == 3
 
 
-def test_a_segment_that_ends_before_its_first_frame_is_begun_again() -> None:
-    """Five times; then the next segment follows."""
+def test_a_segment_that_ends_at_once_is_begun_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Five times; then the next segment follows, and a warning says that one is missing."""
     made = turn()
     feed(made, SENTENCE)
     made.flush()
@@ -156,6 +156,7 @@ def test_a_segment_that_ends_before_its_first_frame_is_begun_again() -> None:
         made.prefilled()
         made.end_segment()
     assert attempts == 5 and made.state is TurnState.WAITING
+    assert caplog.text.count("passed over") == 1
 
 
 def test_text_without_a_word_is_passed_over() -> None:

@@ -8,6 +8,7 @@ every state before DONE.
 
 from __future__ import annotations
 
+import logging
 import re
 from enum import Enum, auto
 
@@ -52,6 +53,8 @@ TRANSITIONS: dict[TurnState, frozenset[TurnState]] = {
     _C: frozenset(),
     _F: frozenset(),
 }
+logger = logging.getLogger("moss_stream.engine")
+
 SLOWEST, SPARE_S = 2.2, 1.5
 _PAUSE = re.compile(r"\[pause (\d{1,3}(?:\.\d{1,3})?) ?s\]")
 MAX_ATTEMPTS = 5
@@ -79,6 +82,7 @@ class Turn:
         self._history.separate()
         self._segment = ""
         self._attempts_left = 0
+        self._is_spoken = False
         self._num_spoken = 0
         self._prompted: list[int] = []
         self._has_ended = False
@@ -143,6 +147,7 @@ class Turn:
     def add(self, codes: Codes) -> tuple[int, int]:
         """Note a frame [Nq] of the segment; return the part of the written text that it speaks."""
         self._attempts_left = 0
+        self._is_spoken = True
         self._num_spoken += 1
         self._history.add(codes)
         return self.timeline.frame()
@@ -153,6 +158,11 @@ class Turn:
             self._attempts_left -= 1
             self._go(TurnState.PREFILL)
             return True
+        if not self._is_spoken:
+            logger.warning(
+                "The model spoke nothing for a segment of %d characters; it is passed over.",
+                len(self._segment),
+            )
         self.timeline.end_segment()
         self._go(TurnState.WAITING)
         return False
@@ -193,6 +203,7 @@ class Turn:
 
     def _prompt(self, segment: str) -> tuple[Message, Codes | None]:
         self._attempts_left = MAX_ATTEMPTS - 1
+        self._is_spoken = False
         self._prompted.append(self.timeline.num_segments - 1)
         text, prefix = self._history.begin(segment)
         options = self._options
