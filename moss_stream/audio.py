@@ -18,6 +18,9 @@ FRAME_SAMPLES = 1_920
 """Samples of one frame: the codec makes 12.5 frames a second."""
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
 
+SILENCE_PEAK = 200
+"""Of int16: what stays below it is silence."""
+
 Samples = npt.NDArray[np.float32]
 
 
@@ -82,6 +85,12 @@ class Audio:
                 f"{str(path)!r} cannot be written ({error}). "
                 "Choose another path, ending in .wav, .flac, .ogg or .mp3."
             ) from error
+
+
+def is_audible(pcm: bytes) -> bool:
+    """Tell whether mono int16 samples are more than silence."""
+    samples = np.frombuffer(pcm, dtype="<i2")
+    return len(samples) > 0 and int(np.abs(samples.astype(np.int32)).max()) >= SILENCE_PEAK
 
 
 def read_mono(source: str | Path | bytes) -> Samples:

@@ -20,11 +20,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from moss_stream.audio import AudioChunk
+from moss_stream.audio import AudioChunk, is_audible
 from moss_stream.config import SynthesisOptions
 from moss_stream.errors import MossError, Overloaded
 from moss_stream.stream import SynthesisStream
 from moss_stream.synthesizer import StreamingSynthesizer
+from moss_stream.wire import FarEnd
 
 __all__ = ["Load", "Record", "run", "summary", "tokens"]
 
@@ -39,7 +40,6 @@ TEXTS = (
     "No problem at all. Your appointment is now on Friday at half past two. Please bring the letter, and "
     "come a few minutes early, because the entrance is on the other side of the building this week.",
 )
-SILENCE_PEAK = 200
 TOKEN_CHARS = 4
 START_S = 1.0
 """The streams begin within this time."""
@@ -90,16 +90,10 @@ class Listener:
         self._stream = stream
         self._clock = clock
         self._start_s = clock()
-        self._dry_s: float | None = None
-        self._taken_s = 0.0
+        self._ears = FarEnd(clock)
         self.first_audible_s: float | None = None
         self.longest_wait_s = 0.0
-        stream.attach(self.position_s)
-
-    def position_s(self) -> float:
-        """Return the seconds played."""
-        left_s = 0.0 if self._dry_s is None else max(0.0, self._dry_s - self._clock())
-        return self._taken_s - left_s
+        stream.attach(lambda: self._ears.position_s)
 
     async def listen(self) -> None:
         """Take all chunks."""
@@ -107,15 +101,12 @@ class Listener:
             self._take(chunk)
 
     def _take(self, chunk: AudioChunk) -> None:
-        now_s = self._clock()
         if chunk.is_final:
             return
-        if self._dry_s is not None:
-            self.longest_wait_s = max(self.longest_wait_s, now_s - self._dry_s)
-        if self.first_audible_s is None and abs(chunk.samples.astype(int)).max() >= SILENCE_PEAK:
-            self.first_audible_s = now_s - self._start_s
-        self._dry_s = max(now_s, self._dry_s or now_s) + chunk.duration_s
-        self._taken_s += chunk.duration_s
+        self.longest_wait_s = max(self.longest_wait_s, self._ears.waited_s)
+        if self.first_audible_s is None and is_audible(chunk.pcm):
+            self.first_audible_s = self._clock() - self._start_s
+        self._ears.sent(chunk.duration_s)
 
 
 async def run(

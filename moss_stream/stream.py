@@ -163,13 +163,14 @@ class SynthesisStream:
     def _start(self) -> SpeechJob | None:
         if self._job is None and not self._turn.state.is_over:
             channel = Channel(self._max_lead_ms, self._worker.wake)
-            self._feed = Feed(self._worker.wake)
-            self._job = SpeechJob(self._options, self._turn, channel, self._feed.taken, self._worker.clock)
-            self._feed.attach(self._job)
-            self._worker.submit(self._job)
-            self._tasks.append(asyncio.create_task(self._find_voice(self._job)))
+            feed = Feed(self._worker.wake)
+            job = SpeechJob(self._options, self._turn, channel, feed.taken, self._worker.clock)
+            self._worker.submit(job)  # raises if no stream is taken; then there is nothing to cancel
+            feed.attach(job)
+            self._job, self._feed = job, feed
+            self._tasks.append(asyncio.create_task(self._find_voice(job)))
             if self._text is not None:
-                self._tasks.append(asyncio.create_task(draw(self._text, self._feed, self._job)))
+                self._tasks.append(asyncio.create_task(draw(self._text, feed, job)))
         return self._job
 
     def _open_feed(self) -> Feed:

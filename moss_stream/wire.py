@@ -84,6 +84,11 @@ class FarEnd:
         self.sent_s, self._dry_s = self.position_s, None
 
     @property
+    def waited_s(self) -> float:
+        """For how long it has had nothing to play, by the clock."""
+        return 0.0 if self._dry_s is None else max(0.0, self._clock() - self._dry_s)
+
+    @property
     def position_s(self) -> float:
         """Seconds played."""
         if self._reported_s is not None:

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from moss_stream import Audio, AudioChunk, AudioError, SinkError
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE_HZ, Samples, read_mono, resample
+from moss_stream.audio import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE_HZ, Samples, is_audible, read_mono, resample
 
 
 def tone(seconds: float, rate: int, hertz: float = 440.0) -> Samples:
@@ -114,3 +114,12 @@ def test_resampling_keeps_the_pitch(rate: int) -> None:
     """A tone is the same tone at the new rate."""
     spectrum = np.abs(np.fft.rfft(resample(tone(1.0, rate, hertz=1000.0), rate, 24_000)))
     assert np.argmax(spectrum) == pytest.approx(1000, abs=1)
+
+
+def test_what_counts_as_silence() -> None:
+    """Quiet noise, and nothing at all, are silence; the loudest sample decides, of either sign."""
+    for value, wanted in ((0, False), (199, False), (-199, False), (200, True), (-32768, True)):
+        samples = np.zeros(100, dtype="<i2")
+        samples[50] = value
+        assert is_audible(samples.tobytes()) is wanted
+    assert not is_audible(b"")

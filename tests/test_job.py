@@ -5,7 +5,7 @@ import logging
 
 import numpy as np
 import pytest
-from fakes import LOUD, NUM_CODEBOOKS, FakeEngine
+from fakes import NUM_CODEBOOKS, FakeEngine
 from lab import Lab, give
 
 from moss_stream.engine.job import as_moss_error
@@ -119,4 +119,4 @@ def test_what_fails_inside_is_an_engine_error() -> None:
     ours, other = TextError("x"), ZeroDivisionError("y")
     translated = as_moss_error(other)
     assert as_moss_error(ours) is ours
-    assert isinstance(translated, EngineError) and translated.__cause__ is other and LOUD > 200
+    assert isinstance(translated, EngineError) and translated.__cause__ is other

@@ -70,13 +70,12 @@ async def test_a_long_prompt_never_makes_another_listener_wait() -> None:
 
 async def test_a_new_stream_does_not_starve_among_listeners_that_take_everything() -> None:
     """Readers that are faster than real time do not keep a prompt waiting for ever."""
-    lab = Lab(FakeEngine(max_streams=4, frames_per_segment=300, prefill_chunks=5), step_s=0.07)
+    lab = Lab(FakeEngine(max_streams=4, frames_per_segment=300, prefill_chunks=5), step_s=0.03)
     busy = lab.speak(SENTENCE * 20, reports=False)
     await lab.run(2)
     new = lab.speak(SENTENCE, reports=False)
     await lab.run(12, lambda: bool(new.chunks))
-    assert new.chunks or lab.loop.num_queued == 1
-    assert not busy.is_done
+    assert new.chunks and not busy.is_done
 
 
 async def test_a_listener_that_stops_reading_halts_its_own_stream_only() -> None:

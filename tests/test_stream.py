@@ -16,6 +16,7 @@ from moss_stream import (
     StreamEnded,
     StreamingSynthesizer,
     SynthesisOptions,
+    SynthesizerClosed,
     TextError,
     TurnState,
 )
@@ -88,6 +89,16 @@ async def test_pushing_where_nothing_can_be_pushed_is_an_error(fake: Pair) -> No
             await stream.push("more")
     with pytest.raises(TextError, match="str was expected"):
         await synth.stream().push(7)  # type: ignore[arg-type]
+
+
+async def test_a_stream_that_is_not_taken_can_be_cancelled() -> None:
+    """After the synthesizer was closed, a stream made before says so, and its cancel returns."""
+    synth = await synthesizer_on(FakeEngine())
+    stream = synth.stream()
+    await synth.close()
+    with pytest.raises(SynthesizerClosed):
+        await stream.push("Too late.")
+    assert (await stream.cancel()).text == "" and stream.state is TurnState.CANCELLED
 
 
 async def test_whoever_waits_to_push_is_released_by_a_cancel(fake: Pair) -> None:

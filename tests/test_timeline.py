@@ -98,3 +98,10 @@ def test_segments_know_whether_they_were_heard() -> None:
     made = timeline([("One.", 5), (" Two.", 5)])
     assert [made.is_heard(i, 5 * FRAME_S) for i in (0, 1)] == [True, False]
     assert made.is_heard(1, 10 * FRAME_S) and made.num_segments == 2
+
+
+def test_a_word_that_stands_for_an_address_is_the_address() -> None:
+    """Also at the beginning of the text."""
+    made = timeline([("a.b is it", 9)], written="https://www.a.b/c is it")
+    assert [word.text for word in made.words()] == ["https://www.a.b/c", "is", "it"]
+    assert made.words()[0].char_start == 0

@@ -209,13 +209,16 @@ def test_a_conversation_remembers_what_was_heard() -> None:
     assert message.text == "One. Two. Four." and prefix is not None and len(prefix) == 10
 
 
-def test_a_failed_segment_is_not_continued() -> None:
-    """The text of a segment that broke off half-way is not taken for spoken."""
+@pytest.mark.parametrize("end", [Turn.fail, Turn.cancel])
+def test_a_segment_that_broke_off_is_not_continued(end: Callable[[Turn], None]) -> None:
+    """Its text is not taken for spoken; what was heard before it stays, however often it is asked for."""
     history = History(20.0)
     first = turn(history=history)
     speak(first, "One.", 1)
     feed(first, SENTENCE)
     first.flush()
     first.next(0.0, 0.0)
-    first.fail()
+    end(first)
+    for _ in range(2):
+        first.keep_heard(0.08)
     assert speak(turn(history=history), "Two.", 1)[0].text == "One. Two."

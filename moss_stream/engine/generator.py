@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ class Step:
     """[B] bool: the streams that were stepped."""
     n_vq: int
     """The most codebooks that any of them uses."""
-    used: Tensor | None = field(default=None)
+    used: Tensor | None = None
     """[B, n_vq] bool: the codebooks of each; None if all use as many."""
 
 

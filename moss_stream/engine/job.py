@@ -6,9 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-import numpy as np
-
-from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ, AudioChunk
+from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ, AudioChunk, is_audible
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.lead import Lead
@@ -24,8 +22,6 @@ __all__ = ["SpeechJob", "as_moss_error"]
 
 logger = logging.getLogger("moss_stream.engine")
 
-SILENCE_PEAK = 200
-"""Of int16: below it a frame is silent."""
 MAX_SILENT_FRAMES = 25
 PAUSE = "[pause"
 
@@ -138,6 +134,7 @@ class SpeechJob:
             self.channel.finish()
 
     def _is_complete(self) -> bool:
+        """Whether `next` has just found that everything is said."""
         return self.turn.state is TurnState.DRAINING
 
     def candidate(self, now_s: float) -> Candidate | None:
@@ -174,12 +171,11 @@ class SpeechJob:
         if frame.is_end:
             self._end_segment(engine)
             return
-        loudest = int(np.abs(np.frombuffer(frame.pcm, dtype="<i2").astype(np.int32)).max())
-        is_audible = loudest >= SILENCE_PEAK
-        self.meter.frame(now_s, FRAME_S, is_audible, self.lead.seconds(now_s))
+        has_sound = is_audible(frame.pcm)
+        self.meter.frame(now_s, FRAME_S, has_sound, self.lead.seconds(now_s))
         self._put(frame.pcm, self.turn.add(frame.codes), now_s)
         self._frames_left -= 1
-        self._watch(is_audible)
+        self._watch(has_sound)
         if self._frames_left == 0:
             self.turn.end_segment()
 
@@ -188,9 +184,9 @@ class SpeechJob:
             assert self.slot is not None
             engine.begin(self.slot, *self._prompt)
 
-    def _watch(self, is_audible: bool) -> None:
+    def _watch(self, has_sound: bool) -> None:
         """End a segment that runs on, or that has fallen silent."""
-        self._silent_frames = 0 if is_audible else self._silent_frames + 1
+        self._silent_frames = 0 if has_sound else self._silent_frames + 1
         if self._frames_left == 0:
             logger.warning("A segment ran on longer than its text can need and was ended.")
         elif self._silent_frames == MAX_SILENT_FRAMES and PAUSE not in self.turn.segment:

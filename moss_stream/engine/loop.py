@@ -113,9 +113,11 @@ class EngineLoop:
 
     def _let_go(self) -> None:
         """Free the slots and places of streams that are over."""
-        for job in [*self._active.values(), *self._queue]:
-            if job.is_over:
-                self._meter.ended(_how(job), job.meter.metrics())
+        over = [job for job in [*self._active.values(), *self._queue] if job.is_over]
+        if not over:
+            return
+        for job in over:
+            self._meter.ended(_how(job), job.meter.metrics())
         self._active = {slot: job for slot, job in self._active.items() if not job.is_over}
         self._queue = deque(job for job in self._queue if not job.is_over)
 

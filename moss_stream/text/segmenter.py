@@ -67,7 +67,6 @@ class LeadSegmenter:
         self._max_wait_s = max_wait_s
         self._text = ""
         self._flushed = 0
-        self._has_ended = False
         self._fed_s = 0.0
 
     @property
@@ -87,7 +86,6 @@ class LeadSegmenter:
 
     def end(self) -> None:
         """See `Segmenter`."""
-        self._has_ended = True
         self.flush()
 
     def next(self, now_s: float, lead_s: float) -> str | None:

@@ -76,6 +76,7 @@ class Timeline:
         self._num_written = 0
         self._num_begun = 0
         self._segments: list[_Segment] = []
+        self._words: list[Word] = []
         self._num_frames = 0
         self._reached = 0
         self._has_ended = False
@@ -105,6 +106,7 @@ class Timeline:
     def end_segment(self) -> None:
         """Note that the current segment has no more frames."""
         self._segments[-1].is_over = True
+        self._words += self._words_of(self._segments[-1])
 
     def end(self) -> tuple[int, int]:
         """Note that everything is spoken; return the part of the text that no frame had."""
@@ -136,8 +138,8 @@ class Timeline:
         return len(self._segments)
 
     def words(self) -> list[Word]:
-        """Return the words of all segments that are over."""
-        return [word for segment in self._segments if segment.is_over for word in self._words_of(segment)]
+        """Return the words of all segments that are over. On any thread."""
+        return list(self._words)
 
     def _words_of(self, segment: _Segment) -> list[Word]:
         scale = segment.seconds(1.0) / segment.places_s[-1] if segment.places_s[-1] else 0.0
@@ -145,7 +147,8 @@ class Timeline:
         words = []
         for found in _WORD.finditer(segment.text):
             first = segment.first_char + found.start()
-            char_start = self._ends[first] - 1
+            # A letter begins where it was written; what stands for something else, after what was before it.
+            char_start = max(self._ends[first] - 1, self._written_end(first))
             char_end = self._written_end(segment.first_char + found.end())
             times = (start_s + segment.places_s[at] * scale for at in found.span())
             words.append(Word(written[char_start:char_end], char_start, char_end, *times))

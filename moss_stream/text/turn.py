@@ -53,7 +53,7 @@ TRANSITIONS: dict[TurnState, frozenset[TurnState]] = {
     _C: frozenset(),
     _F: frozenset(),
 }
-logger = logging.getLogger("moss_stream.engine")
+logger = logging.getLogger("moss_stream.text")
 
 SLOWEST, SPARE_S = 2.2, 1.5
 _PAUSE = re.compile(r"\[pause (\d{1,3}(?:\.\d{1,3})?) ?s\]")
@@ -173,18 +173,19 @@ class Turn:
 
     def cancel(self) -> None:
         """Nobody listens any more."""
+        self._drop_part()
         self._go(TurnState.CANCELLED)
 
     def fail(self) -> None:
-        """It cannot go on; a segment that is not whole is not continued later."""
-        if self.state in (TurnState.PREFILL, TurnState.SPEAKING):
-            self._history.forget(1)
+        """It cannot go on."""
+        self._drop_part()
         self._go(TurnState.FAILED)
 
     def keep_heard(self, seconds: float) -> None:
         """Forget, for the turns to come, the segments that were not heard to their end."""
-        unheard = [index for index in self._prompted if not self.timeline.is_heard(index, seconds)]
-        self._history.forget(len(unheard))
+        heard = [index for index in self._prompted if self.timeline.is_heard(index, seconds)]
+        self._history.forget(len(self._prompted) - len(heard))
+        self._prompted = heard
 
     @property
     def segment(self) -> str:
@@ -200,6 +201,12 @@ class Turn:
             return self._options.tokens * 3 // 2 + 25
         pauses_s = sum(float(found[1]) for found in _PAUSE.finditer(self._segment))
         return int((SLOWEST * estimate_s(self._segment) + SPARE_S + pauses_s) / FRAME_S)
+
+    def _drop_part(self) -> None:
+        """Forget a segment that is not whole: the next turn cannot continue it."""
+        if self.state in (TurnState.PREFILL, TurnState.SPEAKING):
+            self._history.forget(1)
+            self._prompted.pop()
 
     def _prompt(self, segment: str) -> tuple[Message, Codes | None]:
         self._attempts_left = MAX_ATTEMPTS - 1
