@@ -50,14 +50,15 @@ async def until_done(connection: ClientConnection) -> list[Message]:
 
 async def test_a_context_is_spoken_as_its_text_comes() -> None:
     """Chunks of base64 PCM, word times that count from the context's begin, and one end."""
-    async with socket(FakeEngine(frames_per_segment=5), api_keys=("long-secret",)) as (connection, _):
+    engine = FakeEngine(frames_per_segment=5)
+    async with socket(engine, api_keys=("long-secret",)) as (connection, _):
         for piece in ("Hello ", "there, my ", "friend. "):
             await send(connection, "c1", piece, True)
         await send(connection, "c1", "", False)
         messages = await until_done(connection)
     assert {message["context_id"] for message in messages} == {"c1"}
     chunks = [base64.b64decode(message["data"]) for message in messages if message["type"] == "chunk"]
-    assert [len(chunk) for chunk in chunks] == [3840] * 5
+    assert [len(chunk) for chunk in chunks] == [3840] * 5 * len(engine.texts())
     times = [message["word_timestamps"] for message in messages if message["type"] == "timestamps"]
     assert [word for each in times for word in each["words"]] == ["Hello", "there,", "my", "friend."]
     assert all(len(each["start"]) == len(each["end"]) == len(each["words"]) for each in times)

@@ -49,7 +49,7 @@ async def receive(connection: ClientConnection, until: str) -> tuple[list[Packet
 async def test_text_goes_in_and_audio_comes_out() -> None:
     """Word by word, with times of the words and a last message; every sample is there."""
     async with socket(FakeEngine(frames_per_segment=5)) as (connection, _):
-        await send(connection, "start", stream=7, language="English")
+        await send(connection, "start", stream=7, language="English", max_wait_ms=60_000)
         for word in TEXT.split(" "):
             await send(connection, "text", stream=7, text=word + " ")
         await send(connection, "end", stream=7)

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import threading
 
 import numpy as np
 import pytest
-from fakes import LOUD, FakeEngine
+from fakes import LOUD, FakeEngine, synthesizer_on
 from web import served
 
-from moss_stream import EngineOptions
+from moss_stream import EngineOptions, StreamingSynthesizer
+from moss_stream.server.app import create_app
 from moss_stream.server.formats import MEDIA_TYPES
+from moss_stream.server.settings import ServerSettings
 
 PATH = "/v1/audio/speech"
 TEXT = "This is a sentence of average length."
@@ -119,3 +122,31 @@ async def test_a_failing_device_is_a_server_error() -> None:
         assert answer.status_code == 500 and answer.json()["error"]["type"] == "server_error"
         assert "Traceback" not in answer.text
         assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_a_client_that_is_gone_before_the_answer_begins_holds_nothing() -> None:
+    """The first byte cannot be sent: the model stops all the same, and the key has its stream back."""
+    engine = FakeEngine(frames_per_segment=10**6)
+    body = json.dumps({"input": TEXT * 9, "response_format": "pcm"}).encode()
+    async with await synthesizer_on(engine, EngineOptions(max_lead_ms=400)) as synth:
+        app = create_app(synth, ServerSettings(streams_per_key=1))
+        headers = [(b"content-type", b"application/json")]
+        scope: dict[str, object] = {"type": "http", "method": "POST", "path": PATH, "headers": headers}
+        scope |= {"query_string": b"", "asgi": {"version": "3.0", "spec_version": "2.4"}}
+
+        async def receive() -> dict[str, object]:
+            return {"type": "http.request", "body": body}
+
+        async def send(message: object) -> None:
+            raise OSError("gone")
+
+        for _ in range(2):
+            with contextlib.suppress(Exception):
+                await app(scope, receive, send)
+            await asyncio.wait_for(nothing_active(synth), 5)
+        assert synth.metrics.ended == {"cancelled": 2}
+
+
+async def nothing_active(synth: StreamingSynthesizer) -> None:
+    while synth.metrics.active:
+        await asyncio.sleep(0.001)

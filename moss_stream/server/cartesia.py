@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, WebSocket
@@ -15,8 +16,8 @@ from moss_stream.errors import MossError
 from moss_stream.server.problems import Problem, as_problem
 from moss_stream.server.raw import Encoding, RawAudio
 from moss_stream.server.session import Audio, Cancelled, Done, Event, Failed, Session, Started, Words
-from moss_stream.server.sockets import POLICY_VIOLATION, Socket
-from moss_stream.server.state import State, state_of
+from moss_stream.server.sockets import Socket, accepted
+from moss_stream.server.state import State
 
 __all__ = ["router"]
 
@@ -57,26 +58,28 @@ class Order(_Loose):
 @router.websocket("/tts/websocket")
 async def cartesia(socket: WebSocket) -> None:
     """Serve one connection."""
-    state = state_of(socket.app)
-    try:
-        key = state.access.key(socket.headers, socket.query_params)
-    except Problem as problem:
-        await socket.close(POLICY_VIOLATION, str(problem)[:120])
-        return
-    await socket.accept()
-    await _Connection(Socket(socket, state.settings), state, key).serve()
+    if (found := await accepted(socket)) is not None:
+        state, key = found
+        await _Connection(Socket(socket, state.settings), state, key).serve()
+
+
+@dataclass(slots=True)
+class _Context:
+    """How the client wants the audio of a stream."""
+
+    audio: RawAudio
+    is_timed: bool
+    flushes: int = 0
 
 
 class _Connection:
-    """What the messages of one socket mean. A context is a stream."""
+    """What the messages of one socket mean. A context is a stream; clients keep a socket for many of them."""
 
     def __init__(self, socket: Socket, state: State, key: str) -> None:
         self._socket = socket
         self._state = state
         self._session = Session(state, key, self._emit)
-        self._audio: dict[str, RawAudio] = {}
-        self._timed: set[str] = set()
-        self._flushes: dict[str, int] = {}
+        self._contexts: dict[str, _Context] = {}
 
     async def serve(self) -> None:
         try:
@@ -109,8 +112,9 @@ class _Connection:
             self._session.push(name, order.transcript)
         if order.flush:
             self._session.flush(name)
-            self._flushes[name] = self._flushes.get(name, 0) + 1
-            await self._say(name, "flush_done", 206, flush_id=self._flushes[name])
+            context = self._contexts[name]
+            context.flushes += 1
+            await self._say(name, "flush_done", 206, flush_id=context.flushes)
         if not order.goes_on:
             self._session.end(name)
 
@@ -120,23 +124,22 @@ class _Connection:
         options = SynthesisOptions(language=order.language)
         # Clients name voices of the original service; here these are the default voice.
         await self._session.open(name, order.voice.id if known else None, options)
-        self._audio[name] = RawAudio(output.encoding, output.sample_rate)
-        if order.add_timestamps:
-            self._timed.add(name)
+        self._contexts[name] = _Context(RawAudio(output.encoding, output.sample_rate), order.add_timestamps)
 
     async def _emit(self, event: Event) -> None:
         match event:
             case Audio(id=name, chunk=chunk):
-                await self._chunk(name, self._audio[name].feed(chunk.pcm))
-            case Words(id=name, words=words) if name in self._timed:
+                await self._chunk(name, self._contexts[name].audio.feed(chunk.pcm))
+            case Words(id=name, words=words) if self._contexts[name].is_timed:
                 await self._say(name, "timestamps", 206, word_timestamps=_timestamps(words))
             case Done(id=name):
-                await self._chunk(name, self._audio.pop(name).feed(b"", is_last=True))
+                await self._chunk(name, self._contexts.pop(name).audio.feed(b"", is_last=True))
                 await self._say(name, "done", 200, done=True)
             case Cancelled(id=name):
-                self._audio.pop(name, None)
+                self._contexts.pop(name, None)
                 await self._say(name, "done", 200, done=True)
             case Failed(id=failed, problem=problem):
+                self._contexts.pop(failed or "", None)
                 await self._error(failed or "", problem)
             case Started() | Words():
                 pass

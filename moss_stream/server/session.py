@@ -77,18 +77,28 @@ class _Stream:
     def __init__(self, stream: SynthesisStream) -> None:
         self.stream = stream
         self.far_end = FarEnd(time.monotonic)
-        self.tasks: list[asyncio.Task[None]] = []
+        self.hearing: asyncio.Task[None] | None = None
+        self.feeding = asyncio.create_task(self._feed())
         self.num_words = 0
         self.num_waiting = 0
         self._orders: asyncio.Queue[object] = asyncio.Queue()
         stream.attach(lambda: self.far_end.position_s)
+
+    async def stop(self) -> Spoken:
+        """Stop it; return what was heard."""
+        spoken = await self.stream.cancel()
+        tasks = [task for task in (self.feeding, self.hearing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        return spoken
 
     def give(self, order: object) -> None:
         """Queue a text, or the order to flush or end; a stream that is far behind holds up no other order."""
         self.num_waiting += len(order) if isinstance(order, str) else 0
         self._orders.put_nowait(order)
 
-    async def feed(self) -> None:
+    async def _feed(self) -> None:
         """Give what is queued to the stream, as fast as it takes it."""
         with contextlib.suppress(StreamEnded):  # it was cancelled, or has failed
             while True:
@@ -137,7 +147,7 @@ class Session:
             raise Problem(409, "stream_exists", f"A stream {name!r} is open already. End or cancel it first.")
         found = await self._state.voice(voice)
         held = self._streams[name] = _Stream(self._state.synth.stream(voice=found, options=options))
-        held.tasks = [asyncio.create_task(self._speak(name, held)), asyncio.create_task(held.feed())]
+        held.hearing = asyncio.create_task(self._speak(name, held))
 
     def push(self, name: str, text: str) -> None:
         """Give text to a stream.
@@ -162,8 +172,7 @@ class Session:
         """Stop a stream; of one that is over nothing is left to stop."""
         held = self._streams.pop(name, None)
         if held is not None:
-            spoken = await self._stop(held)
-            await self._emit(Cancelled(name, spoken))
+            await self._emit(Cancelled(name, await held.stop()))
 
     def played(self, name: str, seconds: float) -> None:
         """Take the client's report of what it has played."""
@@ -174,14 +183,7 @@ class Session:
     async def aclose(self) -> None:
         """Stop all streams; nobody listens any more."""
         streams, self._streams = list(self._streams.values()), {}
-        await asyncio.gather(*(self._stop(held) for held in streams))
-
-    async def _stop(self, held: _Stream) -> Spoken:
-        spoken = await held.stream.cancel()
-        for task in held.tasks:
-            task.cancel()
-        await asyncio.wait(held.tasks)
-        return spoken
+        await asyncio.gather(*(held.stop() for held in streams))
 
     async def _speak(self, name: str, held: _Stream) -> None:
         try:
@@ -192,11 +194,11 @@ class Session:
                     await self._emit_chunk(name, held, chunk)
         except Exception as error:
             self._streams.pop(name, None)
-            held.tasks[1].cancel()
+            held.feeding.cancel()
             await self._emit(Failed(name, as_problem(error)))
             return
         if self._streams.pop(name, None) is not None and (metrics := held.stream.metrics) is not None:
-            held.tasks[1].cancel()
+            held.feeding.cancel()
             await self._emit(Done(name, metrics))
 
     async def _emit_chunk(self, name: str, held: _Stream, chunk: AudioChunk) -> None:

@@ -32,7 +32,6 @@ class ServerSettings(BaseModel):
     total_s: float = Field(default=3600.0, gt=0)
     voices: Path | None = None
     """Folder for uploaded voices; None: none can be uploaded."""
-    logs_texts: bool = False
 
     @model_validator(mode="after")
     def _is_safe(self) -> ServerSettings:

@@ -8,13 +8,27 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import WebSocket, WebSocketDisconnect
 
+from moss_stream.server.problems import Problem
 from moss_stream.server.settings import ServerSettings
+from moss_stream.server.state import State, state_of
 
-__all__ = ["POLICY_VIOLATION", "Socket"]
+__all__ = ["Socket", "accepted"]
 
 QUEUE = 64
 """Messages that wait for a slow client before its streams are halted."""
 GOING_AWAY, POLICY_VIOLATION, TOO_BIG = 1001, 1008, 1009
+
+
+async def accepted(socket: WebSocket) -> tuple[State, str] | None:
+    """Accept a socket and return the server's state and the client's key; None if it has no valid one."""
+    state = state_of(socket.app)
+    try:
+        key = state.access.key(socket.headers, socket.query_params)
+    except Problem as problem:
+        await socket.close(POLICY_VIOLATION, str(problem)[:120])
+        return None
+    await socket.accept()
+    return state, key
 
 
 class Socket:

@@ -25,8 +25,8 @@ from moss_stream.server.messages import (
 )
 from moss_stream.server.problems import Problem, as_problem
 from moss_stream.server.session import Audio, Cancelled, Done, Event, Failed, Session, Started, Words
-from moss_stream.server.sockets import POLICY_VIOLATION, Socket
-from moss_stream.server.state import State, state_of
+from moss_stream.server.sockets import Socket, accepted
+from moss_stream.server.state import State
 from moss_stream.wire import pack
 
 __all__ = ["router"]
@@ -37,14 +37,9 @@ router = APIRouter()
 @router.websocket("/v1/speak")
 async def speak(socket: WebSocket) -> None:
     """Serve one connection."""
-    state = state_of(socket.app)
-    try:
-        key = state.access.key(socket.headers, socket.query_params)
-    except Problem as problem:
-        await socket.close(POLICY_VIOLATION, str(problem)[:120])
-        return
-    await socket.accept()
-    await _Connection(Socket(socket, state.settings), state, key).serve()
+    if (found := await accepted(socket)) is not None:
+        state, key = found
+        await _Connection(Socket(socket, state.settings), state, key).serve()
 
 
 class _Connection:

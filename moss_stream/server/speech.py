@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import Receive, Scope, Send
 
 from moss_stream import AudioChunk, SamplingOptions, SynthesisOptions, SynthesisStream
 from moss_stream.server.formats import MEDIA_TYPES, Encoder, Format, encoder
@@ -79,10 +80,24 @@ async def speech(request: Request, body: SpeechRequest) -> StreamingResponse:
         first = await anext(chunks)  # what goes wrong until here is a status, not a broken recording
         logger.info("speech: %d characters, %s", len(body.input), body.response_format)
         kept = stack.pop_all()
-    made = _spoken(first, chunks, encoder(body.response_format), kept)
+    made = _spoken(first, chunks, encoder(body.response_format))
     if body.stream_format == "sse":
-        return StreamingResponse(_events(made, body.input, stream), media_type="text/event-stream")
-    return StreamingResponse(made, media_type=MEDIA_TYPES[body.response_format])
+        return _Speech(_events(made, body.input, stream), "text/event-stream", kept)
+    return _Speech(made, MEDIA_TYPES[body.response_format], kept)
+
+
+class _Speech(StreamingResponse):
+    """An answer that stops the model however it ends, also if the client was gone before it began."""
+
+    def __init__(
+        self, content: AsyncIterator[bytes] | AsyncIterator[str], media_type: str, kept: AsyncExitStack
+    ) -> None:
+        super().__init__(content, media_type=media_type)
+        self._kept = kept
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._kept:
+            await super().__call__(scope, receive, send)
 
 
 def _check(body: SpeechRequest, state: State) -> None:
@@ -96,16 +111,15 @@ def _check(body: SpeechRequest, state: State) -> None:
 
 
 async def _spoken(
-    first: AudioChunk, chunks: AsyncIterator[AudioChunk], made: Encoder, kept: AsyncExitStack
+    first: AudioChunk, chunks: AsyncIterator[AudioChunk], made: Encoder
 ) -> AsyncIterator[bytes]:
-    async with kept:  # however this ends, the model stops and the key has its stream back
-        if data := made.feed(first.pcm):
+    if data := made.feed(first.pcm):
+        yield data
+    async for chunk in chunks:
+        if data := made.feed(chunk.pcm):
             yield data
-        async for chunk in chunks:
-            if data := made.feed(chunk.pcm):
-                yield data
-        if data := made.end():
-            yield data
+    if data := made.end():
+        yield data
 
 
 async def _events(made: AsyncIterator[bytes], text: str, stream: SynthesisStream) -> AsyncIterator[str]:
