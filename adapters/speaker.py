@@ -3,106 +3,112 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import contextlib
 from collections.abc import Callable
 from typing import Any, Self
 
-from moss_stream import AudioChunk, MissingDependency, PlaybackReport, SinkError
+import numpy as np
+import soxr
+
+from moss_stream import AudioChunk, PlaybackReport, SinkError
+
+from .lasting_device import LastingDevice
+from .sample_queue import SampleQueue
+from .sound_device import Device, open_output
 
 __all__ = ["SpeakerSink"]
 
-_BYTES_PER_SAMPLE = 2
+
+STALL_S = 1.0
+"""A device that takes nothing for so long has gone, although PortAudio does not say so."""
 
 
 class SpeakerSink:
     """Plays chunks on a sound device; a `moss_stream.Sink`.
 
-    PortAudio calls back from a thread of its own for every block of samples. It takes them from a
-    deque, which needs no lock for one writer and one reader, and wakes the writer only when the
-    queue falls under half of its bound.
+    PortAudio calls back from a thread of its own for every block of samples. A device that does not take
+    24 kHz is given its own rate. A device that goes away is opened again, or the default one in its place;
+    what was not given to it yet is kept.
 
     Made by `SpeakerSink.open`.
+
+    Args:
+        max_queue_s: How much audio `write` takes ahead of the device.
     """
 
     sample_rate = 24_000
 
     def __init__(self, max_queue_s: float = 0.5) -> None:
         self._loop = asyncio.get_running_loop()
-        self._max_queued = int(max_queue_s * self.sample_rate) * _BYTES_PER_SAMPLE
-        self._queue: deque[memoryview] = deque()
-        self._written = 0
-        self._taken = 0
-        self._drained = asyncio.Event()
-        self._is_waiting = False
-        self._device: Any = None
+        self._max_queue_s = max_queue_s
+        self._changed = asyncio.Event()
+        self._queue = self._new_queue(self.sample_rate)
+        self._resampler: Any = None
+        self._device: LastingDevice | None = None
+        self._error: SinkError | None = None
+        self._before_s = 0.0
+        self._calls = 0
+        self._in_utterance = self._is_dry = self._is_paused = False
         self.underruns = 0
         """How often the queue ran empty between the first chunk of an utterance and its flush."""
-        self._in_utterance = False
-        self._is_paused = False
+        self.device_underruns = 0
+        """How often the device was not served in time."""
 
     @classmethod
-    def open(cls, device: str | int | None = None, latency_s: float = 0.1) -> Self:
+    def open(cls, device: Device = None, latency_s: float = 0.06, patience_s: float = 10.0) -> Self:
         """Open a sound device.
 
         Args:
-            device: Its name or number; None is the default device.
-            latency_s: What PortAudio buffers; lower values stutter on some systems.
+            device: Its name, a part of it, or its number; None is the default device.
+            latency_s: What PortAudio buffers; an interruption is heard that much later. Lower values
+                stutter on some systems.
+            patience_s: How long a device that has gone is waited for.
 
         Raises:
             MissingDependency: The library sounddevice is not installed.
-            SinkError: PortAudio or the device is not there, or does not take 24 kHz.
+            SinkError: PortAudio or the device is not there, or cannot be opened.
         """
-        sounddevice = import_sounddevice()
         sink = cls()
-        try:
-            sink._device = sounddevice.RawOutputStream(
-                samplerate=cls.sample_rate,
-                channels=1,
-                dtype="int16",
-                device=device,
-                latency=latency_s,
-                callback=sink.callback,
-            )
-            sink._device.start()
-        except (sounddevice.PortAudioError, ValueError) as error:
-            if sink._device is not None:
-                sink._device.close()
-            name = "default sound device" if device is None else f"sound device {device!r}"
-            raise SinkError(
-                f"The {name} cannot be opened ({error}). "
-                "`moss-stream doctor` shows the devices; write to a file with -o instead."
-            ) from error
+
+        def open_one(candidate: Device) -> Any:
+            return open_output(candidate, cls.sample_rate, latency_s, sink.callback, sink._on_finished)
+
+        sink._device = LastingDevice(open_one, device, patience_s, sink._use, sink._on_failed)
+        sink._device.check()  # it may have stopped before it was known here
         return sink
 
     @property
     def position_s(self) -> float:
         """Seconds that left the loudspeaker: those the device took, less what it still buffers."""
-        buffered_s = getattr(self._device, "latency", 0.0)
-        return max(0.0, self._taken / _BYTES_PER_SAMPLE / self.sample_rate - buffered_s)
+        queue, buffered = self._queue, int(self._latency_s * self._queue.rate)
+        return self._before_s + (queue.taken - queue.unheard(buffered)) / queue.rate
 
     async def write(self, chunk: AudioChunk) -> None:
-        """Queue a chunk; waits while more than the bound is queued. Cancelling it loses the chunk."""
-        await self._wait(lambda: self._written - self._taken <= self._max_queued)
+        """Queue a chunk; waits while more than the bound is queued. Cancelling it loses the chunk.
+
+        Raises:
+            SinkError: The device has gone, and none came in its place.
+        """
+        await self._wait(lambda: self._queue.queued <= self._max_queue_s * self._queue.rate)
         if chunk.pcm:
             self._in_utterance = True
-            # What was taken while `clear` ran may exceed what it left as written.
-            self._written = max(self._written, self._taken) + len(chunk.pcm)
-            self._queue.append(memoryview(chunk.pcm))
+            self._queue.put(self._resampled(chunk.pcm))
 
     async def flush(self) -> PlaybackReport:
-        """Wait until everything is played."""
+        """Wait until everything is played. Raises what `write` raises."""
         self._in_utterance = False
-        await self._wait(lambda: self._taken >= self._written)
-        await asyncio.sleep(getattr(self._device, "latency", 0.0))
-        return PlaybackReport(self._taken / _BYTES_PER_SAMPLE / self.sample_rate)
+        self._queue.put(self._resampled(b"", is_last=True))
+        await self._wait(lambda: self._queue.queued == 0)
+        await asyncio.sleep(self._latency_s)
+        return PlaybackReport(self._before_s + self._queue.taken / self._queue.rate)
 
     async def clear(self) -> PlaybackReport:
         """Drop what is queued; what the device has buffered is still heard."""
         self._in_utterance = False
-        self._queue = deque()  # a new one: a callback under way puts its rest back into the old one
-        dropped, self._written = max(0, self._written - self._taken), self._taken
-        self._drained.set()
-        return PlaybackReport(self.position_s, dropped / _BYTES_PER_SAMPLE / self.sample_rate)
+        played_s, dropped = self.position_s, self._queue.clear()
+        self._resampler = _resampler(self.sample_rate, self._queue.rate)
+        self._changed.set()
+        return PlaybackReport(played_s, dropped / self._queue.rate)
 
     def pause(self) -> None:
         """Fall silent, and keep what is queued."""
@@ -114,70 +120,74 @@ class SpeakerSink:
 
     async def aclose(self) -> None:
         """Close the device; whoever still waits for it goes on."""
-        await self.clear()
-        device, self._device = self._device, None
-        if device is not None:
-            device.abort()
-            device.close()
+        self._queue.rest()
+        self._changed.set()
+        if self._device is not None:
+            await self._device.aclose()
 
     def callback(self, out: Any, frames: int, time: Any, status: Any) -> None:
         """Fill `out` with the next samples, or silence. Called by PortAudio."""
+        self._calls += 1
+        self.device_underruns += status is not None and status.output_underflow
         if self._is_paused:
             out[:] = bytes(len(out))
             return
-        queue, filled = self._queue, 0
-        while filled < len(out):
-            try:
-                block = queue.popleft()
-            except IndexError:
-                break
-            take = min(len(block), len(out) - filled)
-            out[filled : filled + take] = block[:take]
-            if take < len(block):
-                queue.appendleft(block[take:])
-            filled += take
-        if filled < len(out):
-            out[filled:] = bytes(len(out) - filled)
-            self.underruns += self._in_utterance
-        before, self._taken = self._taken, self._taken + filled
-        if self._is_waiting and self._crossed_low_mark(before):
-            self._wake()
+        was_dry, filled = self._is_dry, self._queue.fill(out)
+        self._is_dry = filled < len(out) // 2
+        self.underruns += self._in_utterance and self._is_dry and (filled > 0 or not was_dry)
 
-    def _crossed_low_mark(self, before: int) -> bool:
-        low = self._max_queued // 2
-        fell = self._written - before > low >= self._written - self._taken
-        return fell or self._taken >= self._written
+    @property
+    def _latency_s(self) -> float:
+        return 0.0 if self._device is None else self._device.latency_s
+
+    def _use(self, stream: Any) -> None:
+        """Go on with a device: what is queued goes to it."""
+        self._before_s = self.position_s
+        old, self._queue = self._queue, self._new_queue(int(stream.samplerate))
+        rest = old.rest()
+        if old.rate != self._queue.rate:
+            rest = soxr.resample(np.frombuffer(rest, dtype="<i2"), old.rate, self._queue.rate).tobytes()
+        self._queue.put(rest)
+        self._resampler = _resampler(self.sample_rate, self._queue.rate)
+
+    def _new_queue(self, rate: int) -> SampleQueue:
+        return SampleQueue(rate, int(self._max_queue_s * rate) // 2, lambda: self._soon(self._changed.set))
+
+    def _resampled(self, pcm: bytes, is_last: bool = False) -> bytes:
+        if self._resampler is None:
+            return pcm
+        samples = self._resampler.resample_chunk(np.frombuffer(pcm, dtype="<i2"), last=is_last)
+        if is_last:
+            self._resampler = _resampler(self.sample_rate, self._queue.rate)
+        return bytes(samples.astype("<i2").tobytes())
 
     async def _wait(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self._drained.clear()
-            self._is_waiting = True
-            if not condition():  # it may have become true between the check and the clearing
-                await self._drained.wait()
-            self._is_waiting = False
+        while self._error is None and not condition():
+            self._changed.clear()
+            calls = self._calls
+            if condition():  # it has come true before the clearing
+                break
+            try:
+                await asyncio.wait_for(self._changed.wait(), STALL_S)
+            except TimeoutError:
+                if self._device is not None:
+                    self._device.check(is_stuck=calls == self._calls)
+        if self._error is not None:
+            raise self._error
 
-    def _wake(self) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._drained.set)
-        except RuntimeError:  # the loop is gone, and whoever waited with it
-            pass
+    def _soon(self, call: Callable[[], None]) -> None:
+        """Call something on the event loop, from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and whoever waited with it
+            self._loop.call_soon_threadsafe(call)
+
+    def _on_finished(self) -> None:
+        self._soon(lambda: None if self._device is None else self._device.check())
+
+    def _on_failed(self, error: SinkError) -> None:
+        self._error = error
+        self._changed.set()
 
 
-def import_sounddevice() -> Any:
-    """Import sounddevice.
-
-    Raises:
-        MissingDependency: It is not installed.
-        SinkError: It is, but PortAudio is not.
-    """
-    try:
-        import sounddevice
-    except ImportError as error:
-        raise MissingDependency(
-            "Playing on a sound device needs the library sounddevice", "speaker"
-        ) from error
-    except OSError as error:
-        raise SinkError(
-            "PortAudio, which plays sound, is not installed. On Debian and Ubuntu: apt install libportaudio2."
-        ) from error
-    return sounddevice
+def _resampler(source: int, target: int) -> Any:
+    # Low quality has the shortest delay of those that suppress aliases.
+    return None if source == target else soxr.ResampleStream(source, target, 1, dtype="int16", quality="LQ")

@@ -56,7 +56,7 @@ def _model() -> str:
 
 def _sound() -> str:
     try:
-        from moss_stream.adapters.speaker import import_sounddevice
+        from moss_stream.adapters.sound_device import import_sounddevice
 
         sounddevice = import_sounddevice()
         name = sounddevice.query_devices(kind="output")["name"]

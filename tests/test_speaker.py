@@ -1,17 +1,16 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.abc
 import sys
-from collections.abc import Callable, Sequence
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+from moss_stream.adapters import speaker
 from moss_stream.adapters.speaker import SpeakerSink
+from sound import Device, PortAudioError, sounddevice
 
-from moss_stream import AudioChunk, MissingDependency, Sink, SinkError
+from moss_stream import AudioChunk, Sink, SinkError
 from moss_stream.audio import FRAME_S, FRAME_SAMPLES
 
 
@@ -36,36 +35,6 @@ async def settled(task: asyncio.Task[Any]) -> bool:
     for _ in range(5):
         await asyncio.sleep(0)
     return task.done()
-
-
-class Device:
-    """A stand-in for sounddevice.RawOutputStream."""
-
-    latency = 0.0
-
-    def __init__(self, **options: Any) -> None:
-        self.options = options
-        self.log: list[str] = []
-
-    def start(self) -> None:
-        self.log.append("start")
-
-    def abort(self) -> None:
-        self.log.append("abort")
-
-    def close(self) -> None:
-        self.log.append("close")
-
-
-class PortAudioError(Exception):
-    """As sounddevice has it."""
-
-
-def sounddevice(make: Callable[..., Device] = Device) -> ModuleType:
-    """A stand-in for the library."""
-    module = ModuleType("sounddevice")
-    vars(module).update(RawOutputStream=make, PortAudioError=PortAudioError)
-    return module
 
 
 async def test_samples_come_out_in_order() -> None:
@@ -151,7 +120,8 @@ async def test_clear_drops_what_is_not_played() -> None:
     pull(sink, 480)
     report = await sink.clear()
     assert report.played_s == pytest.approx(0.02) and report.dropped_s == pytest.approx(0.14)
-    assert pull(sink, 5) == [0] * 5 and sink.underruns == 0
+    faded = pull(sink, 125)
+    assert set(faded[:120]) == {0, 1} and faded[120:] == [0] * 5 and sink.underruns == 0
     await sink.write(chunk(2))
     assert pull(sink, 5) == [3] * 5
 
@@ -171,58 +141,30 @@ async def test_clear_wakes_who_waits() -> None:
     assert await settled(flushing) and (await flushing).played_s == 0
 
 
-async def test_clear_during_a_callback_keeps_the_sink_in_step() -> None:
-    """A block the device takes while the queue is cleared neither comes back nor stops the next flush."""
-    sink = SpeakerSink()
+async def test_an_opened_device_plays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device takes samples, and is closed once."""
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(lambda **options: devices[0]))
+    devices = [Device(samplerate=24_000)]
+    sink = SpeakerSink.open("hw:1")
     await sink.write(chunk(0))
-
-    class Block(bytearray):
-        """Clears the sink while it is filled, as a program does on another thread."""
-
-        def __setitem__(self, where: Any, value: Any) -> None:
-            with pytest.raises(StopIteration):
-                sink.clear().send(None)
-            super().__setitem__(where, value)
-
-    sink.callback(Block(200), 100, None, None)
-    await sink.write(chunk(1))
-    flushing = asyncio.create_task(sink.flush())
-    assert pull(sink, FRAME_SAMPLES - 50) == [2] * (FRAME_SAMPLES - 50)
-    assert not await settled(flushing)
-    assert pull(sink, 51) == [2] * 50 + [0]
-    assert (await flushing).played_s == pytest.approx(0.08 + 100 / 24_000)
-
-
-async def test_open_starts_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The device is opened for 24 kHz mono int16 with the given name and latency, and closed once."""
-    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice())
-    sink = SpeakerSink.open("hw:1", latency_s=0.2)
-    device = sink._device
-    assert {**device.options, "callback": None} == {
-        "samplerate": 24_000,
-        "channels": 1,
-        "dtype": "int16",
-        "device": "hw:1",
-        "latency": 0.2,
-        "callback": None,
-    }
-    await sink.write(chunk(0))
-    device.options["callback"](bytearray(20), 10, None, None)
+    pull(sink, 10)
     assert sink.position_s == pytest.approx(10 / 24_000)
     await sink.aclose()
     await sink.aclose()
-    assert device.log == ["start", "abort", "close"]
+    assert devices[0].log == ["start", "abort", "close"]
 
 
 async def test_the_position_leaves_out_what_the_device_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the device took but did not play yet is not counted as heard."""
     monkeypatch.setitem(sys.modules, "sounddevice", sounddevice())
+    monkeypatch.setattr(Device, "latency", 0.05)
     sink = SpeakerSink.open()
-    sink._device.latency = 0.05
     await sink.write(chunk(0))
     assert sink.position_s == 0.0
     pull(sink, FRAME_SAMPLES)
     assert sink.position_s == pytest.approx(0.03)
+    pull(sink, FRAME_SAMPLES)
+    assert sink.position_s == pytest.approx(0.08), "silence has pushed the rest out"
     await sink.aclose()
 
 
@@ -237,62 +179,122 @@ async def test_closing_wakes_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await flushing).played_s == 0
 
 
-@pytest.mark.parametrize(
-    "error", [PortAudioError("Invalid sample rate"), ValueError("No output device matching 'x'")]
-)
-async def test_a_device_that_does_not_open_is_a_sink_error(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    """A device that is not there or refuses the rate is a sentence with its name and the reason."""
+async def test_a_device_with_another_rate_is_resampled_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device at 48 kHz gets two samples for one, and all of them; the position stays in seconds."""
 
-    def fail(**options: Any) -> Device:
-        raise error
-
-    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(fail))
-    with pytest.raises(SinkError, match=f"'x' cannot be opened .{error}") as caught:
-        SpeakerSink.open("x")
-    assert "moss-stream doctor" in str(caught.value)
-
-
-async def test_a_device_that_does_not_start_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The default device that opens but does not start is given back, and the error says which it was."""
-
-    class Busy(Device):
-        def start(self) -> None:
+    class Only48(Device):
+        def __init__(self, **options: Any) -> None:
+            if options["samplerate"] != 48_000:
+                raise PortAudioError("Invalid sample rate", -9997)
+            super().__init__(**options)
             devices.append(self)
-            raise PortAudioError("Device unavailable")
 
     devices: list[Device] = []
-    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(Busy))
-    with pytest.raises(SinkError, match="^The default sound device cannot be opened .Device unavailable"):
-        SpeakerSink.open()
-    assert devices[0].log == ["close"]
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(Only48))
+    sink = SpeakerSink.open()
+    t = np.arange(5 * FRAME_SAMPLES) / 24_000
+    tone = (np.sin(2 * np.pi * 440 * t) * 8000).astype("<i2")
+    for index in range(5):
+        part = tone[index * FRAME_SAMPLES : (index + 1) * FRAME_SAMPLES]
+        await sink.write(AudioChunk(part.tobytes(), 24_000, index, 0.0, FRAME_S, 0))
+    flushing = asyncio.create_task(sink.flush())
+    await asyncio.sleep(0)
+    played = np.array(devices[0].pull(2 * len(tone) + 10)[: 2 * len(tone)], dtype=float)
+    assert (await flushing).played_s == pytest.approx(0.4)
+    wanted = np.sin(2 * np.pi * 440 * np.arange(2 * len(tone)) / 48_000) * 8000
+    assert np.abs(played - wanted)[500:-500].max() < 100
+    await sink.aclose()
 
 
-async def test_without_sounddevice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the library the error names the command that installs it."""
-    monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with pytest.raises(MissingDependency, match=r"pip install moss-stream\[speaker\]"):
-        SpeakerSink.open()
+async def test_an_unplugged_device_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the device had not taken is heard on the next one, whatever rate that has; nobody hangs."""
+
+    class Unplugged(Device):
+        def __init__(self, **options: Any) -> None:
+            if devices and options["samplerate"] != 48_000:
+                raise PortAudioError("Invalid sample rate", -9997)
+            super().__init__(**options)
+            devices.append(self)
+            loop.call_soon_threadsafe(came.set)
+
+    loop, came = asyncio.get_running_loop(), asyncio.Event()
+    devices: list[Device] = []
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(Unplugged))
+    sink = SpeakerSink.open()
+    for index in range(2):
+        await sink.write(chunk(index))
+    devices[0].pull(FRAME_SAMPLES)
+    flushing = asyncio.create_task(sink.flush())
+    await asyncio.sleep(0)
+    came.clear()
+    devices[0].go()
+    await came.wait()
+    while not any(devices[1].pull(1)):
+        await asyncio.sleep(0)
+    assert devices[1].pull(2 * FRAME_SAMPLES)[:1000] == [2] * 1000
+    assert (await flushing).played_s == pytest.approx(0.16, abs=0.001)
+    await sink.aclose()
 
 
-class NoPortAudio(importlib.abc.MetaPathFinder):
-    """Finds a sounddevice that fails as the library does where PortAudio is not installed."""
+async def test_a_device_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device can go without PortAudio saying so; who waits for it goes on with another one."""
+    monkeypatch.setattr(speaker, "STALL_S", 0.0)
+    second = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if name == "sounddevice":
-            raise OSError("PortAudio library not found")
-        return None
+    def make(**options: Any) -> Device:
+        if devices:
+            loop.call_soon_threadsafe(second.set)
+        devices.append(Device(**options))
+        return devices[-1]
+
+    devices: list[Device] = []
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(make))
+    sink = SpeakerSink.open()
+    await sink.write(chunk(0))
+    flushing = asyncio.create_task(sink.flush())
+    await second.wait()
+    assert "close" in devices[0].log
+    while not any(devices[-1].pull(1)):
+        await asyncio.sleep(0)
+    while not flushing.done():
+        devices[-1].pull(FRAME_SAMPLES)
+        await asyncio.sleep(0)
+    await sink.aclose()
 
 
-async def test_without_portaudio(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without PortAudio the error says what to install."""
-    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [NoPortAudio(), *sys.meta_path])
-    with pytest.raises(SinkError, match="apt install libportaudio2"):
-        SpeakerSink.open()
+async def test_a_device_that_does_not_come_back_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for the loudspeaker, and who comes later, is told that there is none any more."""
+
+    def make(**options: Any) -> Device:
+        if devices:
+            raise PortAudioError("Device unavailable", -9985)
+        devices.append(Device(**options))
+        return devices[0]
+
+    devices: list[Device] = []
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(make))
+    sink = SpeakerSink.open(patience_s=0.0)
+    await sink.write(chunk(0))
+    flushing = asyncio.create_task(sink.flush())
+    await asyncio.sleep(0)
+    devices[0].go()
+    with pytest.raises(SinkError, match="The sound device has gone"):
+        await flushing
+    with pytest.raises(SinkError, match="Connect one"):
+        await sink.write(chunk(1))
+    await sink.aclose()
+
+
+async def test_late_callbacks_are_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PortAudio says when it was served too late; that is not the stream's fault."""
+
+    class Flags:
+        output_underflow = True
+
+    sink = SpeakerSink()
+    sink.callback(bytearray(20), 10, None, Flags())
+    assert (sink.device_underruns, sink.underruns) == (1, 0)
 
 
 async def test_the_speaker_is_a_sink() -> None:

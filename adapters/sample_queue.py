@@ -1,0 +1,107 @@
+"""Samples on their way from the event loop to the thread of a sound device."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["SampleQueue"]
+
+BYTES = 2
+FADE_S = 0.005
+
+
+class _Lane:
+    """What was put between two clearings. A block under way when the queue is cleared stays with its lane."""
+
+    __slots__ = ("blocks", "taken", "written")
+
+    def __init__(self) -> None:
+        self.blocks: deque[memoryview] = deque()
+        self.written = self.taken = 0
+
+
+class SampleQueue:
+    """Mono int16 in, blocks of any size out. One thread puts, another one fills; neither takes a lock.
+
+    Args:
+        rate: Samples a second.
+        low: Samples; when fewer than these are left, `wake` is called.
+        wake: Called from the thread that fills, when the queue falls under `low` and when it is empty.
+    """
+
+    def __init__(self, rate: int, low: int, wake: Callable[[], None]) -> None:
+        self.rate = rate
+        self._low = low
+        self._wake = wake
+        self._lane, self._last_lane = _Lane(), _Lane()
+        self._before = 0
+        self._run = self._quiet = 0
+
+    @property
+    def queued(self) -> int:
+        """Samples that wait."""
+        return self._lane.written - self._lane.taken
+
+    @property
+    def taken(self) -> int:
+        """Samples that were taken so far."""
+        return self._before + self._last_lane.taken + self._lane.taken
+
+    def unheard(self, buffered: int) -> int:
+        """Return how many taken samples are still in a device that plays each `buffered` samples later."""
+        return min(self._run, max(0, buffered - self._quiet))
+
+    def put(self, pcm: bytes) -> None:
+        """Queue samples."""
+        self._lane.written += len(pcm) // BYTES
+        self._lane.blocks.append(memoryview(pcm))
+
+    def fill(self, out: Any) -> int:
+        """Fill a block; where nothing is queued it is silent. Return how many samples were there."""
+        lane, filled = self._lane, 0
+        while filled < len(out):
+            try:
+                block = lane.blocks.popleft()
+            except IndexError:
+                break
+            take = min(len(block), len(out) - filled)
+            out[filled : filled + take] = block[:take]
+            if take < len(block):
+                lane.blocks.appendleft(block[take:])
+            filled += take
+        out[filled:] = bytes(len(out) - filled)
+        self._count(lane, filled // BYTES, (len(out) - filled) // BYTES)
+        return filled // BYTES
+
+    def rest(self) -> bytes:
+        """Take everything that is queued, at once."""
+        self._before += self._last_lane.taken
+        self._last_lane, self._lane = self._lane, _Lane()
+        parts = []
+        with contextlib.suppress(IndexError):
+            while True:  # not by iteration: a block under way may still change it
+                parts.append(self._last_lane.blocks.popleft())
+        return b"".join(parts)
+
+    def clear(self) -> int:
+        """Drop what is queued, but for a fade that avoids a click; return how many samples that was."""
+        dropped, rest = self.queued, self.rest()
+        if self._run and rest:
+            tail = np.frombuffer(rest[: BYTES * int(FADE_S * self.rate)], dtype="<i2")
+            self.put((tail * np.linspace(1.0, 0.0, len(tail))).astype("<i2").tobytes())
+        return dropped
+
+    def _count(self, lane: _Lane, speech: int, silence: int) -> None:
+        left = lane.written - lane.taken - speech
+        is_crossing = left + speech > self._low >= left
+        lane.taken += speech
+        if speech:
+            self._run = speech if self._quiet else self._run + speech
+        self._quiet = silence if speech else self._quiet + silence
+        if speech and (is_crossing or left <= 0):
+            self._wake()
