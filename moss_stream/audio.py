@@ -29,7 +29,8 @@ class AudioChunk:
     """A piece of a stream: mono int16 PCM, little endian, usually one frame of 80 ms.
 
     The last chunk of a stream has `is_final` set and no samples: the end is only known after the
-    last frame was sent, and holding a frame back for it would cost 80 ms.
+    last frame was sent, and holding a frame back for it would cost 80 ms. Behind the last frame of what was
+    flushed comes a chunk without samples that has `is_flush` set.
     """
 
     pcm: bytes
@@ -46,6 +47,8 @@ class AudioChunk:
     """Where the written text that the chunk speaks begins; an estimate within a segment of text."""
     char_end: int = 0
     """Where it ends. The parts of all chunks, the final one included, joined are the text."""
+    is_flush: bool = False
+    """Everything given before a `flush` is spoken."""
 
     @property
     def samples(self) -> npt.NDArray[np.int16]:

@@ -86,7 +86,10 @@ class SynthesisStream:
         await self._open_feed().write(text)
 
     async def flush(self) -> None:
-        """Speak what was pushed, without waiting for its sentence to end. Raises what `push` raises."""
+        """Speak what was pushed, without waiting for its sentence to end. Raises what `push` raises.
+
+        A chunk with `is_flush` follows the last one of what was flushed.
+        """
         await self._open_feed().flush()
 
     async def end(self) -> None:
@@ -154,7 +157,7 @@ class SynthesisStream:
                     break
                 if chunk.is_final:
                     self._turn.finish()
-                else:
+                elif chunk.pcm:
                     job.meter.taken(self._worker.clock())
                 yield chunk
         finally:

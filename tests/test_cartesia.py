@@ -96,13 +96,26 @@ async def test_other_encodings_and_contexts_side_by_side() -> None:
 
 
 async def test_flushes_are_numbered() -> None:
-    """What was given is spoken now; the answer says which flush it was."""
-    async with socket() as (connection, _):
-        await send(connection, "c1", "Hello there", True, flush=True)
-        first = json.loads(await connection.recv())
-        assert (first["type"], first["flush_id"]) == ("flush_done", 1)
+    """What was given is spoken now; behind its audio comes which flush it was."""
+    async with socket(FakeEngine(frames_per_segment=2)) as (connection, _):
+        for number in (1, 2):
+            await send(connection, "c1", "Hello there", True, flush=True)
+            answers = [json.loads(await connection.recv()) for _ in range(4)]
+            kinds = [answer["type"] for answer in answers]
+            assert kinds.count("chunk") == 2 and kinds[3] == "flush_done"
+            assert answers[3]["flush_id"] == number
         await send(connection, "c1", "", False)
-        assert any(message["type"] == "chunk" for message in await until_done(connection))
+        assert [answer["type"] for answer in await until_done(connection)] == ["done"]
+
+
+async def test_a_context_that_is_made_can_still_be_interrupted() -> None:
+    """Clients cancel what they still play; the end of a context is told once."""
+    async with socket(FakeEngine(frames_per_segment=2)) as (connection, _):
+        await send(connection, "c1", "Hello.", False)
+        await until_done(connection)
+        await connection.send(json.dumps({"context_id": "c1", "cancel": True}))
+        await send(connection, "c2", "Hello.", False)
+        assert {answer["context_id"] for answer in await until_done(connection)} == {"c2"}
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ def test_every_module_has_a_test_file() -> None:
         "cli_bench": "cli",
         "cli_options": "cli",
         "cli_serve": "run",
+        "server/call": "calls",
+        "server/dialogue": "speak",
         "server/health": "app",
         "server/messages": "speak",
         "server/session": "speak",

@@ -25,7 +25,8 @@ async def test_segments_become_numbered_chunks_and_a_final_one() -> None:
         await lab.run(1)
     listener.job.end()
     await lab.run(5, lambda: listener.is_done)
-    chunks = listener.chunks
+    assert [chunk.is_flush for chunk in listener.chunks] == [False, False, True] * 2 + [False]
+    chunks = [chunk for chunk in listener.chunks if not chunk.is_flush]
     assert [chunk.index for chunk in chunks] == [0, 1, 2, 3, 4]
     assert [round(chunk.start_s, 2) for chunk in chunks] == [0.0, 0.08, 0.16, 0.24, 0.32]
     assert [chunk.is_final for chunk in chunks] == [False] * 4 + [True]
@@ -34,6 +35,23 @@ async def test_segments_become_numbered_chunks_and_a_final_one() -> None:
     prefix = lab.engine.prefixes[1]
     assert prefix is not None
     np.testing.assert_array_equal(prefix, [[1] * NUM_CODEBOOKS, [2] * NUM_CODEBOOKS])
+
+
+async def test_a_flush_is_over_when_its_last_frame_is_out() -> None:
+    """Its mark comes behind its own audio and before that of later text."""
+    lab = Lab(FakeEngine(frames_per_segment=2))
+    listener = lab.speak()
+    give(listener.job, "One sentence. ")
+    listener.job.flush()
+    give(listener.job, "And another one, that is no")
+    await lab.run(0.3)
+    listener.job.flush()
+    listener.job.end()
+    await lab.run(5, lambda: listener.is_done)
+    marks = [chunk.is_flush for chunk in listener.chunks]
+    assert marks[:3] == [False, False, True] and marks[-2:] == [True, False] and sum(marks) == 2
+    assert listener.chunks[2].pcm == b"" and listener.chunks[2].char_end == listener.chunks[3].char_start
+    assert listener.chunks[-1].is_final and listener.chunks[-2].char_end == listener.chunks[-3].char_end
 
 
 async def test_the_parts_of_all_chunks_are_the_text() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import signal
 import subprocess
@@ -7,6 +9,8 @@ import sys
 import urllib.request
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError
 
 COMMAND = [sys.executable, "-c", "from moss_stream.cli import main; main()", "serve", "--port", "0"]
 
@@ -27,6 +31,30 @@ def test_a_server_runs_until_it_is_asked_to_stop() -> None:
         process.send_signal(signal.SIGTERM)
         rest = "".join(lines)
         assert process.wait(10) in (0, -signal.SIGTERM) and "Traceback" not in rest
+
+
+async def test_a_server_that_is_stopped_lets_streams_end() -> None:
+    """What is being said over a socket is said to its end; only then does the socket close."""
+    process = await asyncio.create_subprocess_exec(*COMMAND, stderr=asyncio.subprocess.PIPE)
+    assert process.stderr is not None
+    found = None
+    while found is None:
+        found = re.search(rb"http(://127\.0\.0\.1:\d+)", await process.stderr.readline())
+    heard, kinds = 0.0, list[str]()
+    async with connect(f"ws{found[1].decode()}/v1/speak", compression=None) as socket:
+        for order in ('{"type": "start"}', '{"type": "text", "text": "Good morning."}', '{"type": "end"}'):
+            await socket.send(order)
+        with pytest.raises(ConnectionClosedError, match="1012"):
+            async for message in socket:
+                if isinstance(message, bytes):
+                    if not heard:
+                        process.terminate()
+                    heard += (len(message) - 20) / 48_000
+                else:
+                    kinds.append(json.loads(message)["type"])
+    assert heard > 0.4 and kinds[-1] == "done"
+    assert b"Traceback" not in await process.stderr.read()
+    await process.wait()
 
 
 @pytest.mark.parametrize("arguments", [["--host", "0.0.0.0"], ["--api-key", "short"]])

@@ -79,13 +79,40 @@ async def test_a_cancelled_stream_tells_what_was_heard() -> None:
         spoken = messages[-1]["spoken"]
         assert messages[-1]["generation"] == 1 and not synth.metrics.active
         assert "alpha beta gamma delta.".startswith(spoken["text"]) and spoken["seconds"] <= 0.4
-        await send(connection, "cancel")  # of what is over: nothing happens
+        await send(connection, "cancel")  # of what is cancelled: nothing happens
         engine.frames_per_segment = 2
         await send(connection, "start")
         await send(connection, "text", text="Again.")
         await send(connection, "end")
         packets, _ = await receive(connection, "done")
         assert [packet.generation for packet in packets if packet.generation] == [1, 1]
+
+
+async def test_what_is_made_but_not_heard_can_be_interrupted() -> None:
+    """The server is far ahead of the listener: after `done` a cancel still says what was heard."""
+    engine = FakeEngine(frames_per_segment=20)
+    async with socket(engine) as (connection, _):
+        await send(connection, "start", stream=3)
+        await send(connection, "text", stream=3, text="alpha beta gamma delta.")
+        await send(connection, "flush", stream=3)
+        await send(connection, "end", stream=3)
+        packets, messages = await receive(connection, "done")
+        assert [message["type"] for message in messages][-2:] == ["flushed", "done"] and len(packets) == 20
+        await send(connection, "played", stream=3, seconds=0.8)
+        await send(connection, "cancel", stream=3)
+        _, messages = await receive(connection, "cancelled")
+        spoken = messages[-1]["spoken"]
+        assert spoken["seconds"] == pytest.approx(0.8) and spoken["text"] == "alpha beta"
+        engine.frames_per_segment = 1
+        for number in range(20):  # only some are remembered
+            await send(connection, "start", stream=number)
+            await send(connection, "text", stream=number, text="Hello.")
+            await send(connection, "end", stream=number)
+            await receive(connection, "done")
+        for number in (0, 19):
+            await send(connection, "cancel", stream=number)
+        _, messages = await receive(connection, "cancelled")
+        assert messages[-1]["stream"] == 19
 
 
 async def test_a_cancel_overtakes_text_that_waits() -> None:

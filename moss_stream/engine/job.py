@@ -64,6 +64,7 @@ class SpeechJob:
         self._frames_left = 0
         self._silent_frames = 0
         self._num_chunks = 0
+        self._flushes: deque[int] = deque()
         self._num_given = self._num_read = self._num_taken = 0
 
     def set_voice(self, voice: Codes | None) -> None:
@@ -80,7 +81,7 @@ class SpeechJob:
 
     def flush(self) -> None:
         """Let everything given so far be spoken now."""
-        self._events.append(self.turn.flush)
+        self._events.append(self._flush)
 
     def end(self) -> None:
         """Say that no more text comes."""
@@ -118,6 +119,7 @@ class SpeechJob:
         """
         while self._events:
             self._events.popleft()()
+        self._note_flushed(now_s)
         if self.turn.state is not TurnState.WAITING or not self.has_room(now_s):
             return
         prompt = self.turn.next(now_s, max(0.0, self.lead.seconds(now_s)))
@@ -128,8 +130,9 @@ class SpeechJob:
             self._frames_left = min(fits, self.turn.max_frames())
             self._silent_frames, self._begun_s, self._prompt = 0, now_s, prompt
             self.meter.segment(now_s, len(self.turn.segment))
-        elif self._is_complete():
-            self._put(b"", self.turn.timeline.end(), now_s)
+        self._note_flushed(now_s)
+        if self._is_complete():
+            self._put(self._empty(self.turn.timeline.end(), is_final=True), now_s)
             self.is_over = True
             self.channel.finish()
 
@@ -173,7 +176,10 @@ class SpeechJob:
             return
         has_sound = is_audible(frame.pcm)
         self.meter.frame(now_s, FRAME_S, has_sound, self.lead.seconds(now_s))
-        self._put(frame.pcm, self.turn.add(frame.codes), now_s)
+        chars, number = self.turn.add(frame.codes), self._num_chunks
+        chunk = AudioChunk(frame.pcm, SAMPLE_RATE_HZ, number, number * FRAME_S, FRAME_S, 0, False, *chars)
+        self._put(chunk, now_s)
+        self._num_chunks += 1
         self._frames_left -= 1
         self._watch(has_sound)
         if self._frames_left == 0:
@@ -197,19 +203,33 @@ class SpeechJob:
         self._num_read += len(readable.text)
         self.turn.feed(written, readable, now_s)
 
+    def _flush(self) -> None:
+        self.turn.flush()
+        self._flushes.append(self._num_read)
+
+    def _note_flushed(self, now_s: float) -> None:
+        """Say that what was flushed is spoken, once its last segment is over."""
+        if self.turn.state not in (TurnState.WAITING, TurnState.DRAINING):
+            return
+        while self._flushes and self._flushes[0] <= self._num_read - self.turn.num_waiting:
+            self._flushes.popleft()
+            end = self.turn.timeline.reached
+            self._put(self._empty((end, end), is_flush=True), now_s)
+
+    def _empty(self, chars: tuple[int, int], is_final: bool = False, is_flush: bool = False) -> AudioChunk:
+        start_s = self._num_chunks * FRAME_S
+        return AudioChunk(b"", SAMPLE_RATE_HZ, self._num_chunks, start_s, 0.0, 0, is_final, *chars, is_flush)
+
     def _note_taken(self) -> None:
         taken = self._num_read - self.turn.num_waiting
         if taken != self._num_taken:
             self._num_taken = taken
             self.channel.post(self._on_taken)
 
-    def _put(self, pcm: bytes, chars: tuple[int, int], now_s: float) -> None:
-        duration_s = FRAME_S if pcm else 0.0
-        start_s = self._num_chunks * FRAME_S
-        chunk = AudioChunk(pcm, SAMPLE_RATE_HZ, self._num_chunks, start_s, duration_s, 0, not pcm, *chars)
-        self.lead.put(duration_s, now_s)
+    def _put(self, chunk: AudioChunk, now_s: float) -> None:
+        if chunk.pcm:
+            self.lead.put(chunk.duration_s, now_s)
         self.channel.put(chunk)
-        self._num_chunks += 1
 
 
 def as_moss_error(error: Exception) -> MossError:

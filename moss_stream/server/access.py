@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ class Access:
         self._keys = settings.api_keys
         self._most = settings.streams_per_key
         self._streams: Counter[str] = Counter()
+        self._over = asyncio.Event()
 
     def key(self, headers: Mapping[str, str], query: Mapping[str, str] | None = None) -> str:
         """Return the key of a request.
@@ -63,3 +65,10 @@ class Access:
             yield
         finally:
             self._streams[key] -= 1
+            self._over.set()
+
+    async def wait_idle(self) -> None:
+        """Wait until no stream is spoken."""
+        while self._streams.total():
+            self._over.clear()
+            await self._over.wait()

@@ -10,8 +10,9 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moss_stream import StreamingSynthesizer, Voice, __version__
-from moss_stream.server import cartesia, health, speak, speech, voices
+from moss_stream.server import calls, cartesia, health, speak, speech, voices
 from moss_stream.server.access import Access
+from moss_stream.server.calls import Calls
 from moss_stream.server.problems import Problem, handlers, response
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.state import State
@@ -27,19 +28,22 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
     async def encode(recording: bytes) -> Voice:
         return await synth.encode_voice(recording)
 
-    state = State(synth, settings, Access(settings), VoiceStore(settings.voices, encode))
+    state = State(
+        synth, settings, Access(settings), VoiceStore(settings.voices, encode), Calls(settings.max_calls)
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await state.store.load()
         yield
+        await state.calls.aclose()
 
     app = FastAPI(title="moss-stream", version=__version__, lifespan=lifespan)
     app.state.moss = state
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
-    for router in (speech.router, voices.router, speak.router, cartesia.router, health.router):
-        app.include_router(router)
+    for part in (speech, voices, speak, cartesia, calls, health):
+        app.include_router(part.router)
     app.add_middleware(_BodyLimit, most=settings.max_body_bytes)
     if settings.origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_headers=["*"])

@@ -15,7 +15,7 @@ from moss_stream.config import SynthesisOptions
 from moss_stream.errors import MossError
 from moss_stream.server.problems import Problem, as_problem
 from moss_stream.server.raw import Encoding, RawAudio
-from moss_stream.server.session import Audio, Cancelled, Done, Event, Failed, Session, Started, Words
+from moss_stream.server.session import Audio, Cancelled, Done, Event, Failed, Flushed, Session, Started, Words
 from moss_stream.server.sockets import Socket, accepted
 from moss_stream.server.state import State
 
@@ -112,9 +112,6 @@ class _Connection:
             self._session.push(name, order.transcript)
         if order.flush:
             self._session.flush(name)
-            context = self._contexts[name]
-            context.flushes += 1
-            await self._say(name, "flush_done", 206, flush_id=context.flushes)
         if not order.goes_on:
             self._session.end(name)
 
@@ -132,15 +129,18 @@ class _Connection:
                 await self._chunk(name, self._contexts[name].audio.feed(chunk.pcm))
             case Words(id=name, words=words) if self._contexts[name].is_timed:
                 await self._say(name, "timestamps", 206, word_timestamps=_timestamps(words))
+            case Flushed(id=name):
+                self._contexts[name].flushes += 1
+                await self._say(name, "flush_done", 206, flush_id=self._contexts[name].flushes)
             case Done(id=name):
                 await self._chunk(name, self._contexts.pop(name).audio.feed(b"", is_last=True))
                 await self._say(name, "done", 200, done=True)
             case Cancelled(id=name):
+                if self._contexts.pop(name, None) is not None:  # otherwise its end was told already
+                    await self._say(name, "done", 200, done=True)
+            case Failed(id=name, problem=problem):
                 self._contexts.pop(name, None)
-                await self._say(name, "done", 200, done=True)
-            case Failed(id=failed, problem=problem):
-                self._contexts.pop(failed or "", None)
-                await self._error(failed or "", problem)
+                await self._error(name, problem)
             case Started() | Words():
                 pass
 

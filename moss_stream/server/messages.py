@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from moss_stream import SamplingOptions, Spoken, SynthesisOptions, Word
 from moss_stream.metrics import StreamMetrics
 
-__all__ = ["FROM_CLIENT", "ClientMessage", "ServerMessage"]
+__all__ = ["FROM_CLIENT", "TO_CLIENT", "ClientMessage", "ServerMessage"]
 
 StreamNumber = Annotated[int, Field(ge=0, lt=2**32, description="Chosen by the client.")]
 
@@ -87,6 +87,12 @@ class WordsMessage(_Message):
     words: list[Word]
 
 
+class FlushedMessage(_Message):
+    """All audio of what was flushed was sent."""
+
+    type: Literal["flushed"] = "flushed"
+
+
 class DoneMessage(_Message):
     """All audio of the stream was sent."""
 
@@ -111,4 +117,5 @@ class ErrorMessage(BaseModel):
     message: str
 
 
-ServerMessage = StartedMessage | WordsMessage | DoneMessage | CancelledMessage | ErrorMessage
+ServerMessage = StartedMessage | WordsMessage | FlushedMessage | DoneMessage | CancelledMessage | ErrorMessage
+TO_CLIENT: TypeAdapter[ServerMessage] = TypeAdapter(Annotated[ServerMessage, Field(discriminator="type")])

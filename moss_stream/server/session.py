@@ -14,7 +14,7 @@ from moss_stream.server.problems import Problem, as_problem
 from moss_stream.server.state import State
 from moss_stream.wire import FarEnd
 
-__all__ = ["Audio", "Cancelled", "Done", "Event", "Failed", "Session", "Started", "Words"]
+__all__ = ["Audio", "Cancelled", "Done", "Event", "Failed", "Flushed", "Session", "Started", "Words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,13 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class Flushed:
+    """All audio of what was flushed was sent."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """A stream came to its end."""
 
@@ -58,17 +65,18 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A stream, or an order, could not be carried out."""
+    """A stream has failed."""
 
-    id: str | None
+    id: str
     problem: Problem
 
 
-Event = Started | Audio | Words | Done | Cancelled | Failed
+Event = Started | Audio | Words | Flushed | Done | Cancelled | Failed
 Emit = Callable[[Event], Awaitable[None]]
 
-
 _FLUSH, _END = object(), object()
+REMEMBERED = 8
+"""Streams that are made but perhaps not heard, and can still be cancelled."""
 
 
 class _Stream:
@@ -83,6 +91,11 @@ class _Stream:
         self.num_waiting = 0
         self._orders: asyncio.Queue[object] = asyncio.Queue()
         stream.attach(lambda: self.far_end.position_s)
+
+    @property
+    def is_heard_of(self) -> bool:
+        """Whether the client is still told something of it."""
+        return self.hearing is not None and not self.hearing.done()
 
     async def stop(self) -> Spoken:
         """Stop it; return what was heard."""
@@ -126,6 +139,7 @@ class Session:
         self._key = key
         self._emit = emit
         self._streams: dict[str, _Stream] = {}
+        self._made: dict[str, _Stream] = {}
 
     @property
     def num_streams(self) -> int:
@@ -143,9 +157,11 @@ class Session:
             Problem: The name is in use, or there is no such voice.
             MossError: The options cannot be carried out.
         """
-        if name in self._streams:
+        made = self._made.get(name)
+        if name in self._streams or (made is not None and made.is_heard_of):
             raise Problem(409, "stream_exists", f"A stream {name!r} is open already. End or cancel it first.")
         found = await self._state.voice(voice)
+        self._made.pop(name, None)
         held = self._streams[name] = _Stream(self._state.synth.stream(voice=found, options=options))
         held.hearing = asyncio.create_task(self._speak(name, held))
 
@@ -169,20 +185,21 @@ class Session:
         self._found(name).give(_END)
 
     async def cancel(self, name: str) -> None:
-        """Stop a stream; of one that is over nothing is left to stop."""
-        held = self._streams.pop(name, None)
+        """Stop a stream. One that is made, and perhaps not heard yet, is told of all the same."""
+        held = self._streams.pop(name, None) or self._made.pop(name, None)
         if held is not None:
             await self._emit(Cancelled(name, await held.stop()))
 
     def played(self, name: str, seconds: float) -> None:
         """Take the client's report of what it has played."""
-        held = self._streams.get(name)
+        held = self._streams.get(name) or self._made.get(name)
         if held is not None:
             held.far_end.played(seconds)
 
     async def aclose(self) -> None:
         """Stop all streams; nobody listens any more."""
-        streams, self._streams = list(self._streams.values()), {}
+        streams = [*self._streams.values(), *self._made.values()]
+        self._streams, self._made = {}, {}
         await asyncio.gather(*(held.stop() for held in streams))
 
     async def _speak(self, name: str, held: _Stream) -> None:
@@ -199,15 +216,23 @@ class Session:
             return
         if self._streams.pop(name, None) is not None and (metrics := held.stream.metrics) is not None:
             held.feeding.cancel()
+            self._remember(name, held)
             await self._emit(Done(name, metrics))
 
+    def _remember(self, name: str, held: _Stream) -> None:
+        self._made[name] = held
+        if len(self._made) > REMEMBERED:
+            del self._made[next(iter(self._made))]
+
     async def _emit_chunk(self, name: str, held: _Stream, chunk: AudioChunk) -> None:
-        if not chunk.is_final:
+        if chunk.pcm:
             await self._emit(Audio(name, chunk))
         words = held.stream.words
         if len(words) > held.num_words:
             fresh, held.num_words = words[held.num_words :], len(words)
             await self._emit(Words(name, fresh))
+        if chunk.is_flush:
+            await self._emit(Flushed(name))
 
     def _found(self, name: str) -> _Stream:
         held = self._streams.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from fastapi import FastAPI
 
@@ -12,6 +12,9 @@ from moss_stream.server.access import Access
 from moss_stream.server.problems import Problem
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.voice_store import VoiceStore
+
+if TYPE_CHECKING:
+    from moss_stream.server.calls import Calls
 
 __all__ = ["State", "state_of"]
 
@@ -24,6 +27,7 @@ class State:
     settings: ServerSettings
     access: Access
     store: VoiceStore
+    calls: Calls
 
     async def voice(self, name: str | None) -> Voice | None:
         """Return a voice by its name: one of the model's, or an uploaded one.

@@ -115,6 +115,11 @@ class Timeline:
         return start, self._reached
 
     @property
+    def reached(self) -> int:
+        """The end of the written text that frames were made for."""
+        return self._reached
+
+    @property
     def written(self) -> str:
         """The text as it was written."""
         return "".join(self._written)

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from fakes import FakeEngine
+from web import served
+
+from moss_stream import EngineOptions, StreamingSynthesizer
+
+Message = dict[str, Any]
+
+
+class Caller:
+    """The far end of a call: hears everything, and talks over a data channel."""
+
+    def __init__(self) -> None:
+        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.channel = self.peer.createDataChannel("moss")
+        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        self.heard: list[np.ndarray[Any, Any]] = []
+        self.is_open = asyncio.Event()
+        self.is_over = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.channel.on("open", self.is_open.set)
+        self.channel.on("message", lambda text: self.messages.put_nowait(json.loads(text)))
+        self.channel.on("close", self.is_over.set)
+        self.peer.on("track", lambda track: self._tasks.append(asyncio.create_task(self._hear(track))))
+
+    async def call(self, client: httpx.AsyncClient, direction: str = "recvonly") -> None:
+        self.peer.addTransceiver("audio", direction=direction)
+        await self.peer.setLocalDescription(await self.peer.createOffer())
+        answer = await client.post("/webrtc/offer", json={"sdp": self.peer.localDescription.sdp})
+        assert answer.status_code == 200, answer.text
+        await self.peer.setRemoteDescription(RTCSessionDescription(answer.json()["sdp"], "answer"))
+        await self.is_open.wait()
+
+    def send(self, kind: str, **content: Any) -> None:
+        self.channel.send(json.dumps({"type": kind, **content}))
+
+    def say(self, text: str, **content: Any) -> None:
+        self.send("start", **content)
+        self.send("text", text=text, **content)
+        self.send("end", **content)
+
+    async def until(self, kind: str) -> Message:
+        while (message := await self.messages.get())["type"] != kind:
+            pass
+        return message
+
+    @property
+    def sounding(self) -> np.ndarray[Any, Any]:
+        return np.flatnonzero(np.abs(np.concatenate(self.heard)) > 1000)
+
+    async def _hear(self, track: Any) -> None:
+        while True:
+            frame = await track.recv()
+            self.heard.append(frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0])
+
+    async def aclose(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.peer.close()
+
+
+@asynccontextmanager
+async def called(
+    engine: FakeEngine | None = None, **settings: Any
+) -> AsyncIterator[tuple[Caller, StreamingSynthesizer]]:
+    """A caller that is through to a server of its own."""
+    async with served(engine, EngineOptions(max_lead_ms=600), **settings) as (client, synth):
+        caller = Caller()
+        try:
+            await caller.call(client)
+            yield caller, synth
+        finally:
+            await caller.aclose()
+
+
+async def test_a_call_speaks_and_tells_what_it_does() -> None:
+    """Text goes over the data channel, audio comes over the track; `done` comes when it was sent."""
+    async with called(FakeEngine(frames_per_segment=6)) as (caller, _):
+        caller.say("Hello there.", stream=4)
+        assert (await caller.until("started"))["stream"] == 4
+        assert [word["text"] for word in (await caller.until("words"))["words"]] == ["Hello", "there."]
+        assert (await caller.until("done"))["metrics"]["audio_s"] == pytest.approx(0.48)
+        while len(caller.heard) < 60:
+            await asyncio.sleep(0.01)
+        clicks = caller.sounding
+        assert (clicks[-1] - clicks[0]) / 48_000 == pytest.approx(0.32, abs=0.02), (
+            "80 ms apart; the last is faded out"
+        )
+
+
+async def test_streams_of_a_call_are_heard_one_after_the_other() -> None:
+    """They do not mix; the second one waits for its turn."""
+    async with called(FakeEngine(frames_per_segment=6)) as (caller, _):
+        for number in (1, 2):
+            caller.say("Hello there.", stream=number)
+        assert [(await caller.until("done"))["stream"] for _ in range(2)] == [1, 2]
+        while len(caller.heard) < 90:
+            await asyncio.sleep(0.01)
+        clicks = caller.sounding
+        assert (clicks[-1] - clicks[0]) / 48_000 >= 0.8
+
+
+async def test_an_interruption_says_what_was_heard() -> None:
+    """The track falls silent, and the next stream is heard at once."""
+    engine = FakeEngine(frames_per_segment=100)
+    async with called(engine) as (caller, synth):
+        caller.say("alpha beta gamma delta epsilon zeta eta theta.")
+        while len(caller.heard) < 75:
+            await asyncio.sleep(0.01)
+        caller.send("cancel")
+        answer = await caller.until("cancelled")
+        heard_s = len(caller.heard) * 0.02
+        assert 0.5 < answer["spoken"]["seconds"] < heard_s + 0.1
+        assert "alpha beta gamma delta epsilon zeta eta theta.".startswith(answer["spoken"]["text"])
+        assert synth.metrics.active == 0
+        engine.frames_per_segment = 2
+        caller.say("Again.")
+        await caller.until("done")
+
+
+async def test_the_end_that_is_still_on_its_way_can_be_interrupted() -> None:
+    """All of it is made, not all of it is sent: a cancel still answers with what was heard."""
+    async with called(FakeEngine(frames_per_segment=8)) as (caller, _):
+        caller.say("alpha beta gamma delta.")
+        await caller.until("words")
+        caller.say("No.")
+        assert (await caller.until("error"))["code"] == "stream_exists"
+        caller.send("cancel")
+        assert (await caller.until("cancelled"))["spoken"]["seconds"] < 0.64
+
+
+async def test_a_failed_stream_gives_the_track_free() -> None:
+    """Its error comes behind its audio; the next stream is heard."""
+    async with called(FakeEngine(frames_per_segment=4)) as (caller, _):
+        caller.say("...")
+        assert (await caller.until("error"))["code"] == "invalid_text"
+        caller.say("Hello.")
+        await caller.until("done")
+
+
+async def test_a_call_ends_when_its_caller_has_gone() -> None:
+    """Nothing is spoken to nobody, and nothing is left."""
+    async with served(FakeEngine(frames_per_segment=10**6), EngineOptions(max_lead_ms=400)) as (
+        client,
+        synth,
+    ):
+        caller = Caller()
+        await caller.call(client, "sendrecv")
+        caller.say("Hello there.")
+        await caller.until("started")
+        await caller.aclose()
+        while synth.metrics.active:
+            await asyncio.sleep(0.01)
+
+
+async def test_an_idle_call_is_hung_up() -> None:
+    """One on which nothing happens ends, and one that sends too much."""
+    async with called(idle_s=0.3) as (caller, _):
+        await caller.is_over.wait()
+    async with called(max_message_bytes=1024) as (caller, _):
+        caller.channel.send("x" * 2000)
+        await caller.is_over.wait()
+
+
+async def test_a_server_holds_so_many_calls() -> None:
+    """One more is refused, with the time to wait; nothing of it is left."""
+    async with served(max_calls=0) as (client, _):
+        answer = await client.post("/webrtc/offer", json={"sdp": "v=0"})
+        assert answer.status_code == 503 and answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize("sdp", ["", "v=0", "no sdp", "m=audio 9 UDP/TLS/RTP/SAVPF 111", "\x00\x00"])
+async def test_a_bad_offer_is_refused(sdp: str) -> None:
+    """It is said what is wrong; no call is left behind."""
+    async with served(max_calls=1) as (client, _):
+        for _ in range(3):
+            answer = await client.post("/webrtc/offer", json={"sdp": sdp})
+            assert answer.status_code == 400 and answer.json()["error"]["code"] in ("invalid_sdp", "no_audio")
