@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from web import served
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 KEY = "a-long-secret-key"
 ENDPOINTS = [
@@ -11,8 +14,12 @@ ENDPOINTS = [
     ("GET", "/v1/audio/voices", {}),
     ("POST", "/v1/audio/voices", {"data": {"name": "a", "consent": "me"}, "files": {"audio": b"x"}}),
     ("DELETE", "/v1/audio/voices/a", {}),
+    ("GET", "/v1/models", {}),
+    ("POST", "/webrtc/offer", {"json": {"sdp": "v=0"}}),
     ("GET", "/metrics", {}),
 ]
+SOCKETS = ["/v1/speak", "/tts/websocket"]
+OPEN = {"/healthz", "/readyz"}
 
 
 @pytest.mark.parametrize(("method", "path", "content"), ENDPOINTS)
@@ -29,6 +36,34 @@ async def test_without_a_key_nothing_opens(method: str, path: str, content: dict
             assert answer.status_code == 401 and answer.json()["error"]["code"] == "invalid_api_key"
         for headers in ({"Authorization": f"Bearer {KEY}"}, {"X-API-Key": KEY}):
             assert (await client.request(method, path, headers=headers, **content)).status_code != 401
+
+
+@pytest.mark.parametrize("path", SOCKETS)
+async def test_without_a_key_no_socket_opens(path: str) -> None:
+    """Sockets too, by header or, from a web page, in the address."""
+    async with served(api_keys=(KEY,)) as (client, _):
+        url = str(client.base_url).replace("http", "ws") + path
+        for query, headers in (("", {}), ("?api_key=wrong-secret", {}), ("", {"X-API-Key": "wrong-secret"})):
+            with pytest.raises(InvalidStatus, match="403"):
+                await connect(url + query, additional_headers=headers)
+        for query, headers in ((f"?api_key={KEY}", {}), ("", {"Authorization": f"Bearer {KEY}"})):
+            async with connect(url + query, additional_headers=headers):
+                pass
+
+
+async def test_every_endpoint_was_tried_without_a_key() -> None:
+    """A new one cannot be forgotten here."""
+    async with served() as (client, _):
+        paths = (await client.get("/openapi.json")).json()["paths"]
+    tried = {(method, re.sub("/a$", "/{name}", path)) for method, path, _ in ENDPOINTS}
+    assert tried == {(method.upper(), path) for path in paths if path not in OPEN for method in paths[path]}
+
+
+async def test_the_loaded_model_is_listed() -> None:
+    """In OpenAI's shape, with what a client has to know of it."""
+    async with served() as (client, _):
+        (model,) = (await client.get("/v1/models")).json()["data"]
+        assert model["object"] == "model" and model["num_codebooks"] == 4 and model["sample_rate"] == 24_000
 
 
 async def test_health_is_open_and_says_little() -> None:

@@ -1,0 +1,80 @@
+// Text and PCM over WS /v1/speak, played by an AudioWorklet.
+const HEADER_BYTES = 20;
+const RATE_HZ = 24000;
+
+export class SocketTransport {
+  leadName = "Lead";
+
+  // `on` has the functions message(object), figures({sound, gaps, leadS, playedChars}), first() and closed(reason).
+  constructor(on) {
+    this.on = on;
+    this.generation = 0;
+    this.spans = [];
+  }
+
+  async open(key) {
+    this.context = new AudioContext({ sampleRate: RATE_HZ });
+    await this.context.audioWorklet.addModule("/page/worklet.js");
+    this.player = new AudioWorkletNode(this.context, "player");
+    this.player.connect(this.context.destination);
+    this.player.port.onmessage = ({ data }) => this.report(data);
+    const query = key ? `?api_key=${encodeURIComponent(key)}` : "";
+    this.socket = new WebSocket(`${location.origin.replace("http", "ws")}/v1/speak${query}`);
+    this.socket.binaryType = "arraybuffer";
+    this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.take(JSON.parse(data)) : this.play(data));
+    await new Promise((resolve, reject) => {
+      this.socket.onopen = resolve;
+      this.socket.onclose = ({ reason }) => reject(new Error(reason || "The server did not take the connection. Is the API key right?"));
+    });
+    this.socket.onclose = ({ reason }) => this.on.closed(reason);
+    await this.context.resume();
+  }
+
+  begin() {
+    this.spans = [];
+    this.sentS = 0;
+    this.player.port.postMessage({ order: "begin" });
+  }
+
+  send(message) {
+    this.socket.send(JSON.stringify(message));
+  }
+
+  interrupt() {
+    this.player.port.postMessage({ order: "clear" });
+    this.send({ type: "played", seconds: this.playedS });
+    this.send({ type: "cancel" });
+  }
+
+  take(message) {
+    if (message.type === "cancelled") this.generation = message.generation;
+    if (message.type === "done") this.player.port.postMessage({ order: "end" });
+    this.on.message(message);
+  }
+
+  play(data) {
+    const header = new DataView(data, 0, HEADER_BYTES);
+    if (header.getUint32(4, true) !== this.generation) return; // of a stream that was cancelled
+    const pcm = new Int16Array(data, HEADER_BYTES);
+    const endMs = header.getUint32(8, true) + (1000 * pcm.length) / RATE_HZ;
+    this.spans.push({ endS: endMs / 1000, chars: header.getUint32(16, true) });
+    const samples = Float32Array.from(pcm, (sample) => sample / 32768);
+    this.player.port.postMessage({ order: "add", samples }, [samples.buffer]);
+  }
+
+  report({ sound, isFirst, played, queued, gaps }) {
+    this.playedS = played / RATE_HZ;
+    if (isFirst) this.on.first();
+    const heard = this.spans.findLast((span) => span.endS <= this.playedS + 0.001);
+    this.on.figures({ sound, gaps, leadS: queued / RATE_HZ, playedChars: heard?.chars ?? 0, isEmpty: queued === 0 });
+    const isNews = this.playedS > this.sentS && this.socket.readyState === WebSocket.OPEN;
+    if (isNews) this.send({ type: "played", seconds: this.playedS });
+    this.sentS = Math.max(this.sentS, this.playedS);
+  }
+
+  async close() {
+    this.socket.onclose = null;
+    this.socket.close();
+    await this.context.close();
+  }
+}
