@@ -6,7 +6,9 @@ BIN := .venv/bin
 # Torch comes first and alone: its constraint keeps pip from fetching another build with it.
 SETUP := .venv/.ready
 
-.PHONY: say test style types bench voice clean
+CLIENTS := .venv-clients
+
+.PHONY: say test test-clients style types bench voice clean
 
 $(SETUP): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('moss-stream needs Python 3.11 or newer, this is ' + sys.version.split()[0])"
@@ -20,6 +22,15 @@ say: $(SETUP)
 
 test: $(SETUP)
 	$(BIN)/pytest
+
+# Pipecat and LiveKit, as they are published, against `moss-stream serve` (about 1 GB is downloaded once).
+$(CLIENTS)/.ready: tests/clients/requirements.txt
+	$(PYTHON) -m venv --clear $(CLIENTS)
+	$(CLIENTS)/bin/pip install --quiet --requirement $<
+	touch $@
+
+test-clients: $(SETUP) $(CLIENTS)/.ready
+	MOSS_STREAM=$(BIN)/moss-stream $(CLIENTS)/bin/pytest -c tests/clients/pytest.ini --rootdir tests/clients tests/clients
 
 style: $(SETUP)
 	$(BIN)/ruff check .
@@ -52,4 +63,4 @@ voice: $(SETUP)
 	$(BIN)/python -m training.package $(WORK)
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv $(CLIENTS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

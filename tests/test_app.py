@@ -15,6 +15,7 @@ ENDPOINTS = [
     ("POST", "/v1/audio/voices", {"data": {"name": "a", "consent": "me"}, "files": {"audio": b"x"}}),
     ("DELETE", "/v1/audio/voices/a", {}),
     ("GET", "/v1/models", {}),
+    ("POST", "/tts/bytes", {"json": {"transcript": "Hello."}}),
     ("POST", "/webrtc/offer", {"json": {"sdp": "v=0"}}),
     ("GET", "/metrics", {}),
 ]

@@ -1,74 +1,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from fakes import FakeEngine
-from web import served
+from web import running, served
 
+from benchmarks.browser import CHROMIUM
+from benchmarks.far_ends import Caller, heard_in_chromium
 from moss_stream import EngineOptions, StreamingSynthesizer
-
-Message = dict[str, Any]
-
-
-class Caller:
-    """The far end of a call: hears everything, and talks over a data channel."""
-
-    def __init__(self) -> None:
-        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.channel = self.peer.createDataChannel("moss")
-        self.messages: asyncio.Queue[Message] = asyncio.Queue()
-        self.heard: list[np.ndarray[Any, Any]] = []
-        self.is_open = asyncio.Event()
-        self.is_over = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-        self.channel.on("open", self.is_open.set)
-        self.channel.on("message", lambda text: self.messages.put_nowait(json.loads(text)))
-        self.channel.on("close", self.is_over.set)
-        self.peer.on("track", lambda track: self._tasks.append(asyncio.create_task(self._hear(track))))
-
-    async def call(self, client: httpx.AsyncClient, direction: str = "recvonly") -> None:
-        self.peer.addTransceiver("audio", direction=direction)
-        await self.peer.setLocalDescription(await self.peer.createOffer())
-        answer = await client.post("/webrtc/offer", json={"sdp": self.peer.localDescription.sdp})
-        assert answer.status_code == 200, answer.text
-        await self.peer.setRemoteDescription(RTCSessionDescription(answer.json()["sdp"], "answer"))
-        await self.is_open.wait()
-
-    def send(self, kind: str, **content: Any) -> None:
-        self.channel.send(json.dumps({"type": kind, **content}))
-
-    def say(self, text: str, **content: Any) -> None:
-        self.send("start", **content)
-        self.send("text", text=text, **content)
-        self.send("end", **content)
-
-    async def until(self, kind: str) -> Message:
-        while (message := await self.messages.get())["type"] != kind:
-            pass
-        return message
-
-    @property
-    def sounding(self) -> np.ndarray[Any, Any]:
-        return np.flatnonzero(np.abs(np.concatenate(self.heard)) > 1000)
-
-    async def _hear(self, track: Any) -> None:
-        while True:
-            frame = await track.recv()
-            self.heard.append(frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0])
-
-    async def aclose(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.peer.close()
+from training.recognise import Recogniser
 
 
 @asynccontextmanager
@@ -94,7 +39,7 @@ async def test_a_call_speaks_and_tells_what_it_does() -> None:
         assert (await caller.until("done"))["metrics"]["audio_s"] == pytest.approx(0.48)
         while len(caller.heard) < 60:
             await asyncio.sleep(0.01)
-        clicks = caller.sounding
+        clicks = np.flatnonzero(np.abs(caller.samples) > 1000)
         assert (clicks[-1] - clicks[0]) / 48_000 == pytest.approx(0.32, abs=0.02), (
             "80 ms apart; the last is faded out"
         )
@@ -108,7 +53,7 @@ async def test_streams_of_a_call_are_heard_one_after_the_other() -> None:
         assert [(await caller.until("done"))["stream"] for _ in range(2)] == [1, 2]
         while len(caller.heard) < 90:
             await asyncio.sleep(0.01)
-        clicks = caller.sounding
+        clicks = np.flatnonzero(np.abs(caller.samples) > 1000)
         assert (clicks[-1] - clicks[0]) / 48_000 >= 0.8
 
 
@@ -188,3 +133,15 @@ async def test_a_bad_offer_is_refused(sdp: str) -> None:
         for _ in range(3):
             answer = await client.post("/webrtc/offer", json={"sdp": sdp})
             assert answer.status_code == 400 and answer.json()["error"]["code"] in ("invalid_sdp", "no_audio")
+
+
+async def test_a_browser_understands_what_it_hears() -> None:
+    """Headless Chromium is called; a recogniser writes down the sentence from what came out there."""
+    if CHROMIUM is None:
+        pytest.skip("not installed: chromium")
+    text = "Good morning, how are you today?"
+    async with await StreamingSynthesizer.load() as synth, running(synth) as client:
+        heard = await heard_in_chromium(str(client.base_url), text)
+    words = Recogniser().words(heard.samples[::2])
+    assert " ".join(words) == "good morning how are you today"
+    assert heard.packets_lost == 0

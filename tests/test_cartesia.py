@@ -136,3 +136,41 @@ async def test_a_bad_message_is_answered_and_the_socket_lives(message: str) -> N
         assert (await until_done(connection))[-1]["type"] == "done"
         await send(connection, "c3", "Hello.", False)
         assert len(await until_done(connection)) >= 4
+
+
+async def test_bytes_are_one_recording() -> None:
+    """A text in one request: PCM in the wanted encoding and rate, or a WAV file."""
+    order = {**ORDER, "transcript": "Hello there."}
+    async with served(FakeEngine(frames_per_segment=5)) as (client, _):
+        raw = await client.post("/tts/bytes", json=order)
+        assert raw.status_code == 200 and len(raw.content) == 5 * 3840
+        output = {"container": "wav", "encoding": "pcm_s16le", "sample_rate": 16_000}
+        wav = await client.post("/tts/bytes", json={**order, "output_format": output})
+        assert wav.headers["content-type"] == "audio/wav" and wav.content.startswith(b"RIFF")
+        assert int.from_bytes(wav.content[24:28], "little") == 16_000
+        assert len(wav.content) == pytest.approx(44 + 5 * 2560, abs=8)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"transcript": "..."}, "invalid_text"),
+        ({"output_format": {"container": "mp3"}}, "invalid_request"),
+        ({"output_format": {"container": "wav", "encoding": "pcm_mulaw"}}, "unsupported_format"),
+    ],
+)
+async def test_a_bad_request_for_bytes_is_refused(more: Message, code: str) -> None:
+    """With the reason, before any audio."""
+    async with served() as (client, _):
+        answer = await client.post("/tts/bytes", json={**ORDER, "transcript": "Hello.", **more})
+        assert answer.status_code == 400 and answer.json()["error"]["code"] == code
+
+
+async def test_codes_of_languages_become_names() -> None:
+    """The prompt has names; what is no code of ours goes in as it is."""
+    engine = FakeEngine()
+    async with served(engine) as (client, _):
+        for language in ("en", "de-DE", "Klingon", None):
+            await client.post("/tts/bytes", json={"transcript": "Hello.", "language": language})
+    options = [options for kind, options in engine.log if kind == "open"]
+    assert [option.language for option in options] == ["English", "German", "Klingon", None]  # type: ignore[attr-defined]

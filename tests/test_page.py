@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from browser import needs_chromium, opened
 from playwright.async_api import Page, expect
 from web import running, served
 
+from benchmarks.browser import CHROMIUM, opened
 from moss_stream import StreamingSynthesizer
 
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="not installed: chromium")
 ARTEFACTS = Path(__file__).parent.parent / "test-artefacts"
 TEXT = "The quick brown fox jumps over the lazy dog. Good morning, how are you today?"
 

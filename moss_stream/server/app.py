@@ -10,7 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moss_stream import StreamingSynthesizer, Voice, __version__
-from moss_stream.server import calls, cartesia, health, models, page, speak, speech, voices
+from moss_stream.server import calls, cartesia, cartesia_bytes, health, models, page, speak, speech, voices
 from moss_stream.server.access import Access
 from moss_stream.server.calls import Calls
 from moss_stream.server.problems import Problem, handlers, response
@@ -42,7 +42,7 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
     app.state.moss = state
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
-    for part in (page, speech, voices, models, speak, cartesia, calls, health):
+    for part in (page, speech, voices, models, speak, cartesia, cartesia_bytes, calls, health):
         app.include_router(part.router)
     app.add_middleware(_BodyLimit, most=settings.max_body_bytes)
     if settings.origins:

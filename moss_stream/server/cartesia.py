@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, WebSocket
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from moss_stream import Word
-from moss_stream.config import SynthesisOptions
 from moss_stream.errors import MossError
+from moss_stream.server.cartesia_shapes import Order
 from moss_stream.server.problems import Problem, as_problem
-from moss_stream.server.raw import Encoding, RawAudio
+from moss_stream.server.raw import RawAudio
 from moss_stream.server.session import Audio, Cancelled, Done, Event, Failed, Flushed, Session, Started, Words
 from moss_stream.server.sockets import Socket, accepted
 from moss_stream.server.state import State
@@ -22,37 +22,6 @@ from moss_stream.server.state import State
 __all__ = ["router"]
 
 router = APIRouter()
-
-
-class _Loose(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Voice(_Loose):
-    """Whose voice; embeddings are not known here."""
-
-    id: str | None = None
-
-
-class OutputFormat(_Loose):
-    """Of the audio."""
-
-    encoding: Encoding = "pcm_s16le"
-    sample_rate: Annotated[int, Field(ge=8000, le=48_000)] = 24_000
-
-
-class Order(_Loose):
-    """A message of the client."""
-
-    context_id: Annotated[str, Field(max_length=200)] = ""
-    transcript: str = ""
-    voice: Voice = Voice()
-    language: str | None = None
-    output_format: OutputFormat = OutputFormat()
-    goes_on: Annotated[bool, Field(alias="continue")] = False
-    flush: bool = False
-    cancel: bool = False
-    add_timestamps: bool = False
 
 
 @router.websocket("/tts/websocket")
@@ -116,12 +85,9 @@ class _Connection:
             self._session.end(name)
 
     async def _open(self, order: Order, name: str) -> None:
-        output = order.output_format
-        known = order.voice.id in self._state.synth.voices or order.voice.id in self._state.store.names()
-        options = SynthesisOptions(language=order.language)
-        # Clients name voices of the original service; here these are the default voice.
-        await self._session.open(name, order.voice.id if known else None, options)
-        self._contexts[name] = _Context(RawAudio(output.encoding, output.sample_rate), order.add_timestamps)
+        await self._session.open(name, order.voice_in(self._state), order.options())
+        audio = RawAudio(order.output_format.encoding, order.output_format.sample_rate)
+        self._contexts[name] = _Context(audio, order.add_timestamps)
 
     async def _emit(self, event: Event) -> None:
         match event:

@@ -10,7 +10,7 @@ import numpy as np
 
 from moss_stream.audio import SAMPLE_RATE_HZ
 
-__all__ = ["MEDIA_TYPES", "Encoder", "Format", "encoder"]
+__all__ = ["MEDIA_TYPES", "Encoder", "Format", "encoder", "wav_header"]
 
 Format = Literal["pcm", "wav", "flac", "mp3", "opus", "aac"]
 MEDIA_TYPES: dict[Format, str] = {
@@ -47,7 +47,7 @@ def encoder(name: Format) -> Encoder:
     """Return an encoder of its own for one stream."""
     if name == "pcm":
         return _Plain(b"")
-    return _Plain(_wav_header()) if name == "wav" else _Coded(*_CODECS[name])
+    return _Plain(wav_header(SAMPLE_RATE_HZ)) if name == "wav" else _Coded(*_CODECS[name])
 
 
 class _Plain:
@@ -123,9 +123,8 @@ class _Coded:
         return self._pipe.take()
 
 
-def _wav_header() -> bytes:
-    """Return the header of a recording whose length is not known; readers take what comes."""
-    rate = SAMPLE_RATE_HZ
+def wav_header(rate: int) -> bytes:
+    """Return the header of a mono recording whose length is not known; readers take what comes."""
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
     return struct.pack("<4sI4s", b"RIFF", UNKNOWN, b"WAVE") + form + struct.pack("<4sI", b"data", UNKNOWN)
 

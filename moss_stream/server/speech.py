@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.types import Receive, Scope, Send
 
 from moss_stream import AudioChunk, SamplingOptions, SynthesisOptions, SynthesisStream
+from moss_stream.server.answers import Answer, begin
 from moss_stream.server.formats import MEDIA_TYPES, Encoder, Format, encoder
 from moss_stream.server.problems import Problem
-from moss_stream.server.state import State, state_of
+from moss_stream.server.state import state_of
 
 __all__ = ["SpeechRequest", "router"]
 
-logger = logging.getLogger("moss_stream.server")
 router = APIRouter()
 
 
@@ -70,51 +67,17 @@ async def speech(request: Request, body: SpeechRequest) -> StreamingResponse:
     """
     state = state_of(request.app)
     key = state.access.key(request.headers)
-    _check(body, state)
-    async with AsyncExitStack() as stack:
-        stack.enter_context(state.access.stream(key))
-        voice = await state.voice(body.voice.id if isinstance(body.voice, VoiceId) else body.voice)
-        stream = state.synth.stream(body.input, voice=voice, options=body.options())
-        await stack.enter_async_context(stream)
-        chunks = aiter(stream)
-        first = await anext(chunks)  # what goes wrong until here is a status, not a broken recording
-        logger.info("speech: %d characters, %s", len(body.input), body.response_format)
-        kept = stack.pop_all()
-    made = _spoken(first, chunks, encoder(body.response_format))
-    if body.stream_format == "sse":
-        return _Speech(_events(made, body.input, stream), "text/event-stream", kept)
-    return _Speech(made, MEDIA_TYPES[body.response_format], kept)
-
-
-class _Speech(StreamingResponse):
-    """An answer that stops the model however it ends, also if the client was gone before it began."""
-
-    def __init__(
-        self, content: AsyncIterator[bytes] | AsyncIterator[str], media_type: str, kept: AsyncExitStack
-    ) -> None:
-        super().__init__(content, media_type=media_type)
-        self._kept = kept
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._kept:
-            await super().__call__(scope, receive, send)
-
-
-def _check(body: SpeechRequest, state: State) -> None:
-    most = state.settings.max_text_chars
-    if len(body.input) > most:
-        raise Problem(
-            400, "text_too_long", f"input has {len(body.input)} characters; {most} are allowed.", "input"
-        )
     if body.speed != 1.0:
         raise Problem(400, "unsupported_speed", "This model speaks at speed 1.0 only; leave it out.", "speed")
+    voice = body.voice.id if isinstance(body.voice, VoiceId) else body.voice
+    begun = await begin(state, key, body.input, voice, body.options())
+    made = _encoded(begun.chunks, encoder(body.response_format))
+    if body.stream_format == "sse":
+        return Answer(_events(made, body.input, begun.stream), "text/event-stream", begun.kept)
+    return Answer(made, MEDIA_TYPES[body.response_format], begun.kept)
 
 
-async def _spoken(
-    first: AudioChunk, chunks: AsyncIterator[AudioChunk], made: Encoder
-) -> AsyncIterator[bytes]:
-    if data := made.feed(first.pcm):
-        yield data
+async def _encoded(chunks: AsyncIterator[AudioChunk], made: Encoder) -> AsyncIterator[bytes]:
     async for chunk in chunks:
         if data := made.feed(chunk.pcm):
             yield data

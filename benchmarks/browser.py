@@ -6,11 +6,11 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
 from playwright.async_api import Page, async_playwright
 
+__all__ = ["CHROMIUM", "opened"]
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="not installed: chromium")
 
 FLAGS = [
     "--no-sandbox",
