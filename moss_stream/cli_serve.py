@@ -36,6 +36,8 @@ def serve(
     ] = None,
     max_streams: Annotated[int, typer.Option(help="Streams that are spoken at the same time.")] = 8,
     max_queue: Annotated[int, typer.Option(help="Streams that wait; further ones are refused.")] = 8,
+    log_json: Annotated[bool, typer.Option(help="One JSON object a line.")] = False,
+    log_texts: Annotated[bool, typer.Option(help="Write down what is spoken, not only how much.")] = False,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
@@ -62,6 +64,8 @@ def serve(
                 is_open=is_open,
                 origins=tuple(origin or ()),
                 voices=voices_folder,
+                logs_json=log_json,
+                logs_texts=log_texts,
             )
         except ValidationError as error:
             raise ConfigError(error.errors()[0]["msg"].removeprefix("Value error, ") + ".") from error

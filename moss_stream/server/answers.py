@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from moss_stream import AudioChunk, SynthesisOptions, SynthesisStream
+from moss_stream.server.logs import log_stream
 from moss_stream.server.problems import Problem
+from moss_stream.server.settings import ServerSettings
 from moss_stream.server.state import State
+from moss_stream.text.turn import TurnState
 
 __all__ = ["Answer", "Begun", "begin"]
 
@@ -23,6 +27,7 @@ logger = logging.getLogger("moss_stream.server")
 class Begun:
     """A stream whose first frame is there."""
 
+    text: str
     stream: SynthesisStream
     chunks: AsyncIterator[AudioChunk]
     """All of them, the first one included."""
@@ -47,7 +52,7 @@ async def begin(state: State, key: str, text: str, voice: str | None, options: S
         await stack.enter_async_context(stream)
         chunks = aiter(stream)
         first = await anext(chunks)
-        return Begun(stream, _joined(first, chunks), stack.pop_all())
+        return Begun(text, stream, _joined(first, chunks), stack.pop_all())
 
 
 async def _joined(first: AudioChunk, rest: AsyncIterator[AudioChunk]) -> AsyncIterator[AudioChunk]:
@@ -57,15 +62,39 @@ async def _joined(first: AudioChunk, rest: AsyncIterator[AudioChunk]) -> AsyncIt
 
 
 class Answer(StreamingResponse):
-    """Stops the model however it ends, also if the client was gone before it began."""
+    """Stops the model however it ends, also if the client was gone before it began, or does not read.
+
+    Args:
+        content: What is sent.
+        media_type: Of it.
+        begun: What it is made from.
+        settings: With the limits.
+    """
 
     def __init__(
-        self, content: AsyncIterator[bytes] | AsyncIterator[str], media_type: str, kept: AsyncExitStack
+        self,
+        content: AsyncIterator[bytes] | AsyncIterator[str],
+        media_type: str,
+        begun: Begun,
+        settings: ServerSettings,
     ) -> None:
         super().__init__(content, media_type=media_type)
-        self._kept = kept
+        self._begun = begun
+        self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        async with self._kept:
-            await super().__call__(scope, receive, send)
+
+        async def patient(message: Message) -> None:
+            async with asyncio.timeout(self._settings.idle_s):
+                await send(message)
+
+        try:
+            async with self._begun.kept, asyncio.timeout(self._settings.total_s):
+                await super().__call__(scope, receive, patient)
+        except TimeoutError:  # the connection is closed, since the answer is not complete
+            logger.warning("A client did not read, or took too long; its stream was stopped.")
+        finally:
+            stream = self._begun.stream
+            end = "done" if stream.state is TurnState.DONE else "cancelled"
+            log_stream(self._settings, "http", end, stream.metrics, self._begun.text)

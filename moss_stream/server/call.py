@@ -34,7 +34,7 @@ class Call:
         # No servers: nothing outside is asked for an address.
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._output = _Track(WebRTCSink())
-        self._dialogue = Dialogue(state, key, self._send, self._output)
+        self._dialogue = Dialogue(state, key, "call", self._send, self._output)
         self._microphone = MediaBlackhole()
         self._channel: Any = None
         self._inbox: asyncio.Queue[str | None] = asyncio.Queue(INBOX)
@@ -74,10 +74,11 @@ class Call:
 
     async def _serve(self) -> None:
         while True:
+            spoken_s = self._output.sink.position_s
             try:
                 text = await asyncio.wait_for(self._inbox.get(), self._settings.idle_s)
             except TimeoutError:
-                if not self._dialogue.is_busy:
+                if spoken_s == self._output.sink.position_s:  # nothing was said meanwhile, by nobody
                     return
                 continue
             if text is None:

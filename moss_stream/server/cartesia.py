@@ -47,12 +47,12 @@ class _Connection:
     def __init__(self, socket: Socket, state: State, key: str) -> None:
         self._socket = socket
         self._state = state
-        self._session = Session(state, key, self._emit)
+        self._session = Session(state, key, "cartesia", self._emit)
         self._contexts: dict[str, _Context] = {}
 
     async def serve(self) -> None:
         try:
-            await self._socket.serve(self._order, lambda: self._session.num_streams > 0)
+            await self._socket.serve(self._order)
         finally:
             await self._session.aclose()
 

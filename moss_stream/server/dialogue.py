@@ -55,22 +55,18 @@ class Dialogue:
     Args:
         state: Of the server.
         key: Of the client.
+        via: The way it came, for the log.
         send: Sends a text message; may wait.
         output: Takes the audio.
     """
 
     def __init__(
-        self, state: State, key: str, send: Callable[[str], Awaitable[None]], output: Output
+        self, state: State, key: str, via: str, send: Callable[[str], Awaitable[None]], output: Output
     ) -> None:
         self._send_text = send
         self._output = output
         self._generations: dict[str, int] = {}
-        self._session = Session(state, key, self._emit)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a stream is not over."""
-        return self._session.num_streams > 0
+        self._session = Session(state, key, via, self._emit)
 
     async def aclose(self) -> None:
         """Stop all streams; nobody listens any more."""

@@ -5,43 +5,56 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from moss_stream import StreamingSynthesizer
+from moss_stream.server import logs
 from moss_stream.server.app import create_app
+from moss_stream.server.patience import PatientProtocol
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.state import state_of
 
-__all__ = ["run"]
+__all__ = ["Server", "config_of", "run"]
 
 DRAIN_S, CLOSE_S = 30, 5
 """How long streams may go on when the server is asked to stop, and connections after them."""
 
 
-async def run(synth: StreamingSynthesizer, settings: ServerSettings) -> None:
-    """Serve until SIGTERM or SIGINT; then take no more connections and let streams end for half a minute.
-
-    The limits of the sockets are those of `settings`; PCM is sent without compression.
-    """
-    config = uvicorn.Config(
-        create_app(synth, settings),
+def config_of(
+    app: FastAPI, settings: ServerSettings, log_config: dict[str, Any] | None = None
+) -> uvicorn.Config:
+    """Return how to serve an application: with its limits, and PCM without compression."""
+    return uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
+        http=PatientProtocol,  # h11, which also bounds headers
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=2 * settings.max_message_bytes,
+        limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=CLOSE_S,
         server_header=False,
+        access_log=False,
+        log_config=log_config,
     )
-    await _Server(config).serve()
+
+
+async def run(synth: StreamingSynthesizer, settings: ServerSettings) -> None:
+    """Serve until SIGTERM or SIGINT; then take no more connections and let streams end for half a minute."""
+    app = create_app(synth, settings)
+    await Server(config_of(app, settings, logs.config(settings.logs_json))).serve()
     await synth.close(drain=True)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Closes its sockets only when what they carry is spoken; uvicorn would close them at once."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
         for server in self.servers:
             server.close()
         access = state_of(self.config.app).access  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from moss_stream import AudioChunk, Spoken, StreamEnded, SynthesisOptions, SynthesisStream, Word
 from moss_stream.metrics import StreamMetrics
+from moss_stream.server.logs import log_stream
 from moss_stream.server.problems import Problem, as_problem
 from moss_stream.server.state import State
 from moss_stream.wire import FarEnd
@@ -82,13 +83,15 @@ REMEMBERED = 8
 class _Stream:
     """A stream, what waits to be given to it, and the tasks that feed and hear it."""
 
-    def __init__(self, stream: SynthesisStream) -> None:
+    def __init__(self, stream: SynthesisStream, permit: contextlib.ExitStack) -> None:
         self.stream = stream
+        self.permit = permit
         self.far_end = FarEnd(time.monotonic)
         self.hearing: asyncio.Task[None] | None = None
         self.feeding = asyncio.create_task(self._feed())
         self.num_words = 0
         self.num_waiting = 0
+        self.text = ""
         self._orders: asyncio.Queue[object] = asyncio.Queue()
         stream.attach(lambda: self.far_end.position_s)
 
@@ -104,11 +107,14 @@ class _Stream:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+        self.permit.close()
         return spoken
 
     def give(self, order: object) -> None:
         """Queue a text, or the order to flush or end; a stream that is far behind holds up no other order."""
-        self.num_waiting += len(order) if isinstance(order, str) else 0
+        if isinstance(order, str):
+            self.num_waiting += len(order)
+            self.text += order
         self._orders.put_nowait(order)
 
     async def _feed(self) -> None:
@@ -131,20 +137,17 @@ class Session:
     Args:
         state: Of the server.
         key: Whose streams these are.
+        via: The way they come, for the log.
         emit: Sends an event to the client; may wait, which halts the stream it belongs to.
     """
 
-    def __init__(self, state: State, key: str, emit: Emit) -> None:
+    def __init__(self, state: State, key: str, via: str, emit: Emit) -> None:
         self._state = state
         self._key = key
+        self._via = via
         self._emit = emit
         self._streams: dict[str, _Stream] = {}
         self._made: dict[str, _Stream] = {}
-
-    @property
-    def num_streams(self) -> int:
-        """Streams that are not over."""
-        return len(self._streams)
 
     def has(self, name: str) -> bool:
         """Tell whether a stream of that name is not over."""
@@ -154,7 +157,7 @@ class Session:
         """Open a stream.
 
         Raises:
-            Problem: The name is in use, or there is no such voice.
+            Problem: The name is in use, there is no such voice, or the key has too many streams.
             MossError: The options cannot be carried out.
         """
         made = self._made.get(name)
@@ -162,7 +165,10 @@ class Session:
             raise Problem(409, "stream_exists", f"A stream {name!r} is open already. End or cancel it first.")
         found = await self._state.voice(voice)
         self._made.pop(name, None)
-        held = self._streams[name] = _Stream(self._state.synth.stream(voice=found, options=options))
+        with contextlib.ExitStack() as permit:
+            permit.enter_context(self._state.access.stream(self._key))
+            stream = self._state.synth.stream(voice=found, options=options)
+            held = self._streams[name] = _Stream(stream, permit.pop_all())
         held.hearing = asyncio.create_task(self._speak(name, held))
 
     def push(self, name: str, text: str) -> None:
@@ -186,9 +192,11 @@ class Session:
 
     async def cancel(self, name: str) -> None:
         """Stop a stream. One that is made, and perhaps not heard yet, is told of all the same."""
-        held = self._streams.pop(name, None) or self._made.pop(name, None)
+        held, made = self._streams.pop(name, None), self._made.pop(name, None)
         if held is not None:
-            await self._emit(Cancelled(name, await held.stop()))
+            await self._stop(held)
+        if (stopped := held or made) is not None:
+            await self._emit(Cancelled(name, await stopped.stop()))
 
     def played(self, name: str, seconds: float) -> None:
         """Take the client's report of what it has played."""
@@ -198,13 +206,20 @@ class Session:
 
     async def aclose(self) -> None:
         """Stop all streams; nobody listens any more."""
-        streams = [*self._streams.values(), *self._made.values()]
+        streams, made = list(self._streams.values()), list(self._made.values())
         self._streams, self._made = {}, {}
-        await asyncio.gather(*(held.stop() for held in streams))
+        await asyncio.gather(*(self._stop(held) for held in streams), *(held.stop() for held in made))
+
+    async def _stop(self, held: _Stream) -> None:
+        await held.stop()
+        self._log(held, "cancelled")
+
+    def _log(self, held: _Stream, end: str) -> None:
+        log_stream(self._state.settings, self._via, end, held.stream.metrics, held.text)
 
     async def _speak(self, name: str, held: _Stream) -> None:
         try:
-            with self._state.access.stream(self._key):
+            with held.permit:
                 await self._emit(Started(name))
                 async for chunk in held.stream:
                     held.far_end.sent(chunk.duration_s)
@@ -212,10 +227,14 @@ class Session:
         except Exception as error:
             self._streams.pop(name, None)
             held.feeding.cancel()
-            await self._emit(Failed(name, as_problem(error)))
+            await held.stream.cancel()
+            problem = as_problem(error)
+            self._log(held, problem.code)
+            await self._emit(Failed(name, problem))
             return
         if self._streams.pop(name, None) is not None and (metrics := held.stream.metrics) is not None:
             held.feeding.cancel()
+            self._log(held, "done")
             self._remember(name, held)
             await self._emit(Done(name, metrics))
 

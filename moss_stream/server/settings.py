@@ -27,11 +27,16 @@ class ServerSettings(BaseModel):
     max_body_bytes: int = Field(default=16 << 20, ge=1024)
     max_message_bytes: int = Field(default=64 << 10, ge=1024)
     streams_per_key: int = Field(default=8, ge=1)
+    max_connections: int = Field(default=1000, ge=1)
     max_calls: int = Field(default=32, ge=0)
     """WebRTC calls that are held at the same time."""
     idle_s: float = Field(default=60.0, gt=0)
-    """A socket or call on which nothing happens is closed after this."""
+    """A connection or call on which nothing comes or goes for this long is closed, with its streams."""
     total_s: float = Field(default=3600.0, gt=0)
+    logs_texts: bool = False
+    """Write down what is spoken; otherwise only how much."""
+    logs_json: bool = False
+    """Write a JSON object for each line of the log."""
     voices: Path | None = None
     """Folder for uploaded voices; None: none can be uploaded."""
 

@@ -43,35 +43,33 @@ class Socket:
         self._socket = socket
         self._settings = settings
         self._queue: asyncio.Queue[str | bytes] = asyncio.Queue(QUEUE)
+        self._num_sent = 0
 
     async def send(self, message: str | bytes) -> None:
         """Queue a message; waits while the client is slow."""
         await self._queue.put(message)
 
-    async def serve(self, take: Callable[[str], Awaitable[None]], is_busy: Callable[[], bool]) -> None:
-        """Read until the client has gone, or has used up its time.
+    async def serve(self, take: Callable[[str], Awaitable[None]]) -> None:
+        """Read until the client has gone, nothing was read or sent for too long, or its time is used up.
 
         Args:
             take: Is given each text message; a binary one is given as an empty text.
-            is_busy: Whether the connection is in use although nothing is read.
         """
         writing = asyncio.create_task(self._write_all())
         try:
             async with asyncio.timeout(self._settings.total_s):
-                await self._read_all(take, is_busy, writing)
+                await self._read_all(take, writing)
         except TimeoutError:
             await self._close(GOING_AWAY, "This connection was open for as long as one may be.")
         finally:
             writing.cancel()
             await asyncio.wait([writing])
 
-    async def _read_all(
-        self, take: Callable[[str], Awaitable[None]], is_busy: Callable[[], bool], writing: asyncio.Task[None]
-    ) -> None:
+    async def _read_all(self, take: Callable[[str], Awaitable[None]], writing: asyncio.Task[None]) -> None:
         reading = asyncio.create_task(self._read())
         try:
             while True:
-                tasks = {reading, writing}
+                tasks, num_sent = {reading, writing}, self._num_sent
                 await asyncio.wait(tasks, timeout=self._settings.idle_s, return_when=asyncio.FIRST_COMPLETED)
                 if writing.done():
                     return
@@ -81,7 +79,7 @@ class Socket:
                         return
                     await take(text)
                     reading = asyncio.create_task(self._read())
-                elif not is_busy():
+                elif num_sent == self._num_sent:
                     await self._close(GOING_AWAY, "Nothing happened for too long.")
                     return
         finally:
@@ -102,11 +100,14 @@ class Socket:
         return content if isinstance(content, str) else ""
 
     async def _write_all(self) -> None:
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        # A client that does not read for the idle time is given up: its streams would hold their slots.
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
             while True:
                 item = await self._queue.get()
                 send = self._socket.send_text if isinstance(item, str) else self._socket.send_bytes
-                await send(item)  # type: ignore[arg-type]
+                async with asyncio.timeout(self._settings.idle_s):
+                    await send(item)  # type: ignore[arg-type]
+                self._num_sent += 1
 
     async def _close(self, code: int, reason: str) -> None:
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):

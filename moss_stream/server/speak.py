@@ -21,9 +21,9 @@ async def speak(socket: WebSocket) -> None:
         return
     state, key = found
     connection = Socket(socket, state.settings)
-    dialogue = Dialogue(state, key, connection.send, _Binary(connection))
+    dialogue = Dialogue(state, key, "socket", connection.send, _Binary(connection))
     try:
-        await connection.serve(dialogue.take, lambda: dialogue.is_busy)
+        await connection.serve(dialogue.take)
     finally:
         await dialogue.aclose()
 

@@ -73,8 +73,8 @@ async def speech(request: Request, body: SpeechRequest) -> StreamingResponse:
     begun = await begin(state, key, body.input, voice, body.options())
     made = _encoded(begun.chunks, encoder(body.response_format))
     if body.stream_format == "sse":
-        return Answer(_events(made, body.input, begun.stream), "text/event-stream", begun.kept)
-    return Answer(made, MEDIA_TYPES[body.response_format], begun.kept)
+        return Answer(_events(made, body.input, begun.stream), "text/event-stream", begun, state.settings)
+    return Answer(made, MEDIA_TYPES[body.response_format], begun, state.settings)
 
 
 async def _encoded(chunks: AsyncIterator[AudioChunk], made: Encoder) -> AsyncIterator[bytes]:
