@@ -16,6 +16,7 @@ __all__ = ["Socket", "accepted"]
 
 QUEUE = 64
 """Messages that wait for a slow client before its streams are halted."""
+CLOSE_S = 1.0
 GOING_AWAY, POLICY_VIOLATION, TOO_BIG = 1001, 1008, 1009
 
 
@@ -110,5 +111,7 @@ class Socket:
                 self._num_sent += 1
 
     async def _close(self, code: int, reason: str) -> None:
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-            await self._socket.close(code, reason)
+        # A client that reads nothing does not hear of it either.
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._socket.close(code, reason)
