@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import logging.config
 import sys
 
 import pytest
@@ -9,7 +10,7 @@ from fakes import FakeEngine
 from web import served
 from websockets.asyncio.client import connect
 
-from moss_stream.server.logs import LineFormatter
+from moss_stream.server.logs import LineFormatter, config
 
 TEXT = "The secret is Rumpelstiltskin."
 
@@ -42,6 +43,21 @@ def test_keys_and_traces(is_json: bool) -> None:
         failed.exc_info = sys.exc_info()
     line = LineFormatter(is_json).format(failed)
     assert "ValueError: broken" in line and ("\n" in line) is not is_json
+
+
+def test_the_configuration_is_one_that_logging_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a client did wrong is a line, not a trace; everything goes to standard error."""
+    logging.config.dictConfig(config(is_json=False))
+    try:
+        b"\xff".decode()
+    except UnicodeDecodeError:
+        logging.getLogger("uvicorn.error").exception("Invalid UTF-8 sequence received from client.")
+    logging.getLogger("moss_stream").info("loaded")
+    for name in ("moss_stream", "uvicorn"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and "INFO uvicorn.error: Invalid UTF-8" in lines[0] and "loaded" in lines[1]
 
 
 @pytest.mark.parametrize("logs_texts", [True, False])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx
@@ -31,3 +33,27 @@ async def served(
     async with await synthesizer_on(engine or FakeEngine(), options) as synth:
         async with running(synth, **settings) as client:
             yield client, synth
+
+
+@contextmanager
+def served_beside(**settings: Any) -> Iterator[str]:
+    """The address of a server on an event loop of its own, for clients that block."""
+    started, stop, address = threading.Event(), asyncio.Event(), ""
+
+    async def serve() -> None:
+        nonlocal address
+        async with served(**settings) as (client, _):
+            address = str(client.base_url)
+            started.set()
+            await stop.wait()
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    started.wait()
+    try:
+        yield address
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()

@@ -13,7 +13,7 @@ from moss_stream.server import calls, cartesia, cartesia_bytes, health, models, 
 from moss_stream.server.access import Access
 from moss_stream.server.calls import Calls
 from moss_stream.server.patience import BodyLimit
-from moss_stream.server.problems import handlers
+from moss_stream.server.problems import ErrorAnswer, handlers
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.state import State
 from moss_stream.server.voice_store import VoiceStore
@@ -38,7 +38,12 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
         yield
         await state.calls.aclose()
 
-    app = FastAPI(title="moss-stream", version=__version__, lifespan=lifespan)
+    app = FastAPI(
+        title="moss-stream",
+        version=__version__,
+        lifespan=lifespan,
+        responses={"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}},
+    )
     app.state.moss = state
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)

@@ -24,7 +24,10 @@ def config(is_json: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": LineFormatter, "is_json": is_json}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "filters": {"theirs": {"()": lambda: _not_our_fault}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["theirs"]}
+        },
         "loggers": {"moss_stream": level, "uvicorn": level},
     }
 
@@ -50,6 +53,14 @@ def log_stream(
     if settings.logs_texts:
         fields["text"] = text
     logger.info("stream", extra={"fields": fields})
+
+
+def _not_our_fault(record: logging.LogRecord) -> bool:
+    """Leave out the trace that uvicorn writes when a client sends what is no UTF-8."""
+    if record.getMessage().startswith("Invalid UTF-8"):
+        record.exc_info = None
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True
 
 
 class LineFormatter(logging.Formatter):

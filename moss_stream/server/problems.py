@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from moss_stream.errors import (
@@ -17,7 +18,7 @@ from moss_stream.errors import (
     TextError,
 )
 
-__all__ = ["Problem", "as_problem", "handlers", "response"]
+__all__ = ["ErrorAnswer", "Problem", "as_problem", "handlers", "response"]
 
 RETRY_AFTER_S = 1
 
@@ -34,6 +35,21 @@ class Problem(Exception):
     def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
         super().__init__(message)
         self.status, self.code, self.param = status, code, param
+
+
+class ErrorDetail(BaseModel):
+    """What is wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorAnswer(BaseModel):
+    """The body of every answer that is no success."""
+
+    error: ErrorDetail
 
 
 def as_problem(error: Exception) -> Problem:
@@ -59,9 +75,9 @@ _KINDS: tuple[tuple[type[MossError], int, str], ...] = (
 def response(problem: Problem) -> JSONResponse:
     """Return a problem in OpenAI's shape."""
     kind = "invalid_request_error" if problem.status < 500 else "server_error"
-    body = {"message": str(problem), "type": kind, "param": problem.param, "code": problem.code}
+    detail = ErrorDetail(message=str(problem), type=kind, param=problem.param, code=problem.code)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if problem.status in (429, 503) else None
-    return JSONResponse({"error": body}, problem.status, headers)
+    return JSONResponse(ErrorAnswer(error=detail).model_dump(), problem.status, headers)
 
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
