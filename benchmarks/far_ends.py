@@ -27,22 +27,24 @@ class Caller:
     def __init__(self) -> None:
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.channel = self.peer.createDataChannel("moss")
-        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        self.texts: asyncio.Queue[str] = asyncio.Queue()
         self.heard: list[npt.NDArray[np.int16]] = []
         self.stamps: list[int] = []
         self.is_open = asyncio.Event()
         self.is_over = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.channel.on("open", self.is_open.set)
-        self.channel.on("message", lambda text: self.messages.put_nowait(json.loads(text)))
+        self.channel.on("message", self.texts.put_nowait)
         self.channel.on("close", self.is_over.set)
         self.peer.on("track", lambda track: self._tasks.append(asyncio.create_task(self._hear(track))))
 
-    async def call(self, client: httpx.AsyncClient, direction: str = "recvonly") -> None:
+    async def call(
+        self, client: httpx.AsyncClient, direction: str = "recvonly", path: str = "/webrtc/offer"
+    ) -> None:
         """Get through to a server."""
         self.peer.addTransceiver("audio", direction=direction)
         await self.peer.setLocalDescription(await self.peer.createOffer())
-        answer = await client.post("/webrtc/offer", json={"sdp": self.peer.localDescription.sdp})
+        answer = await client.post(path, json={"type": "offer", "sdp": self.peer.localDescription.sdp})
         assert answer.status_code == 200, answer.text
         await self.peer.setRemoteDescription(RTCSessionDescription(answer.json()["sdp"], "answer"))
         await self.is_open.wait()
@@ -59,9 +61,9 @@ class Caller:
 
     async def until(self, kind: str) -> Message:
         """Return the next message of a kind."""
-        while (message := await self.messages.get())["type"] != kind:
+        while (message := json.loads(await self.texts.get()))["type"] != kind:
             pass
-        return message
+        return dict(message)
 
     @property
     def samples(self) -> npt.NDArray[np.int16]:

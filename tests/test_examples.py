@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import subprocess
 import sys
 import wave
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from fakes import FakeEngine
-from web import served
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+from web import listening, served
 
+from benchmarks.far_ends import Caller
 from moss_stream import Audio
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -26,6 +33,49 @@ def run(name: str, folder: Path, *arguments: str) -> str:
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=18)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+async def test_speak_llm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a language model writes is printed and spoken, before it is all there."""
+    app = FastAPI()
+
+    @app.post("/v1/chat/completions")
+    async def complete() -> StreamingResponse:
+        async def events() -> AsyncIterator[str]:
+            for word in "The sky is blue because the air scatters blue light.".split(" "):
+                yield f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'content': word + ' '}}]})}\n\n"
+            yield "data: [DONE]\n\n"
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    async with listening(app) as url:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
+        monkeypatch.setenv("OPENAI_API_KEY", "any")
+        out = await asyncio.to_thread(run, "speak_llm.py", tmp_path, "Why is the sky blue?")
+    assert out.startswith("The sky is blue") and "first audio" in out
+    assert await asyncio.to_thread(seconds, tmp_path / "answer.wav") > 1.0
+
+
+async def test_webrtc_bot(tmp_path: Path) -> None:
+    """A call, a text, and it is heard; the next text interrupts it."""
+    command = [sys.executable, str(EXAMPLES / "webrtc_bot.py"), "0"]
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    bot = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+    assert bot.stderr is not None
+    found = None
+    while found is None:
+        found = re.search(rb"http://127\.0\.0\.1:\d+", await bot.stderr.readline())
+    caller = Caller()
+    async with httpx.AsyncClient(base_url=found[0].decode()) as client:
+        await caller.call(client, path="/offer")
+    caller.channel.send("Good morning")
+    while not caller.heard or np.abs(caller.samples).max() < 3000:
+        await asyncio.sleep(0.05)
+    caller.channel.send("Stop")
+    assert "heard: You said: Good morning. Is there anything else?".startswith(await caller.texts.get())
+    await caller.aclose()
+    bot.terminate()
+    await bot.communicate()
 
 
 def seconds(path: Path) -> float:

@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx
+import uvicorn
 from fakes import FakeEngine, synthesizer_on
+from fastapi import FastAPI
 
 from benchmarks.serving import serving
 from moss_stream import EngineOptions, StreamingSynthesizer
@@ -33,6 +35,18 @@ async def served(
     async with await synthesizer_on(engine or FakeEngine(), options) as synth:
         async with running(synth, **settings) as client:
             yield client, synth
+
+
+@asynccontextmanager
+async def listening(app: FastAPI) -> AsyncIterator[str]:
+    """The address of some other application."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.001)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    await running
 
 
 @contextmanager
