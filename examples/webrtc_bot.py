@@ -2,8 +2,8 @@
 
     python examples/webrtc_bot.py 8010
 
-A page or program posts its offer to /offer. Every text on the data channel is answered aloud; a new one
-interrupts the old answer, and the bot writes back what was heard of it. Put your language model into `reply`.
+Offers go to /offer. Every text on the data channel is answered aloud; a new one interrupts the old answer,
+and the bot writes back what was heard of it. Put your language model into `reply`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from moss_stream.adapters.webrtc import WebRTCSink
 
 from moss_stream import Playback, StreamingSynthesizer, play
 
+app = FastAPI()
+
 
 def reply(text: str) -> str:
     """Return the answer; an asynchronous iterator of pieces would do as well."""
     return f"You said: {text}. Is there anything else?"
 
 
-async def answer(synth: StreamingSynthesizer, offer: dict[str, str]) -> dict[str, str]:
+@app.post("/offer")
+async def answer(offer: dict[str, str]) -> dict[str, str]:
     """Take a call."""
-    peer, sink, talk = RTCPeerConnection(), WebRTCSink(), synth.conversation()
+    peer, sink, talk = RTCPeerConnection(), WebRTCSink(), app.state.synth.conversation()
     playing: Playback | None = None
 
     async def on_text(channel: Any, text: str) -> None:
@@ -50,13 +53,7 @@ async def answer(synth: StreamingSynthesizer, offer: dict[str, str]) -> dict[str
 
 async def main(port: int) -> None:
     """Serve on loopback."""
-    app = FastAPI()
-    async with await StreamingSynthesizer.load() as synth:
-
-        @app.post("/offer")
-        async def offer(body: dict[str, str]) -> dict[str, str]:
-            return await answer(synth, body)
-
+    async with await StreamingSynthesizer.load() as app.state.synth:
         await uvicorn.Server(uvicorn.Config(app, port=port)).serve()
 
 
