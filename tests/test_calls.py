@@ -135,6 +135,7 @@ async def test_a_bad_offer_is_refused(sdp: str) -> None:
             assert answer.status_code == 400 and answer.json()["error"]["code"] in ("invalid_sdp", "no_audio")
 
 
+@pytest.mark.slow
 async def test_a_browser_understands_what_it_hears() -> None:
     """Headless Chromium is called; a recogniser writes down the sentence from what came out there."""
     if CHROMIUM is None:

@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+import pytest
 from fakes import FakeEngine
 from web import served
 from websockets.asyncio.client import ClientConnection, connect
@@ -77,6 +78,7 @@ async def hold_the_line(port: int, until: asyncio.Event) -> None:
     writer.close()
 
 
+@pytest.mark.slow
 async def test_two_hundred_sockets() -> None:
     """No listener gets a gap; afterwards no task, stream or slot is left."""
     engine = FakeEngine(frames_per_segment=FRAMES, max_streams=64, on_step=lambda _: time.sleep(STEP_S))

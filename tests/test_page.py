@@ -44,6 +44,7 @@ async def sounding(page: Page) -> int:
     return int(await page.locator("#samples").inner_text())
 
 
+@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("transport", ["socket", "call"])
 async def test_it_speaks_and_can_be_interrupted(transport: str) -> None:
@@ -64,6 +65,7 @@ async def test_it_speaks_and_can_be_interrupted(transport: str) -> None:
         assert not errors
 
 
+@pytest.mark.slow
 @needs_chromium
 async def test_text_arrives_as_from_a_language_model() -> None:
     """Token by token it is spoken to its end, with fewer codebooks and another voice, without gaps."""
@@ -87,6 +89,7 @@ async def test_text_arrives_as_from_a_language_model() -> None:
         assert not errors
 
 
+@pytest.mark.slow
 @needs_chromium
 async def test_what_goes_wrong_is_shown() -> None:
     """A text without words is refused in words; the next one is spoken."""

@@ -17,7 +17,7 @@ from pulse import Pulse, needs_pulse
 from moss_stream import AudioChunk, play
 from moss_stream.audio import FRAME_S, FRAME_SAMPLES
 
-pytestmark = needs_pulse
+pytestmark = [needs_pulse, pytest.mark.slow]
 RATE = 24_000
 
 
