@@ -12,6 +12,7 @@ from moss_stream import StreamingSynthesizer, Voice, __version__
 from moss_stream.server import calls, cartesia, cartesia_bytes, health, models, page, speak, speech, voices
 from moss_stream.server.access import Access
 from moss_stream.server.calls import Calls
+from moss_stream.server.guard import PageGuard
 from moss_stream.server.patience import BodyLimit
 from moss_stream.server.problems import ErrorAnswer, handlers
 from moss_stream.server.settings import ServerSettings
@@ -52,4 +53,5 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
     app.add_middleware(BodyLimit, most=settings.max_body_bytes, patience_s=settings.idle_s)
     if settings.origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_headers=["*"])
+    app.add_middleware(PageGuard, settings=settings)  # the last one is asked first
     return app

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["ServerSettings"]
+__all__ = ["ServerSettings", "is_loopback"]
 
 
 class ServerSettings(BaseModel):
@@ -42,7 +42,7 @@ class ServerSettings(BaseModel):
 
     @model_validator(mode="after")
     def _is_safe(self) -> ServerSettings:
-        if not self.api_keys and not self.is_open and not _is_loopback(self.host):
+        if not self.api_keys and not self.is_open and not is_loopback(self.host):
             raise ValueError(
                 f"{self.host} can be reached from other machines. Give an API key, or say that it is open"
             )
@@ -51,7 +51,8 @@ class ServerSettings(BaseModel):
         return self
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether an address or name can only mean this machine."""
     if host == "localhost":
         return True
     try:
