@@ -78,6 +78,11 @@ class SampleQueue:
         self._count(lane, filled // BYTES, (len(out) - filled) // BYTES)
         return filled // BYTES
 
+    def silence(self, out: Any) -> None:
+        """Fill a block with silence, and keep what is queued."""
+        out[:] = bytes(len(out))
+        self._count(self._lane, 0, len(out) // BYTES)
+
     def rest(self) -> bytes:
         """Take everything that is queued, at once."""
         self._before += self._last_lane.taken

@@ -130,7 +130,7 @@ class SpeakerSink:
         self._calls += 1
         self.device_underruns += status is not None and status.output_underflow
         if self._is_paused:
-            out[:] = bytes(len(out))
+            self._queue.silence(out)
             return
         was_dry, filled = self._is_dry, self._queue.fill(out)
         self._is_dry = filled < len(out) // 2

@@ -93,6 +93,9 @@ def test_what_the_device_holds_is_not_heard_yet() -> None:
     assert queue.unheard(25) == 10
     pull(queue, 15)
     assert queue.unheard(25) == 0
-    queue.put(pcm(*[1] * 5))
+    queue.put(pcm(*[1] * 9))
     pull(queue, 5)
     assert queue.unheard(25) == 5
+    block = bytearray(b"\xaa" * 46)
+    queue.silence(block)
+    assert not any(block) and queue.unheard(25) == 2 and queue.queued == 4

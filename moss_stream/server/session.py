@@ -91,7 +91,7 @@ class _Stream:
         self.feeding = asyncio.create_task(self._feed())
         self.num_words = 0
         self.num_waiting = 0
-        self.text = ""
+        self.texts: list[str] = []
         self._orders: asyncio.Queue[object] = asyncio.Queue()
         stream.attach(lambda: self.far_end.position_s)
 
@@ -114,7 +114,7 @@ class _Stream:
         """Queue a text, or the order to flush or end; a stream that is far behind holds up no other order."""
         if isinstance(order, str):
             self.num_waiting += len(order)
-            self.text += order
+            self.texts.append(order)
         self._orders.put_nowait(order)
 
     async def _feed(self) -> None:
@@ -192,11 +192,10 @@ class Session:
 
     async def cancel(self, name: str) -> None:
         """Stop a stream. One that is made, and perhaps not heard yet, is told of all the same."""
-        held, made = self._streams.pop(name, None), self._made.pop(name, None)
-        if held is not None:
-            await self._stop(held)
-        if (stopped := held or made) is not None:
-            await self._emit(Cancelled(name, await stopped.stop()))
+        if (held := self._streams.pop(name, None)) is not None:
+            await self._emit(Cancelled(name, await self._stop(held)))
+        elif (made := self._made.pop(name, None)) is not None:
+            await self._emit(Cancelled(name, await made.stop()))
 
     def played(self, name: str, seconds: float) -> None:
         """Take the client's report of what it has played."""
@@ -210,12 +209,13 @@ class Session:
         self._streams, self._made = {}, {}
         await asyncio.gather(*(self._stop(held) for held in streams), *(held.stop() for held in made))
 
-    async def _stop(self, held: _Stream) -> None:
-        await held.stop()
+    async def _stop(self, held: _Stream) -> Spoken:
+        spoken = await held.stop()
         self._log(held, "cancelled")
+        return spoken
 
     def _log(self, held: _Stream, end: str) -> None:
-        log_stream(self._state.settings, self._via, end, held.stream.metrics, held.text)
+        log_stream(self._state.settings, self._via, end, held.stream.metrics, "".join(held.texts))
 
     async def _speak(self, name: str, held: _Stream) -> None:
         try:
