@@ -45,6 +45,7 @@ class StreamingSynthesizer:
         self._worker = worker
         self._options = options
         self._voice_cache = VoiceCache(worker.encode, options.voice_cache, options.voice_folder)
+        self._is_warming = False
         self.info = info
 
     @classmethod
@@ -111,8 +112,24 @@ class StreamingSynthesizer:
 
     @property
     def is_ready(self) -> bool:
-        """Whether streams are taken: it is not closed, and the device has not failed."""
-        return not self._worker.is_closed and self._worker.failure is None
+        """Whether streams are taken and spoken at once: not closed, no failure, no warm-up under way."""
+        return not (self._worker.is_closed or self._worker.failure or self._is_warming)
+
+    async def warm_up(self) -> None:
+        """Make now what is otherwise made when it is first needed, while somebody waits.
+
+        On a GPU these are recordings of a frame for all numbers of streams. It takes seconds in which nothing
+        is spoken; `moss-stream serve` does it before it is ready.
+
+        Raises:
+            SynthesizerClosed: It is closed.
+            EngineError: The engine failed.
+        """
+        self._is_warming = True
+        try:
+            await self._worker.record()
+        finally:
+            self._is_warming = False
 
     @property
     def metrics(self) -> EngineMetrics:

@@ -37,6 +37,7 @@ class FakeEngine:
     Attributes:
         log: What was asked of it, in order.
         gate: If given, every step waits for it.
+        record_gate: If given, recording waits for it.
         fail_at: The step (counted over the engine's life) that raises RuntimeError.
         refuse: A text that `begin` refuses.
         silent_attempts: How many segments end before their first frame.
@@ -48,6 +49,7 @@ class FakeEngine:
     frames_per_segment: int = 3
     max_streams: int = 4
     gate: threading.Semaphore | None = None
+    record_gate: threading.Semaphore | None = None
     fail_at: int | None = None
     refuse: str | None = None
     silent_attempts: int = 0
@@ -66,6 +68,11 @@ class FakeEngine:
         return EngineInfo(
             NUM_CODEBOOKS, "a fake", max_streams=self.max_streams, frame_costs_s=self.frame_costs_s
         )
+
+    def record(self) -> None:
+        self.log.append(("record", None))
+        if self.record_gate is not None:
+            self.record_gate.acquire()
 
     def open(self, slot: int, options: SynthesisOptions) -> None:
         self.log.append(("open", options))

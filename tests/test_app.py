@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 import pytest
+from fakes import FakeEngine
 from web import served
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -74,6 +76,19 @@ async def test_health_is_open_and_says_little() -> None:
         assert (await client.get("/readyz")).status_code == 200
         await synth.close()
         assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_it_is_ready_when_it_is_warm() -> None:
+    """Until the engine has made what it needs, a load balancer sends nobody."""
+    gate = threading.Semaphore(0)
+    engine = FakeEngine(record_gate=gate)
+    async with served(engine) as (client, _):
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/healthz")).status_code == 200
+        gate.release()
+        while (await client.get("/readyz")).status_code != 200:
+            pass
+        assert ("record", None) in engine.log
 
 
 async def test_metrics_are_those_of_the_engine() -> None:

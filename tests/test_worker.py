@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -190,3 +191,26 @@ def test_a_program_that_forgets_to_close_ends() -> None:
     """Without close() the interpreter still exits, at once and without a crash."""
     run = subprocess.run([sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=15)
     assert (run.stdout, run.returncode) == ("done\n", 0), run.stderr
+
+
+async def test_recording_is_done_on_the_engines_thread() -> None:
+    """Between streams; an error is told to who asked, and a closed worker says so."""
+
+    class Recording(FakeEngine):
+        threads: ClassVar[list[str]] = []
+
+        def record(self) -> None:
+            self.threads.append(threading.current_thread().name)
+            if len(self.threads) == 2:
+                raise RuntimeError("out of luck")
+
+    worker = Worker(Recording)
+    await worker.start()
+    await worker.record()
+    with pytest.raises(EngineError, match="out of luck"):
+        await worker.record()
+    await worker.record()
+    assert Recording.threads == ["moss-stream-engine"] * 3
+    await worker.close()
+    with pytest.raises(SynthesizerClosed):
+        await worker.record()

@@ -15,7 +15,7 @@ from moss_stream.models.qwen3 import causal_mask
 from moss_stream.models.sampling import Sampler
 from moss_stream.text.prompt import Rows
 
-__all__ = ["FrameGenerator", "Step"]
+__all__ = ["FrameGenerator", "FrameShape", "Step"]
 
 CONTEXT_BUCKET = 256
 """Streams of one batch attend over the same number of rows, rounded up to a multiple of this."""
@@ -49,6 +49,32 @@ class Step:
     """The most codebooks that any of them uses."""
     used: Tensor | None = None
     """[B, n_vq] bool: the codebooks of each; None if all use as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameShape:
+    """What the host decides of a step; everything else is read from the device's own memory."""
+
+    batch: int
+    """Slots that are computed, from the first one on."""
+    context: int
+    """Rows of the cache that are attended over; 0 if no stream has a row that is not in it."""
+    n_vq: int
+    """The most codebooks that any stream uses."""
+    is_masked: bool
+    """Streams may have fewer rows than the context."""
+    is_mixed: bool
+    """Streams may use fewer codebooks."""
+
+    def fits(self, other: FrameShape) -> bool:
+        """Tell whether a step of this shape can do the work of one of the `other` shape."""
+        return (
+            self.batch >= other.batch
+            and self.context >= other.context
+            and self.n_vq == other.n_vq
+            and self.is_masked >= other.is_masked
+            and self.is_mixed >= other.is_mixed
+        )
 
 
 class FrameGenerator:
@@ -146,56 +172,81 @@ class FrameGenerator:
         count = shared if same.all() else int(same.argmin())
         return count // self._chunk * self._chunk
 
-    @torch.inference_mode()
     def step(self, slots: Sequence[int]) -> Step:
         """Sample the next row of the streams in `slots`."""
+        step = self.compute(self.prepare(slots))
+        self.note(slots)
+        return step
+
+    def prepare(self, slots: Sequence[int]) -> FrameShape:
+        """Lay out what the device has to know of the next step; return the least shape that it takes."""
+        self._set_stepped(slots)
+        stepped = [self._slots[slot] for slot in slots]
         batch = self._batch if self._is_fixed else 1 + max(slots)
-        active, has_row, length, levels = self._upload(slots, batch)
-        if any(not self._slots[slot].is_fresh for slot in slots):
-            self._backbone(slots, active & has_row, length)
+        rows = max((1 + state.length for state in stepped if not state.is_fresh), default=0)
+        counts = {state.n_vq for state in stepped}
+        context = self._context(rows) if batch > 1 else rows
+        return FrameShape(batch, context, max(counts), batch > 1, len(counts) > 1)
+
+    @property
+    def min_context(self) -> int:
+        """The shortest context that steps of several streams attend over."""
+        return min(CONTEXT_BUCKET, self.capacity)
+
+    def max_shape(self, n_vq: int) -> FrameShape:
+        """Return the shape that fits every step of streams with `n_vq` codebooks."""
+        return FrameShape(self._batch, self.capacity, n_vq, is_masked=True, is_mixed=True)
+
+    def rounded(self, shape: FrameShape) -> FrameShape:
+        """Return one of a few shapes, that fits: powers of two, with all masks."""
+        batch = min(1 << (shape.batch - 1).bit_length(), self._batch)
+        buckets = -(-max(1, shape.context) // CONTEXT_BUCKET)
+        context = min(CONTEXT_BUCKET << (buckets - 1).bit_length(), self.capacity)
+        return FrameShape(batch, context, shape.n_vq, is_masked=True, is_mixed=True)
+
+    def idle(self) -> None:
+        """Lay out a step of no stream: whatever is computed leaves no trace."""
+        self._set_stepped(())
+
+    def _set_stepped(self, slots: Sequence[int]) -> None:
+        active, has_row, length, levels = self._host.numpy()
+        active[:] = 0
+        active[list(slots)] = 1
+        has_row[:] = [not slot.is_fresh for slot in self._slots]
+        length[:] = [slot.length for slot in self._slots]
+        levels[:] = [slot.n_vq for slot in self._slots]
+
+    @torch.inference_mode()
+    def compute(self, shape: FrameShape) -> Step:
+        """Do the work of a step on the device: no decision of the host, no wait for the device."""
+        self._state.copy_(self._host, non_blocking=True)
+        stepped, has_row, length, levels = self._state[:, : shape.batch]
+        active = stepped.bool()
+        used = self._codebooks < levels[:, None] if shape.is_mixed else None
+        if shape.context:
+            self._backbone(shape, active & has_row.bool(), length, used)
+        self._sampler.next_frame(active)
+        cache, sampled = self._depth_caches[shape.batch - 1], self._sampled[: shape.batch]
+        self._model.frame(self._hidden[: shape.batch], shape.n_vq, cache, self._sampler, sampled)
+        sampled[:, 1:].mul_(self._codebooks < levels[:, None])
+        rows = self._rows[: shape.batch]
+        rows.copy_(torch.where(active[:, None], sampled, rows))
+        return Step(rows, active, shape.n_vq, None if used is None else used[:, : shape.n_vq])
+
+    def note(self, slots: Sequence[int]) -> None:
+        """Note that the step of `slots` was computed."""
         for slot in slots:
             self._slots[slot].length += not self._slots[slot].is_fresh
             self._slots[slot].is_fresh = False
-        counts = {self._slots[slot].n_vq for slot in slots}
-        n_vq = max(counts)
-        self._sampler.next_frame(active)
-        cache, sampled = self._depth_caches[batch - 1], self._sampled[:batch]
-        self._model.frame(self._hidden[:batch], n_vq, cache, self._sampler, sampled)
-        used = self._codebooks < levels[:, None]
-        sampled[:, 1:].mul_(used)
-        rows = self._rows[:batch]
-        rows.copy_(torch.where(active[:, None], sampled, rows))
-        return Step(rows, active, n_vq, used[:, :n_vq] if len(counts) > 1 else None)
 
-    def _upload(self, slots: Sequence[int], batch: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Bring the slots' state to the device in one copy; return its four rows [batch]."""
-        self._host[0] = 0
-        self._host[0, list(slots)] = 1
-        self._host[1:] = torch.tensor(
-            [
-                [not slot.is_fresh for slot in self._slots],
-                [slot.length for slot in self._slots],
-                [slot.n_vq for slot in self._slots],
-            ]
-        )
-        self._state.copy_(self._host, non_blocking=True)
-        active, has_row, length, levels = self._state[:, :batch]
-        return active.bool(), has_row.bool(), length, levels
-
-    def _backbone(self, slots: Sequence[int], stepped: Tensor, length: Tensor) -> None:
+    def _backbone(self, shape: FrameShape, stepped: Tensor, length: Tensor, used: Tensor | None) -> None:
         """Run the last row of the `stepped` streams [B] through the backbone."""
-        batch = len(stepped)
-        context = 1 + max(self._slots[slot].length for slot in slots)
         positions = torch.where(stepped, length, self.capacity)[:, None]
-        mask = None
-        if batch > 1:
-            context = self._context(context)
-            mask = causal_mask(positions, context)
-        n_vq = max(self._slots[slot].n_vq for slot in slots)
-        used = self._codebooks[:n_vq] < self._state[3, :batch, None]
-        rows, cache = self._rows[:batch, None], self._caches[batch - 1]
-        hidden = self._model.hidden(rows, n_vq, positions, cache, context, mask, used)
-        old = self._hidden[:batch]
+        mask = causal_mask(positions, shape.context) if shape.is_masked else None
+        rows, cache = self._rows[: shape.batch, None], self._caches[shape.batch - 1]
+        few = None if used is None else used[:, : shape.n_vq]
+        hidden = self._model.hidden(rows, shape.n_vq, positions, cache, shape.context, mask, few)
+        old = self._hidden[: shape.batch]
         old.copy_(torch.where(stepped[:, None], hidden[:, 0], old))
 
     def state(self) -> list[Tensor]:

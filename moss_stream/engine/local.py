@@ -15,7 +15,9 @@ import torch
 from moss_stream.audio import FRAME_S
 from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.device import choose_device, choose_dtype, choose_threads
+from moss_stream.engine.frames import FrameRunner
 from moss_stream.engine.generator import FrameGenerator
+from moss_stream.engine.graph import GraphRecorder
 from moss_stream.engine.protocol import EngineInfo, Frame
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.errors import ConfigError, CorruptCheckpoint, TextError, UnsupportedModel
@@ -85,6 +87,8 @@ class LocalEngine:
         self.vocoder = Vocoder(
             codec.decoder, config.n_vq, config.audio_end_token_id, self._device, options.max_streams
         )
+        recorder = GraphRecorder(self._device) if self._device.type == "cuda" else None
+        self.runner = FrameRunner(self.generator, self.vocoder, recorder)
 
     @classmethod
     def load(cls, model: Path, codec: Path, device: str, dtype: str, options: EngineOptions) -> LocalEngine:
@@ -124,6 +128,10 @@ class LocalEngine:
                 break
         self.info = replace(self.info, frame_costs_s=costs_s)
 
+    def record(self) -> None:
+        """See the protocol."""
+        self.runner.record(self.info.num_codebooks)
+
     def _timed_step(self, slots: Sequence[int]) -> float:
         began_s = time.perf_counter()
         self.step(slots)
@@ -154,7 +162,7 @@ class LocalEngine:
 
     def step(self, slots: Sequence[int]) -> list[Frame]:
         """See the protocol."""
-        return self.vocoder.step(self.generator.step(slots), slots)
+        return self.runner.step(slots)
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
         """See the protocol."""

@@ -55,6 +55,9 @@ class Engine(Protocol):
     def info(self) -> EngineInfo:
         """What runs here."""
 
+    def record(self) -> None:
+        """Make now what would otherwise be made when it is first needed, while somebody waits."""
+
     def open(self, slot: int, options: SynthesisOptions) -> None:
         """Start a stream in a slot: forget what was spoken in it, codec state included."""
 

@@ -34,23 +34,35 @@ class Vocoder:
         size = 1 + num_codebooks + FRAME_SAMPLES
         self._packed = torch.zeros(batch, size, dtype=torch.int16, device=device)
         self._host = torch.zeros(batch, size, dtype=torch.int16, pin_memory=device.type == "cuda")
+        self._arrived = torch.cuda.Event() if device.type == "cuda" else None
 
     def reset(self, slot: int) -> None:
         """Start a new audio stream."""
         self._state.reset(slot)
 
-    @torch.inference_mode()
     def step(self, step: Step, slots: Sequence[int]) -> list[Frame]:
         """Decode a step; return the frames of `slots`."""
+        self.compute(step)
+        return self.frames(slots)
+
+    @torch.inference_mode()
+    def compute(self, step: Step) -> None:
+        """Decode a step, and send everything to the host: no decision of the host, no wait for the device."""
         batch = len(step.rows)
         goes_on = step.rows[:, 0] != self._end_id
         state, codes = self._states[batch - 1], step.rows[:, None, 1 : 1 + step.n_vq]
         samples = self._decoder(codes, state, goes_on & step.active, step.used)
-        packed, host = self._packed[:batch], self._host[:batch]
+        packed = self._packed[:batch]
         packed[:, 0] = goes_on
         packed[:, self._codes] = step.rows[:, 1:]
         packed[:, self._pcm] = (samples.clamp(-1.0, 1.0) * 32767.0).round()
-        host.copy_(packed)  # the one wait for the device in a frame
+        self._host[:batch].copy_(packed, non_blocking=True)
+
+    def frames(self, slots: Sequence[int]) -> list[Frame]:
+        """Return the frames of `slots`; this is the one wait for the device in a step."""
+        if self._arrived is not None:
+            self._arrived.record()
+            self._arrived.synchronize()
         return [self._frame(slot) for slot in slots]
 
     def _frame(self, slot: int) -> Frame:

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -47,6 +48,7 @@ class Worker:
         self._wake = threading.Event()
         self._engine: Engine | None = None
         self._is_closing = self._is_draining = False
+        self._recording: deque[asyncio.Future[None]] = deque()
         self._thread = threading.Thread(target=self._run, name="moss-stream-engine", daemon=True)
         self._loaded: asyncio.Future[EngineInfo]
 
@@ -108,6 +110,20 @@ class Worker:
         self._engine_loop.submit(job)
         self._wake.set()
 
+    async def record(self) -> None:
+        """Let the engine make what it would otherwise make while somebody waits; no stream moves meanwhile.
+
+        Raises:
+            SynthesizerClosed: The worker is closed.
+            EngineError: It failed.
+        """
+        if self._is_closing:
+            raise SynthesizerClosed(CLOSED)
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._recording.append(done)
+        self._wake.set()
+        await done
+
     def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
         """Turn mono samples at 24 kHz into codes, on the thread that calls.
 
@@ -151,16 +167,28 @@ class Worker:
             self._engine = engine
             self._engine_loop = EngineLoop(engine, self._max_queue, self.clock)
             _post(self._loop, _settle, self._loaded, engine.info, None)
-            self._serve(self._engine_loop)
+            self._serve(self._engine_loop, engine)
             self._engine = None
 
-    def _serve(self, streams: EngineLoop) -> None:
+    def _serve(self, streams: EngineLoop, engine: Engine) -> None:
         while not self._is_closing or (self._is_draining and streams.is_busy):
+            self._record_all(engine)
             wait_s = streams.tick()
             if wait_s != 0.0:
                 self._wake.wait(wait_s)
                 self._wake.clear()
         streams.fail(SynthesizerClosed(CLOSED))
+        while self._recording:
+            _post(self._loop, _settle, self._recording.popleft(), None, SynthesizerClosed(CLOSED))
+
+    def _record_all(self, engine: Engine) -> None:
+        while self._recording:
+            error = None
+            try:
+                engine.record()
+            except Exception as caught:
+                error = as_moss_error(caught)
+            _post(self._loop, _settle, self._recording.popleft(), None, error)
 
 
 def _settle(future: asyncio.Future[T], result: T, error: BaseException | None) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from moss_stream import StreamingSynthesizer, Voice, __version__
+from moss_stream import MossError, StreamingSynthesizer, Voice, __version__
 from moss_stream.server import calls, cartesia, cartesia_bytes, health, models, page, speak, speech, voices
 from moss_stream.server.access import Access
 from moss_stream.server.calls import Calls
@@ -20,6 +22,15 @@ from moss_stream.server.state import State
 from moss_stream.server.voice_store import VoiceStore
 
 __all__ = ["create_app"]
+
+logger = logging.getLogger("moss_stream.server")
+
+
+async def _warm_up(synth: StreamingSynthesizer) -> None:
+    try:
+        await synth.warm_up()
+    except MossError:
+        logger.exception("The model could not be made ready ahead of time.")
 
 
 def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = None) -> FastAPI:
@@ -36,7 +47,9 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await state.store.load()
+        warming = asyncio.create_task(_warm_up(synth))
         yield
+        warming.cancel()
         await state.calls.aclose()
 
     app = FastAPI(

@@ -1,0 +1,113 @@
+"""One frame of many streams: computed step by step, or replayed from a recording."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from moss_stream.engine.generator import FrameGenerator, FrameShape
+from moss_stream.engine.protocol import Frame
+from moss_stream.engine.vocoder import Vocoder
+
+__all__ = ["FrameRunner", "Recorder"]
+
+logger = logging.getLogger("moss_stream.engine")
+Work = Callable[[], None]
+
+
+class Recorder(Protocol):
+    """Turns work on fixed memory into something that repeats it."""
+
+    def record(self, work: Work) -> Work:
+        """Record `work`; calling the result does it again, on the same memory.
+
+        Raises:
+            MemoryError: There is not enough memory for it.
+        """
+
+
+class FrameRunner:
+    """Generator and vocoder as one.
+
+    Recordings are made for a few shapes: numbers of streams and contexts are rounded up to powers of two.
+    A recording reads and writes the buffers of generator and vocoder alone, and these never leave them.
+
+    Args:
+        generator: Samples the rows.
+        vocoder: Turns them into sound.
+        recorder: None computes every step anew.
+    """
+
+    def __init__(self, generator: FrameGenerator, vocoder: Vocoder, recorder: Recorder | None) -> None:
+        self._generator = generator
+        self._vocoder = vocoder
+        self._recorder = recorder
+        self._recordings: dict[FrameShape, Work] = {}
+
+    @property
+    def shapes(self) -> list[FrameShape]:
+        """What is recorded."""
+        return list(self._recordings)
+
+    def step(self, slots: Sequence[int]) -> list[Frame]:
+        """Make the next frame of the streams in `slots`."""
+        shape = self._generator.prepare(slots)
+        replay = None
+        if self._recorder is not None:
+            replay = self._replay(shape)
+            self._generator.prepare(slots)  # recording lays out a step of its own
+        if replay is None:
+            self._work(shape)
+        else:
+            replay()
+        self._generator.note(slots)
+        return self._vocoder.frames(slots)
+
+    def record(self, n_vq: int) -> None:
+        """Record all shapes of `n_vq` codebooks, the largest first: the others fit into its memory."""
+        if self._recorder is None:
+            return
+        most = self._generator.max_shape(n_vq)
+        for batch in _halves(most.batch, 1):
+            for context in _halves(most.context, self._generator.min_context):
+                self._replay(FrameShape(batch, context, n_vq, is_masked=True, is_mixed=True), is_exact=True)
+
+    def _replay(self, shape: FrameShape, is_exact: bool = False) -> Work | None:
+        """Return the smallest recording that fits; make one if there is none, or none of just that shape."""
+        rounded = shape if is_exact else self._generator.rounded(shape)
+        fitting = [other for other in self._recordings if other.fits(rounded)]
+        if rounded not in self._recordings and (is_exact or not fitting):
+            return self._record(rounded)
+        best = min(fitting, key=lambda other: (other.batch * other.context, other.batch))
+        return self._recordings[best]
+
+    def _record(self, shape: FrameShape) -> Work | None:
+        if self._recorder is None:
+            return None
+        self._generator.idle()  # what is done while recording leaves no trace
+        try:
+            self._recordings[shape] = self._recorder.record(lambda: self._work(shape))
+        except MemoryError as error:
+            logger.warning(
+                "A frame of %d streams cannot be recorded for lack of memory (%s): frames are computed step "
+                "by step from now on, which is slower. Lower max_streams or max_context.",
+                shape.batch,
+                error,
+            )
+            self._recorder, self._recordings = None, {}
+            return None
+        return self._recordings[shape]
+
+    def _work(self, shape: FrameShape) -> None:
+        self._vocoder.compute(self._generator.compute(shape))
+
+
+def _halves(most: int, least: int) -> list[int]:
+    """Return `most`, and the powers of two times `least` below it, the largest first."""
+    sizes = {most}
+    size = least
+    while size < most:
+        sizes.add(size)
+        size *= 2
+    return sorted(sizes, reverse=True)

@@ -1,0 +1,53 @@
+"""Recordings of a frame as CUDA graphs: some two thousand kernels for one launch."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+__all__ = ["GraphRecorder"]
+
+logger = logging.getLogger("moss_stream.engine")
+WARM_UPS = 2
+"""Runs before recording, in which libraries allocate and choose what they use."""
+
+
+class GraphRecorder:
+    """Records work as CUDA graphs that share their memory, since only one of them runs at a time.
+
+    Args:
+        device: A CUDA device.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
+        self._pool: Any = None
+        self.seconds = 0.0
+        """Time that recording took, in all."""
+        self.bytes = 0
+        """Memory that the recordings hold."""
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Record `work`; see `moss_stream.engine.frames.Recorder`."""
+        began_s, free_before = time.perf_counter(), torch.cuda.mem_get_info(self._device)[0]
+        graph = torch.cuda.CUDAGraph()
+        try:
+            self._stream.wait_stream(torch.cuda.current_stream(self._device))
+            with torch.cuda.stream(self._stream):
+                for _ in range(WARM_UPS):
+                    work()
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+                work()
+            torch.cuda.current_stream(self._device).wait_stream(self._stream)
+        except torch.cuda.OutOfMemoryError as error:
+            raise MemoryError(str(error)) from error
+        self._pool = graph.pool()
+        self.seconds += time.perf_counter() - began_s
+        self.bytes += max(0, free_before - torch.cuda.mem_get_info(self._device)[0])
+        logger.debug("Recorded in %.2f s; all recordings hold %.0f MB.", self.seconds, self.bytes / 1e6)
+        return graph.replay

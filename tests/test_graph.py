@@ -1,0 +1,58 @@
+"""CUDA graphs: need a GPU. What a recording must do is tested in test_frames.py, on the CPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from golden_data import GOLDEN, expected
+
+from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.engine.frames import FrameRunner
+from moss_stream.engine.graph import GraphRecorder
+from moss_stream.engine.local import LocalEngine
+
+pytestmark = pytest.mark.gpu
+GREEDY = ChannelSampling(temperature=0.0)
+OPTIONS = SynthesisOptions(sampling=SamplingOptions(text=GREEDY, audio=GREEDY))
+
+
+@pytest.fixture
+def engine() -> LocalEngine:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    options = EngineOptions(max_streams=4, max_context=512)
+    return LocalEngine.load(GOLDEN / "local", GOLDEN / "cat", "cuda", "float32", options)
+
+
+def speak(engine: LocalEngine, runner: FrameRunner, count: int) -> list[list[int]]:
+    engine.open(0, OPTIONS)
+    engine.generator.begin(0, expected("local")["direct.input_ids"].numpy())
+    while not engine.prefill(0):
+        pass
+    return [runner.step([0])[0].codes.tolist() for _ in range(count)]
+
+
+def test_graphed_eager_and_golden_codes_are_the_same(engine: LocalEngine) -> None:
+    """In float32: the codes of the reference, step by step and replayed."""
+    eager = FrameRunner(engine.generator, engine.vocoder, None)
+    wanted = expected("local")["direct.greedy.k8"][:, 1:].tolist()
+    assert speak(engine, eager, len(wanted)) == wanted
+    assert speak(engine, engine.runner, len(wanted)) == wanted
+
+
+def test_a_frame_waits_for_the_device_once(engine: LocalEngine) -> None:
+    """CUDA's own check finds no wait in a replayed frame but that for its event; host buffers are pinned."""
+    speak(engine, engine.runner, 2)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        engine.runner.step([0])
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert engine.generator._host.is_pinned() and engine.vocoder._host.is_pinned()
+
+
+def test_recording_says_what_it_took(engine: LocalEngine) -> None:
+    """Time and memory of all recordings."""
+    recorder = GraphRecorder(torch.device("cuda"))
+    FrameRunner(engine.generator, engine.vocoder, recorder).record(8)
+    assert recorder.seconds > 0 and recorder.bytes >= 0
