@@ -127,3 +127,28 @@ def test_the_step_returns_one_buffer() -> None:
     made.open(0, SynthesisOptions())
     prefill(made, expected("local")["direct.input_ids"].numpy())
     assert made.step([0]).rows.data_ptr() == made.step([0]).rows.data_ptr()
+
+
+def test_what_prompts_share_is_copied_between_slots() -> None:
+    """A stream in another slot begins behind the voice, and its hidden state is the same bit for bit."""
+    rows = expected("local")["clone.input_ids"].numpy()
+    made, fresh = generator(prefill_chunk=32), generator(prefill_chunk=32)
+    other = rows.copy()
+    other[70:, 0] = 300
+    for slot, these in ((0, other), (2, rows)):
+        made.open(slot, SETTINGS["greedy.k8"])
+        made.begin(slot, these, num_fixed=70)
+        while not made.prefill(slot):
+            pass
+    fresh.open(2, SETTINGS["greedy.k8"])
+    fresh.begin(2, rows, num_fixed=70)
+    chunks = 1
+    while not fresh.prefill(2):
+        chunks += 1
+    assert torch.equal(made._hidden[2], fresh._hidden[2])
+    assert chunks == 5, "two and a rest before the border, one and a rest behind it"
+    made.begin(3, rows, num_fixed=70)
+    assert [made.prefill(3), made.prefill(3)] == [False, True]
+    made.open(1, SETTINGS["greedy.k4"])
+    made.begin(1, rows, num_fixed=70)
+    assert not made.prefill(1) and made._slots[1].length == 32, "other codebooks, other rows"

@@ -64,3 +64,16 @@ def test_message_fields_all_reach_the_prompt() -> None:
         changed = dataclasses.replace(case.message, **{name: None})  # type: ignore[arg-type]
         other = prompts().build(changed)
         assert not np.array_equal(rows[: len(other)], other), name
+
+
+def test_what_does_not_depend_on_the_text() -> None:
+    """Everything before the text of the message; not its first letter, and nothing behind it."""
+    builder = prompts()
+    for case in cases():
+        built = builder.build(case.message, case.prefix)
+        fixed = builder.num_fixed(case.message, built)
+        for text in ("Something else.", "a", "b", "123"):
+            other = builder.build(dataclasses.replace(case.message, text=text), case.prefix)
+            assert (other[:fixed] == built[:fixed]).all()
+        other = builder.build(dataclasses.replace(case.message, text="!"), case.prefix)
+        assert fixed > 20 and (other[fixed] != built[fixed]).any()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.engine.prefix_store import PrefixStore
 from moss_stream.models.local import MossTTSLocal
 from moss_stream.models.qwen3 import causal_mask
 from moss_stream.models.sampling import Sampler
@@ -28,9 +29,15 @@ class _Slot:
 
     n_vq: int
     kept: Rows
-    """Rows at the start of the cache that can be trusted, in whole chunks."""
+    """Rows at the start of the cache that can be trusted."""
     rows: Rows
     """The prompt."""
+    kept_borders: tuple[int, ...] = ()
+    """Where the chunks of `kept` end."""
+    borders: tuple[int, ...] = ()
+    """Where the chunks of the prompt end."""
+    num_fixed: int = 0
+    """Rows at the start of the prompt that other prompts are likely to share."""
     length: int = 0
     """Rows in the cache."""
     is_fresh: bool = False
@@ -82,8 +89,9 @@ class FrameGenerator:
 
     Buffers are allocated once, for `max_streams` slots. Streams that are stepped together are computed in
     one batch, which reaches from slot 0 to the last of them; slots in between are computed too, but stay as
-    they are. Prefill runs in chunks at fixed borders, and chunks whose rows have not changed since the last
-    prefill are kept: their keys and values are bit for bit those that running them again would give.
+    they are. Prefill runs in chunks at fixed borders, one of them where the text of a prompt begins. Chunks
+    whose rows have not changed since the last prefill are kept, and what is before the text is kept for all
+    slots: keys and values are bit for bit those that running them again would give.
     """
 
     def __init__(self, model: MossTTSLocal, options: EngineOptions) -> None:
@@ -95,6 +103,7 @@ class FrameGenerator:
         self.capacity = min(options.max_context, config.language_config.max_position_embeddings)
         # Slots that are computed but not stepped write to one more row, which nobody reads.
         self._cache = model.backbone.new_cache(batch, self.capacity + 1)
+        self._prefixes = PrefixStore(self.capacity)  # it costs as much as one more slot
         self._depth_cache = model.depth.new_cache(batch)
         self._sampler = Sampler(batch, config.n_vq, config.audio_vocab_size + 1, device)
         self._caches = [self._cache.part(0, n) for n in range(1, batch + 1)]
@@ -122,32 +131,53 @@ class FrameGenerator:
         sampling = options.sampling or SamplingOptions()
         self._sampler.configure(slot, sampling.channels(config.n_vq), options.seed)
 
-    def begin(self, slot: int, rows: Rows) -> None:
-        """Take `rows` [T, 1 + Nq], at most `capacity`, as the context of the slot's next frame."""
+    def begin(self, slot: int, rows: Rows, num_fixed: int = 0) -> None:
+        """Take the context of the slot's next frame.
+
+        Args:
+            slot: Its number.
+            rows: [T, 1 + Nq], at most `capacity`.
+            num_fixed: How many rows at the start other prompts are likely to share.
+        """
         state = self._slots[slot]
+        state.borders = self._borders(len(rows), num_fixed)
         state.length = self._unchanged(state, rows)
+        fixed = rows[:num_fixed]
+        part = self._cache.part(slot, slot + 1)
+        if state.length < num_fixed < len(rows) and self._prefixes.restore(fixed, state.n_vq, part):
+            state.kept, state.length = rows, num_fixed
         # Should the prefill fail half-way, the rest is not to be trusted.
-        state.kept = state.kept[: state.length]
-        state.rows = rows
+        state.kept, state.kept_borders = state.kept[: state.length], state.borders
+        state.rows, state.num_fixed = rows, num_fixed
 
     @torch.inference_mode()
     def prefill(self, slot: int) -> bool:
         """Run the next chunk of the slot's prompt; return whether that was the last one."""
         state = self._slots[slot]
-        a, b = state.length, min(state.length + self._chunk, len(state.rows))
+        a = state.length
+        b = next(border for border in state.borders if border > a)
         rows, positions = self._padded(state.rows[a:b], a)
         context = self._context(b)
         cache, mask = self._cache.part(slot, slot + 1), causal_mask(positions, context)
         hidden = self._model.hidden(rows, state.n_vq, positions, cache, context, mask)
         state.length = b
+        if b == state.num_fixed:
+            self._prefixes.put(state.rows[:b], state.n_vq, cache)
         if b < len(state.rows):
             return False
         self._hidden[slot] = hidden[0, b - a - 1]
         self._sampler.remember(slot, torch.from_numpy(state.rows[:, 1:]).to(self._rows.device))
-        state.kept = state.rows[: len(state.rows) // self._chunk * self._chunk]
+        state.kept = state.rows
         state.is_fresh = True
         self._rows[slot] = 0
         return True
+
+    def _borders(self, length: int, num_fixed: int) -> tuple[int, ...]:
+        """Return where chunks end: in steps from the start, at the end of what is fixed, in steps from it."""
+        fixed = min(num_fixed, length)
+        before = range(self._chunk, fixed, self._chunk)
+        behind = range(fixed, length, self._chunk)
+        return *before, *(border for border in behind if border), length
 
     def _padded(self, rows: Rows, start: int) -> tuple[Tensor, Tensor]:
         """Return a chunk [1, T', 1 + Nq] and its positions [1, T'], padded to one of a few lengths.
@@ -170,7 +200,8 @@ class FrameGenerator:
         shared = min(len(rows) - 1, len(slot.kept))  # the last row's hidden state is always needed
         same = (rows[:shared] == slot.kept[:shared]).all(axis=1)
         count = shared if same.all() else int(same.argmin())
-        return count // self._chunk * self._chunk
+        common = {*slot.borders} & {*slot.kept_borders}
+        return max((border for border in common if border <= count), default=0)
 
     def step(self, slots: Sequence[int]) -> Step:
         """Sample the next row of the streams in `slots`."""

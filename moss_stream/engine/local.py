@@ -153,7 +153,7 @@ class LocalEngine:
                 f"The text is too long: with prompt and speech it needs about {wanted} rows of context, and "
                 f"{capacity} are there. Shorten it, give it in sentences, or load with a larger max_context."
             )
-        self.generator.begin(slot, rows)
+        self.generator.begin(slot, rows, self._prompts.num_fixed(message, rows))
         return capacity - len(rows)
 
     def prefill(self, slot: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,6 +96,13 @@ class PromptBuilder:
         return np.concatenate(
             [rows, self._pad(self._tokenizer.encode(opening)), self._audio(prefix, self._slot)[:-1]]
         )
+
+    def num_fixed(self, message: Message, rows: Rows) -> int:
+        """Return how many of the `rows` that `build` gave are there for any text: voice and manner."""
+        other = self.build(replace(message, text="a" if message.text[:1] != "a" else "b"))
+        length = min(len(rows), len(other))
+        differs = (rows[:length] != other[:length]).any(axis=1)
+        return int(differs.argmax()) if differs.any() else length
 
     def _user_content(self, message: Message) -> str:
         text = self._clean(message.text)
