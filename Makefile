@@ -45,6 +45,9 @@ bench: $(SETUP)
 	$(BIN)/python -m benchmarks.frame --shape mid --compare --dtype float32
 	$(BIN)/python -m benchmarks.frame --shape mid --compare
 	$(BIN)/python -m benchmarks.flat
+	$(BIN)/python -m benchmarks.roofline -o roofline.png
+	$(BIN)/python -m benchmarks.prefill
+	$(BIN)/python -m benchmarks.first_byte
 	$(BIN)/python -m benchmarks.linear
 
 # The embedded voice, from Debian packages to moss_stream/assets: hours on a CPU. Stopped, it goes on where it was.

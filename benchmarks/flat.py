@@ -32,7 +32,7 @@ def main() -> None:
     device = choose_device(args.device)
     bench = Bench(SHAPES[args.shape], device, choose_dtype(args.dtype, device), args.n_vq, context=300)
     process = psutil.Process()
-    bench.prefill()
+    bench.prefill(0)
     with torch.inference_mode():
         early = times_ms(bench.frame, 100, device, warmup=150)  # frames 150 to 250
         memory = process.memory_info().rss

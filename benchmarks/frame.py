@@ -1,12 +1,14 @@
 """Time one frame: backbone step, depth loop with sampling, codec step.
 
     python -m benchmarks.frame --shape 1.7b|mid|tiny [--n-vq 32] [--device auto] [--dtype auto]
-                               [--frames 50] [--context 300] [--compare] [--json out.json]
+                               [--frames 50] [--context 300] [--streams 1] [--eager] [--compare]
+                               [--json out.json]
 
 Weights are random. "Bytes read" are the weights that one frame touches; the floor is the time to read
 them at the bandwidth measured in the same run. `--compare` times a plain loop beside it, which runs
 the depth transformer again over the whole frame so far for each codebook, as the reference
-implementation does, and alternates with ours so that both see the same machine.
+implementation does, and alternates with ours so that both see the same machine. On a GPU frames are replayed
+from CUDA graphs, unless `--eager` is given.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_ca
 from moss_stream.audio import FRAME_S
 from moss_stream.config import EngineOptions, SynthesisOptions
 from moss_stream.engine.device import choose_device, choose_dtype
+from moss_stream.engine.frames import FrameRunner
 from moss_stream.engine.generator import FrameGenerator
+from moss_stream.engine.graph import GraphRecorder
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.text.prompt import Rows
 
@@ -52,38 +56,48 @@ def bytes_per_frame(shape: Shape, n_vq: int, dtype: torch.dtype) -> dict[str, in
 
 
 class Bench:
-    """A model of a shape, a prompt of `context` rows, and what is timed on them."""
+    """A model of a shape, streams with prompts of `context` rows, and what is timed on them."""
 
     def __init__(
-        self, shape: Shape, device: torch.device, dtype: torch.dtype, n_vq: int, context: int
+        self,
+        shape: Shape,
+        device: torch.device,
+        dtype: torch.dtype,
+        n_vq: int,
+        context: int,
+        streams: int = 1,
+        is_eager: bool = False,
     ) -> None:
-        options = EngineOptions(max_streams=1)
-        self.device, self.n_vq = device, n_vq
+        options = EngineOptions(max_streams=streams)
+        self.device, self.n_vq, self.slots = device, n_vq, range(streams)
         self.config = local_config(shape)
         self.model = random_local(self.config, device, dtype, options)
         codec = random_cat(cat_config(shape), device, options)
         self.generator = FrameGenerator(self.model, options)
         self.vocoder = Vocoder(
-            codec.decoder, self.config.n_vq, self.config.audio_end_token_id, device, batch=1
+            codec.decoder, self.config.n_vq, self.config.audio_end_token_id, device, batch=streams
         )
-        self.generator.open(0, SynthesisOptions(n_vq=n_vq))
+        self.recorder = None if is_eager or device.type != "cuda" else GraphRecorder(device)
+        self.runner = FrameRunner(self.generator, self.vocoder, self.recorder)
+        for slot in self.slots:
+            self.generator.open(slot, SynthesisOptions(n_vq=n_vq))
         self.rows: Rows = np.full((context, 1 + self.config.n_vq), self.config.audio_pad_code, dtype=np.int64)
         self.rows[:, 0] = np.arange(context) % 97 + 10
 
     def frame(self) -> object:
-        """Make one frame."""
-        return self.vocoder.step(self.generator.step([0]), [0])[0]
+        """Make one frame of every stream."""
+        return self.runner.step(self.slots)
 
     def first_audio(self, cached_rows: int) -> object:
         """From a prompt whose first `cached_rows` rows are known (the voice) to the first PCM on the host."""
         self.rows[cached_rows:, 0] += 1  # another text
-        self.prefill()
-        return self.frame()
+        self.prefill(0, cached_rows)
+        return self.runner.step([0])
 
-    def prefill(self) -> None:
-        """Run the prompt, as far as it is not known."""
-        self.generator.begin(0, self.rows)
-        while not self.generator.prefill(0):
+    def prefill(self, slot: int, num_fixed: int = 0) -> None:
+        """Run the prompt of a slot, as far as it is not known."""
+        self.generator.begin(slot, self.rows, num_fixed)
+        while not self.generator.prefill(slot):
             pass
 
 
@@ -93,15 +107,17 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     dtype = choose_dtype(args.dtype, device)
     shape = SHAPES[args.shape]
     n_vq = args.n_vq or shape.num_codebooks
-    bench = Bench(shape, device, dtype, n_vq, args.context)
+    bench = Bench(shape, device, dtype, n_vq, args.context, args.streams, args.eager)
     first = p50_p95(times_ms(lambda: bench.first_audio(args.context - 40), 10, device))
-    bench.prefill()
+    for slot in bench.slots:
+        bench.prefill(slot)
     read = bytes_per_frame(shape, n_vq, dtype)
     result: dict[str, Any] = {
         "machine": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
         "torch": torch.__version__,
         "shape": args.shape,
         "n_vq": n_vq,
+        "streams": args.streams,
         "dtype": str(dtype).removeprefix("torch."),
     }
     if args.compare:
@@ -110,6 +126,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         result["times_faster_than_plain"] = p50_p95(plain)[0] / p50_p95(frames)[0]
     else:
         frames = times_ms(bench.frame, args.frames, device)
+    if bench.recorder is not None:
+        result["graph_s"], result["graph_mb"] = bench.recorder.seconds, bench.recorder.bytes / 1e6
     p50, p95 = p50_p95(frames)
     bandwidth = bandwidth_gb_s(device)
     floor_ms = sum(read.values()) / bandwidth / 1e6
@@ -153,7 +171,9 @@ def _cpu_name() -> str:
 
 
 def _show(r: dict[str, Any]) -> None:
-    print(f"{r['machine']}, torch {r['torch']}: shape {r['shape']}, K={r['n_vq']}, {r['dtype']}")
+    print(
+        f"{r['machine']}, torch {r['torch']}: shape {r['shape']}, K={r['n_vq']}, {r['dtype']}, {r['streams']} streams"
+    )
     print(
         f"  frame        p50 {r['frame_p50_ms']:.2f} ms, p95 {r['frame_p95_ms']:.2f} ms, RTF {r['rtf']:.3f}"
     )
@@ -162,6 +182,8 @@ def _show(r: dict[str, Any]) -> None:
     print(f"  weights      {r['gb_read']:.3f} GB a frame ({parts})")
     floor = f"{r['floor_ms']:.2f} ms at {r['bandwidth_gb_s']:.0f} GB/s"
     print(f"  floor        {floor}; the frame reaches {100 * r['share_of_floor']:.0f} % of it")
+    if "graph_s" in r:
+        print(f"  graphs       recorded in {r['graph_s']:.1f} s, they hold {r['graph_mb']:.0f} MB")
     if "plain_p50_ms" in r:
         faster = r["times_faster_than_plain"]
         plain = f"p50 {r['plain_p50_ms']:.1f} ms, {faster:.1f} times slower (both without the codec)"
@@ -179,6 +201,8 @@ def main() -> None:
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--frames", type=int, default=50)
     parser.add_argument("--context", type=int, default=300, help="rows of the prompt")
+    parser.add_argument("--streams", type=int, default=1, help="spoken at the same time")
+    parser.add_argument("--eager", action="store_true", help="no CUDA graphs")
     parser.add_argument("--compare", action="store_true", help="time the plain loop too")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     args = parser.parse_args()
