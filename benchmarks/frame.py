@@ -172,7 +172,8 @@ def _cpu_name() -> str:
 
 def _show(r: dict[str, Any]) -> None:
     print(
-        f"{r['machine']}, torch {r['torch']}: shape {r['shape']}, K={r['n_vq']}, {r['dtype']}, {r['streams']} streams"
+        f"{r['machine']}, torch {r['torch']}: shape {r['shape']}, K={r['n_vq']}, {r['dtype']}, "
+        f"{r['streams']} streams"
     )
     print(
         f"  frame        p50 {r['frame_p50_ms']:.2f} ms, p95 {r['frame_p95_ms']:.2f} ms, RTF {r['rtf']:.3f}"

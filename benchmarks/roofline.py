@@ -3,7 +3,7 @@
     python -m benchmarks.roofline [--shape mid] [--n-vq 32] [--device auto] [--dtype auto] [-o roofline.png]
 
 Each part is timed alone, step by step, on random weights; its floor is the time to read its weights once at
-the bandwidth measured in the same run. Sampling reads no weights: its time is part of the depth transformer's.
+the bandwidth measured in the same run. Sampling reads no weights; its time is part of the depth transformer.
 Prints a table, and draws it.
 """
 
