@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from moss_stream.engine.frames import RecordingFailed
+
 # The host would have to know values of the device, or sizes would depend on them.
 FORBIDDEN = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "item")
 
@@ -55,7 +57,7 @@ class TapeRecorder:
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         if self.num_recorded == self._most:
-            raise MemoryError("no room")
+            raise RecordingFailed("no room")
         self.num_recorded += 1
         work()
         with Tape() as tape:

@@ -131,6 +131,6 @@ def test_without_memory_frames_are_computed(caplog: pytest.LogCaptureFixture) ->
             slots = range(slot + 1)
             assert same(replayed.step(slots), computed.step(slots))
     assert [record.message.partition(" (")[0] for record in caplog.records] == [
-        "A frame of 2 streams cannot be recorded for lack of memory"
+        "A frame of 2 streams cannot be recorded"
     ]
     assert not replayed.shapes

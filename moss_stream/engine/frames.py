@@ -10,10 +10,14 @@ from moss_stream.engine.generator import FrameGenerator, FrameShape
 from moss_stream.engine.protocol import Frame
 from moss_stream.engine.vocoder import Vocoder
 
-__all__ = ["FrameRunner", "Recorder"]
+__all__ = ["FrameRunner", "Recorder", "RecordingFailed"]
 
 logger = logging.getLogger("moss_stream.engine")
 Work = Callable[[], None]
+
+
+class RecordingFailed(Exception):
+    """Work cannot be recorded; it can still be done."""
 
 
 class Recorder(Protocol):
@@ -23,7 +27,7 @@ class Recorder(Protocol):
         """Record `work`; calling the result does it again, on the same memory.
 
         Raises:
-            MemoryError: There is not enough memory for it.
+            RecordingFailed: For lack of memory, or whatever the device says.
         """
 
 
@@ -88,10 +92,10 @@ class FrameRunner:
         self._generator.idle()  # what is done while recording leaves no trace
         try:
             self._recordings[shape] = self._recorder.record(lambda: self._work(shape))
-        except MemoryError as error:
+        except RecordingFailed as error:
             logger.warning(
-                "A frame of %d streams cannot be recorded for lack of memory (%s): frames are computed step "
-                "by step from now on, which is slower. Lower max_streams or max_context.",
+                "A frame of %d streams cannot be recorded (%s): from now on frames are computed step by step, "
+                "which is slower. If memory is short, lower max_streams or max_context.",
                 shape.batch,
                 error,
             )

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from moss_stream.engine.frames import RecordingFailed
+
 __all__ = ["GraphRecorder"]
 
 logger = logging.getLogger("moss_stream.engine")
@@ -44,8 +46,8 @@ class GraphRecorder:
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
                 work()
             torch.cuda.current_stream(self._device).wait_stream(self._stream)
-        except torch.cuda.OutOfMemoryError as error:
-            raise MemoryError(str(error)) from error
+        except RuntimeError as error:  # out of memory is one, too
+            raise RecordingFailed(str(error).splitlines()[0]) from error
         self._pool = graph.pool()
         self.seconds += time.perf_counter() - began_s
         self.bytes += max(0, free_before - torch.cuda.mem_get_info(self._device)[0])
