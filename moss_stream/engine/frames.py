@@ -94,8 +94,8 @@ class FrameRunner:
             self._recordings[shape] = self._recorder.record(lambda: self._work(shape))
         except RecordingFailed as error:
             logger.warning(
-                "A frame of %d streams cannot be recorded (%s): from now on frames are computed step by step, "
-                "which is slower. If memory is short, lower max_streams or max_context.",
+                "A frame of %d streams cannot be recorded (%s): frames are computed step by step from now "
+                "on, which is slower. If memory is short, lower max_streams or max_context.",
                 shape.batch,
                 error,
             )
