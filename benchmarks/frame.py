@@ -1,8 +1,8 @@
 """Time one frame: backbone step, depth loop with sampling, codec step.
 
     python -m benchmarks.frame --shape 1.7b|mid|tiny [--n-vq 32] [--device auto] [--dtype auto]
-                               [--frames 50] [--context 300] [--streams 1] [--eager] [--compare]
-                               [--json out.json]
+                               [--frames 50] [--context 300] [--streams 1] [--eager] [--depth-int8]
+                               [--compare] [--json out.json]
 
 Weights are random. "Bytes read" are the weights that one frame touches; the floor is the time to read
 them at the bandwidth measured in the same run. `--compare` times a plain loop beside it, which runs
@@ -67,8 +67,9 @@ class Bench:
         context: int,
         streams: int = 1,
         is_eager: bool = False,
+        depth_int8: bool = False,
     ) -> None:
-        options = EngineOptions(max_streams=streams)
+        options = EngineOptions(max_streams=streams, depth_int8=depth_int8)
         self.device, self.n_vq, self.slots = device, n_vq, range(streams)
         self.config = local_config(shape)
         self.model = random_local(self.config, device, dtype, options)
@@ -107,7 +108,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     dtype = choose_dtype(args.dtype, device)
     shape = SHAPES[args.shape]
     n_vq = args.n_vq or shape.num_codebooks
-    bench = Bench(shape, device, dtype, n_vq, args.context, args.streams, args.eager)
+    bench = Bench(shape, device, dtype, n_vq, args.context, args.streams, args.eager, args.depth_int8)
     first = p50_p95(times_ms(lambda: bench.first_audio(args.context - 40), 10, device))
     for slot in bench.slots:
         bench.prefill(slot)
@@ -204,6 +205,7 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=300, help="rows of the prompt")
     parser.add_argument("--streams", type=int, default=1, help="spoken at the same time")
     parser.add_argument("--eager", action="store_true", help="no CUDA graphs")
+    parser.add_argument("--depth-int8", action="store_true", help="depth transformer in 8 bits")
     parser.add_argument("--compare", action="store_true", help="time the plain loop too")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     args = parser.parse_args()

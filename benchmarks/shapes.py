@@ -13,6 +13,7 @@ from torch import nn
 
 from moss_stream.config import EngineOptions
 from moss_stream.models.cat import Cat
+from moss_stream.models.checkpoint import quantize_depth
 from moss_stream.models.config import CatConfig, LocalConfig
 from moss_stream.models.local import MossTTSLocal
 from moss_stream.models.names import local_weights
@@ -128,6 +129,8 @@ def random_local(
         model = MossTTSLocal(config, options.text_head)
     _randomise(model, device, dtype)
     model.prepare(options.max_context)
+    if options.depth_int8:
+        quantize_depth(model)
     if options.pack_weights:
         pack_linears(model)
     return model.eval()

@@ -133,4 +133,8 @@ class EngineOptions(_Options):
     threads: int | None = Field(
         default=None, ge=1, description="CPU threads; None: one for a small model, else PyTorch's number."
     )
+    depth_int8: bool = Field(
+        default=False,
+        description="Weights of the depth transformer in 8 bits: fewer bytes for each frame, other codes.",
+    )
     pack_weights: bool = Field(default=True, description="On CPU, keep weights in oneDNN's layout.")

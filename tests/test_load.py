@@ -73,7 +73,7 @@ async def be_greedy(url: str) -> int:
 async def hold_the_line(port: int, until: asyncio.Event) -> None:
     """Begin a handshake and never end it."""
     _, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /v1/speak HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\n")
+    writer.write(b"GET /v1/speak HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n")
     await until.wait()
     writer.close()
 

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from moss_stream import EngineOptions, StreamingSynthesizer
 
-REQUEST = b"POST /v1/audio/speech HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+REQUEST = b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 async def line_to(client: httpx.AsyncClient) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -25,7 +25,7 @@ async def line_to(client: httpx.AsyncClient) -> tuple[asyncio.StreamReader, asyn
 @pytest.mark.parametrize("beginning", [b"", b"GET /heal", REQUEST])
 async def test_who_asks_for_nothing_is_hung_up_on(beginning: bytes) -> None:
     """A connection without a whole request ends after the idle time."""
-    async with served(idle_s=0.2) as (client, _):
+    async with served(idle_s=0.5) as (client, _):
         reader, writer = await line_to(client)
         writer.write(beginning)
         assert await reader.read() == b""
@@ -34,7 +34,7 @@ async def test_who_asks_for_nothing_is_hung_up_on(beginning: bytes) -> None:
 
 async def test_a_body_that_does_not_come_is_refused() -> None:
     """Who announces a body and sends only its beginning is told so."""
-    async with served(idle_s=0.2) as (client, _):
+    async with served(idle_s=0.5) as (client, _):
         reader, writer = await line_to(client)
         writer.write(REQUEST + b'Content-Length: 500\r\n\r\n{"input": "Hel')
         answer = await reader.readline()
@@ -59,7 +59,7 @@ async def freed(synth: StreamingSynthesizer) -> None:
 async def test_an_answer_that_is_not_read_is_stopped() -> None:
     """Its slot is free again, for somebody who listens."""
     engine = FakeEngine(frames_per_segment=10**6, max_streams=1)
-    async with served(engine, EngineOptions(max_lead_ms=400), idle_s=0.3) as (client, synth):
+    async with served(engine, EngineOptions(max_lead_ms=400), idle_s=0.5) as (client, synth):
         _, writer = await line_to(client)
         body = b'{"input": "Hello.", "response_format": "pcm"}'
         writer.write(REQUEST + b"Content-Length: %d\r\n\r\n" % len(body) + body)
@@ -72,7 +72,7 @@ async def test_an_answer_that_is_not_read_is_stopped() -> None:
 async def test_a_socket_that_is_not_read_is_closed() -> None:
     """However busy its streams are."""
     engine = FakeEngine(frames_per_segment=10**6, max_streams=1)
-    async with served(engine, EngineOptions(max_lead_ms=10**6), idle_s=0.3) as (client, synth):
+    async with served(engine, EngineOptions(max_lead_ms=10**6), idle_s=0.5) as (client, synth):
         url = str(client.base_url).replace("http", "ws") + "/v1/speak"
         async with connect(url, compression=None, max_queue=1, close_timeout=0.1) as socket:
             for order in ({"type": "start"}, {"type": "text", "text": "Hello there."}, {"type": "end"}):
@@ -84,7 +84,7 @@ async def test_a_socket_that_is_not_read_is_closed() -> None:
 
 async def test_a_stream_without_text_is_no_reason_to_stay() -> None:
     """Who starts a stream and then says nothing does not keep its slot."""
-    async with served(idle_s=0.2) as (client, synth):
+    async with served(idle_s=0.5) as (client, synth):
         url = str(client.base_url).replace("http", "ws") + "/v1/speak"
         async with connect(url, compression=None) as socket:
             await socket.send('{"type": "start"}')

@@ -15,11 +15,12 @@ from moss_stream.errors import CorruptCheckpoint, ModelNotFound, WeightsMismatch
 from moss_stream.hub import read_json
 from moss_stream.models.cat import Cat
 from moss_stream.models.config import CatConfig, LocalConfig
+from moss_stream.models.int8 import quantize_linears
 from moss_stream.models.local import MossTTSLocal
 from moss_stream.models.names import Plan, Weight, cat_weights, is_ignored, local_weights, modern_name
 from moss_stream.models.packing import pack_linears
 
-__all__ = ["load_cat", "load_local"]
+__all__ = ["load_cat", "load_local", "quantize_depth"]
 
 
 def load_local(
@@ -29,15 +30,24 @@ def load_local(
 
     Raises:
         LoadError: See `moss_stream.errors`: not found, not supported, damaged, or with other weights.
+        ConfigError: `options.depth_int8` does not work here.
     """
     config = LocalConfig.parse(read_json(folder, "config.json"), str(folder))
     with torch.device("meta"):
         model = MossTTSLocal(config, options.text_head)
     _fill(model, local_weights(config, model.text_rows), _Tensors(folder), device, dtype)
     model.prepare(options.max_context)
+    if options.depth_int8:
+        quantize_depth(model)
     if options.pack_weights:
         pack_linears(model)
     return model.eval()
+
+
+def quantize_depth(model: MossTTSLocal) -> None:
+    """Round what is read once for each codebook to 8 bits; the input MLP is a table by now."""
+    for part in (model.depth.layers, model.depth.out_mlps, model.depth.heads):
+        quantize_linears(part)
 
 
 def load_cat(folder: Path, device: torch.device, options: EngineOptions) -> Cat:
