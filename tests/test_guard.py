@@ -35,9 +35,9 @@ async def test_pages_of_other_origins_are_refused() -> None:
 
 
 async def test_a_name_that_was_made_to_mean_this_machine_does_not_help() -> None:
-    """A local server without keys answers to names of loopback only; one with keys to any."""
-    for keys, wanted in (((), 403), ((KEY,), 200)):
-        async with served(api_keys=keys) as (client, _):
+    """A local server without keys answers to names of loopback only; one with keys, or an open one, to any."""
+    for settings, wanted in (({}, 403), ({"api_keys": (KEY,)}, 200), ({"is_open": True}, 200)):
+        async with served(**settings) as (client, _):
             headers = {"Host": "evil.example", "Origin": "http://evil.example", "X-API-Key": KEY}
             answer = await client.get("/v1/audio/voices", headers=headers)
             assert answer.status_code == wanted

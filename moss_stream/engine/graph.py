@@ -43,6 +43,7 @@ class GraphRecorder:
             with torch.cuda.stream(self._stream):
                 for _ in range(WARM_UPS):
                     work()
+            self._stream.synchronize()  # they read the host's memory, which is about to be written
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
                 work()
             torch.cuda.current_stream(self._device).wait_stream(self._stream)

@@ -27,7 +27,7 @@ class PageGuard:
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
         self._app = app
         self._origins = settings.origins
-        self._is_local = not settings.api_keys and is_loopback(settings.host)
+        self._is_local = not settings.api_keys and not settings.is_open and is_loopback(settings.host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -42,7 +42,8 @@ class PageGuard:
     def _problem(self, headers: Headers) -> Problem | None:
         host, origin = headers.get("host", ""), headers.get("origin")
         if self._is_local and not is_loopback(_parts(f"//{host}").hostname or "localhost"):
-            return Problem(403, "wrong_host", f"This server is local; it is not {host!r}.")
+            message = f"This server is local; it is not {host!r}. Give it an API key, or start it with --open."
+            return Problem(403, "wrong_host", message)
         if origin is None or origin in self._origins or _parts(origin).netloc == host:
             return None
         return Problem(403, "wrong_origin", f"Pages of {origin!r} may not use this server (--origin).")

@@ -23,6 +23,10 @@ function show(state) {
   $("speak").disabled = state === "speaking" || state === "connecting";
 }
 
+function isSpeaking() {
+  return document.body.dataset.state === "speaking";
+}
+
 function mark(chars) {
   $("heard").textContent = utterance.text.slice(0, chars);
   $("unheard").textContent = utterance.text.slice(chars);
@@ -39,7 +43,7 @@ const events = {
       utterance.isMade = true;
       if (transport instanceof CallTransport) finish();
     }
-    if (message.type === "cancelled") {
+    if (message.type === "cancelled" && isSpeaking()) {
       mark(message.spoken.char_end);
       show("interrupted");
     }
@@ -47,7 +51,7 @@ const events = {
   },
   figures({ sound, gaps, leadS, playedChars, isEmpty }) {
     $("samples").textContent = sound;
-    if (document.body.dataset.state !== "speaking") return;
+    if (!isSpeaking()) return;
     $("lead").textContent = `${leadS.toFixed(2)} s`;
     $("gaps").textContent = gaps;
     plots.lead.add(leadS);
@@ -63,7 +67,7 @@ const events = {
   closed(reason) {
     transport?.close();
     transport = null;
-    if (document.body.dataset.state === "speaking") fail(reason || "The connection was closed.");
+    if (isSpeaking()) fail(reason || "The connection was closed.");
   },
 };
 
@@ -74,6 +78,7 @@ function finish() {
 
 function fail(message) {
   clearInterval(utterance?.timer);
+  if (isSpeaking()) transport?.interrupt(); // whatever is left of it
   complain(message);
   show("failed");
 }
@@ -113,7 +118,7 @@ function give(tokens, rate) {
   const current = utterance;
   let given = 0;
   const tick = () => {
-    if (utterance !== current || document.body.dataset.state !== "speaking") {
+    if (utterance !== current || !isSpeaking()) {
       clearInterval(current.timer);
       return;
     }

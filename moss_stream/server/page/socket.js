@@ -32,6 +32,7 @@ export class SocketTransport {
 
   begin() {
     this.spans = [];
+    this.playedS = 0;
     this.sentS = 0;
     this.player.port.postMessage({ order: "begin" });
   }
