@@ -35,7 +35,7 @@ async def test_pages_of_other_origins_are_refused() -> None:
 
 
 async def test_a_name_that_was_made_to_mean_this_machine_does_not_help() -> None:
-    """A local server without keys answers to names of loopback only; one with keys, or an open one, to any."""
+    """A local server without keys answers to names of loopback only; one with keys or an open one to any."""
     for settings, wanted in (({}, 403), ({"api_keys": (KEY,)}, 200), ({"is_open": True}, 200)):
         async with served(**settings) as (client, _):
             headers = {"Host": "evil.example", "Origin": "http://evil.example", "X-API-Key": KEY}

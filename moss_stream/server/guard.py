@@ -42,7 +42,7 @@ class PageGuard:
     def _problem(self, headers: Headers) -> Problem | None:
         host, origin = headers.get("host", ""), headers.get("origin")
         if self._is_local and not is_loopback(_parts(f"//{host}").hostname or "localhost"):
-            message = f"This server is local; it is not {host!r}. Give it an API key, or start it with --open."
+            message = f"This server is local; it is not {host!r}. Give it an API key, or --open."
             return Problem(403, "wrong_host", message)
         if origin is None or origin in self._origins or _parts(origin).netloc == host:
             return None
