@@ -115,7 +115,7 @@ class StreamingSynthesizer:
         """Whether streams are taken and spoken at once: not closed, no failure, no warm-up under way."""
         return not (self._worker.is_closed or self._worker.failure or self._is_warming)
 
-    async def warm_up(self) -> None:
+    async def warmup(self) -> None:
         """Make now what is otherwise made when it is first needed, while somebody waits.
 
         On a GPU these are recordings of a frame for all numbers of streams. It takes seconds in which nothing

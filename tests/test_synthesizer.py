@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -169,3 +170,17 @@ async def test_two_tasks_share_a_synthesizer(fake: Pair) -> None:
     synth, _ = fake
     spoken = await asyncio.gather(*(synth.say(f"Number {number}.") for number in range(5)))
     assert {audio.duration_s for audio in spoken} == {0.24}
+
+
+async def test_warming_up_is_done_before_it_is_ready() -> None:
+    """What would be made while somebody waits is made now; until then it is not ready."""
+    gate = threading.Semaphore(0)
+    engine = FakeEngine(record_gate=gate)
+    async with await synthesizer_on(engine) as synth:
+        warming = asyncio.create_task(synth.warmup())
+        while ("record", None) not in engine.log:
+            await asyncio.sleep(0)
+        assert not synth.is_ready
+        gate.release()
+        await warming
+        assert synth.is_ready

@@ -28,7 +28,7 @@ logger = logging.getLogger("moss_stream.server")
 
 async def _warm_up(synth: StreamingSynthesizer) -> None:
     try:
-        await synth.warm_up()
+        await synth.warmup()
     except MossError:
         logger.exception("The model could not be made ready ahead of time.")
 
