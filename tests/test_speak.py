@@ -171,6 +171,16 @@ async def test_a_bad_message_is_answered_and_the_socket_lives(messages: list[str
         await receive(connection, "done")
 
 
+async def test_a_stream_that_cannot_begin_leaves_nothing() -> None:
+    """Of a synthesizer that takes no more: the answer says so, and the server can be stopped at once."""
+    async with socket() as (connection, synth):
+        await synth.close()
+        for _ in range(10):
+            await send(connection, "start")
+            _, answers = await receive(connection, "error")
+            assert answers[-1]["code"] == "shutting_down"
+
+
 async def test_a_client_that_goes_leaves_nothing() -> None:
     """Its streams stop, and their slots are free."""
     engine = FakeEngine(frames_per_segment=10**6, max_streams=1)

@@ -83,17 +83,17 @@ REMEMBERED = 8
 class _Stream:
     """A stream, what waits to be given to it, and the tasks that feed and hear it."""
 
-    def __init__(self, stream: SynthesisStream, permit: contextlib.ExitStack) -> None:
+    def __init__(self, stream: SynthesisStream) -> None:
         self.stream = stream
-        self.permit = permit
         self.far_end = FarEnd(time.monotonic)
+        stream.attach(lambda: self.far_end.position_s)  # begins it, or raises
+        self.permit = contextlib.ExitStack()
         self.hearing: asyncio.Task[None] | None = None
-        self.feeding = asyncio.create_task(self._feed())
         self.num_words = 0
         self.num_waiting = 0
         self.texts: list[str] = []
         self._orders: asyncio.Queue[object] = asyncio.Queue()
-        stream.attach(lambda: self.far_end.position_s)
+        self.feeding = asyncio.create_task(self._feed())
 
     @property
     def is_heard_of(self) -> bool:
@@ -168,7 +168,8 @@ class Session:
         with contextlib.ExitStack() as permit:
             permit.enter_context(self._state.access.stream(self._key))
             stream = self._state.synth.stream(voice=found, options=options)
-            held = self._streams[name] = _Stream(stream, permit.pop_all())
+            held = self._streams[name] = _Stream(stream)
+            held.permit = permit.pop_all()
         held.hearing = asyncio.create_task(self._speak(name, held))
 
     def push(self, name: str, text: str) -> None:
