@@ -13,7 +13,7 @@ from web import running, served
 from benchmarks.browser import CHROMIUM
 from benchmarks.far_ends import Caller, heard_in_chromium
 from moss_stream import EngineOptions, StreamingSynthesizer
-from training.recognise import Recogniser
+from training.recognise import Recogniser, spoken_words, word_errors
 
 
 @asynccontextmanager
@@ -137,12 +137,15 @@ async def test_a_bad_offer_is_refused(sdp: str) -> None:
 
 @pytest.mark.slow
 async def test_a_browser_understands_what_it_hears() -> None:
-    """Headless Chromium is called; a recogniser writes down the sentence from what came out there."""
+    """Headless Chromium calls; a recogniser writes the sentence down from what came out there.
+
+    One word may be wrong: Chromium's jitter buffer stretches differently every time.
+    """
     if CHROMIUM is None:
         pytest.skip("not installed: chromium")
     text = "Good morning, how are you today?"
     async with await StreamingSynthesizer.load() as synth, running(synth) as client:
         heard = await heard_in_chromium(str(client.base_url), text)
     words = Recogniser().words(heard.samples[::2])
-    assert " ".join(words) == "good morning how are you today"
+    assert word_errors(spoken_words(text), words) <= 1, words
     assert heard.packets_lost == 0
