@@ -64,7 +64,7 @@ class LastingDevice:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.wait([self._looking])
-        _close(self._stream)
+        await asyncio.to_thread(_close, self._stream)
 
     def _use(self, stream: Any) -> None:
         self._stream = stream

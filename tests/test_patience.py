@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 import httpx
@@ -39,6 +40,18 @@ async def test_a_body_that_does_not_come_is_refused() -> None:
         writer.write(REQUEST + b'Content-Length: 500\r\n\r\n{"input": "Hel')
         answer = await reader.readline()
         assert b"408" in answer
+        writer.close()
+
+
+async def test_a_body_that_is_whole_before_it_is_too_long_is_refused_too() -> None:
+    """What was read so far would be spoken; the server says that it is too much, and serves others."""
+    async with served(max_body_bytes=2000) as (client, _):
+        reader, writer = await line_to(client)
+        writer.write(REQUEST + b"Transfer-Encoding: chunked\r\n\r\n")
+        for chunk in [b'{"input": "Hello."}', *[b" " * 1000] * 3]:
+            writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        assert b"413" in await reader.readline()
+        assert (await client.get("/healthz")).status_code == 200
         writer.close()
 
 
@@ -80,6 +93,21 @@ async def test_a_socket_that_is_not_read_is_closed() -> None:
             while not synth.metrics.active:
                 await asyncio.sleep(0.001)
             await freed(synth)
+
+
+async def test_a_socket_that_asks_and_does_not_read_is_closed() -> None:
+    """Also when its own messages wait to be answered: its streams do not keep their slots."""
+    engine = FakeEngine(frames_per_segment=10**6, max_streams=1)
+    async with served(engine, EngineOptions(max_lead_ms=10**6), idle_s=0.5) as (client, synth):
+        url = str(client.base_url).replace("http", "ws") + "/v1/speak"
+        async with connect(url, compression=None, max_queue=1, close_timeout=0.1) as socket:
+            for order in ({"type": "start"}, {"type": "text", "text": "Hello there."}, {"type": "end"}):
+                await socket.send(json.dumps(order))
+            while not synth.metrics.active:
+                await asyncio.sleep(0.001)
+            while synth.metrics.active:
+                with contextlib.suppress(ConnectionClosed):
+                    await asyncio.wait_for(socket.send("no json"), 0.01)
 
 
 async def test_a_stream_without_text_is_no_reason_to_stay() -> None:

@@ -48,6 +48,7 @@ class FrameRunner:
         self._vocoder = vocoder
         self._recorder = recorder
         self._recordings: dict[FrameShape, Work] = {}
+        self._chosen: dict[FrameShape, Work] = {}
 
     @property
     def shapes(self) -> list[FrameShape]:
@@ -57,14 +58,13 @@ class FrameRunner:
     def step(self, slots: Sequence[int]) -> list[Frame]:
         """Make the next frame of the streams in `slots`."""
         shape = self._generator.prepare(slots)
-        replay = None
-        if self._recorder is not None:
-            replay = self._replay(shape)
+        if self._recorder is not None and (rounded := self._generator.rounded(shape)) not in self._chosen:
+            self._chosen[rounded] = self._find(rounded)
             self._generator.prepare(slots)  # recording lays out a step of its own
-        if replay is None:
+        if self._recorder is None:
             self._work(shape)
         else:
-            replay()
+            self._chosen[rounded]()
         self._generator.note(slots)
         return self._vocoder.frames(slots)
 
@@ -75,23 +75,22 @@ class FrameRunner:
         most = self._generator.max_shape(n_vq)
         for batch in _halves(most.batch, 1):
             for context in _halves(most.context, self._generator.min_context):
-                self._replay(FrameShape(batch, context, n_vq, is_masked=True, is_mixed=True), is_exact=True)
+                shape = FrameShape(batch, context, n_vq, is_masked=True, is_mixed=True)
+                if self._recorder is not None and shape not in self._recordings:
+                    self._record(self._recorder, shape)
 
-    def _replay(self, shape: FrameShape, is_exact: bool = False) -> Work | None:
-        """Return the smallest recording that fits; make one if there is none, or none of just that shape."""
-        rounded = shape if is_exact else self._generator.rounded(shape)
-        fitting = [other for other in self._recordings if other.fits(rounded)]
-        if rounded not in self._recordings and (is_exact or not fitting):
-            return self._record(rounded)
-        best = min(fitting, key=lambda other: (other.batch * other.context, other.batch))
-        return self._recordings[best]
+    def _find(self, shape: FrameShape) -> Work:
+        """Return the smallest recording that fits; make one if there is none."""
+        fitting = [other for other in self._recordings if other.fits(shape)]
+        if not fitting and self._recorder is not None:
+            return self._record(self._recorder, shape)
+        return self._recordings[min(fitting, key=lambda other: (other.batch * other.context, other.batch))]
 
-    def _record(self, shape: FrameShape) -> Work | None:
-        if self._recorder is None:
-            return None
+    def _record(self, recorder: Recorder, shape: FrameShape) -> Work:
+        """Record a shape; from the first failure on nothing is recorded any more, and steps are computed."""
         self._generator.idle()  # what is done while recording leaves no trace
         try:
-            self._recordings[shape] = self._recorder.record(lambda: self._work(shape))
+            self._recordings[shape] = recorder.record(lambda: self._work(shape))
         except RecordingFailed as error:
             logger.warning(
                 "A frame of %d streams cannot be recorded (%s): frames are computed step by step from now "
@@ -99,8 +98,8 @@ class FrameRunner:
                 shape.batch,
                 error,
             )
-            self._recorder, self._recordings = None, {}
-            return None
+            self._recorder, self._recordings, self._chosen = None, {}, {}
+            return lambda: self._work(shape)
         return self._recordings[shape]
 
     def _work(self, shape: FrameShape) -> None:

@@ -43,9 +43,6 @@ class Calls:
         self._calls: set[Call] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def __len__(self) -> int:
-        return len(self._calls)
-
     async def begin(self, state: State, key: str, offer: str) -> str:
         """Take a call; return the answer to its offer.
 

@@ -74,12 +74,12 @@ class BodyLimit:
         if length.isdigit() and int(length) > self._most:
             await response(too_large)(scope, receive, send)
             return
-        received, is_complete, problem = 0, False, None
+        received, is_complete, is_refused, problem = 0, False, False, None
 
         async def limited() -> Message:
             nonlocal received, is_complete, problem
-            if problem is not None:
-                return END
+            if problem is not None:  # who asks again waits for the client to go; it is as good as gone
+                return {"type": "http.disconnect"}
             try:
                 # A body must go on; after it the wait is for the client to go, and may be long.
                 async with asyncio.timeout(None if is_complete else self._patience_s):
@@ -96,10 +96,18 @@ class BodyLimit:
             """Answer with the refusal, whatever the application makes of a body that was cut off."""
             if problem is None:
                 await send(message)
-            elif message["type"] == "http.response.start":
+            else:
+                await refuse(problem)
+
+        async def refuse(problem: Problem) -> None:
+            nonlocal is_refused
+            if not is_refused:
+                is_refused = True
                 await response(problem)(scope, receive, send)
 
         await self._app(scope, limited, corrected)
+        if problem is not None:
+            await refuse(problem)
 
 
 END: Message = {"type": "http.request", "more_body": False}

@@ -56,24 +56,27 @@ class Socket:
         Args:
             take: Is given each text message; a binary one is given as an empty text.
         """
-        writing = asyncio.create_task(self._write_all())
+        tasks = {asyncio.create_task(self._write_all()), reading := asyncio.create_task(self._read_all(take))}
         try:
-            async with asyncio.timeout(self._settings.total_s):
-                await self._read_all(take, writing)
-        except TimeoutError:
-            await self._close(GOING_AWAY, "This connection was open for as long as one may be.")
+            done, _ = await asyncio.wait(
+                tasks, timeout=self._settings.total_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                await self._close(GOING_AWAY, "This connection was open for as long as one may be.")
+            elif reading in done:
+                reading.result()
         finally:
-            writing.cancel()
-            await asyncio.wait([writing])
+            # A client that does not read may have halted what its own messages wanted to answer.
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
-    async def _read_all(self, take: Callable[[str], Awaitable[None]], writing: asyncio.Task[None]) -> None:
+    async def _read_all(self, take: Callable[[str], Awaitable[None]]) -> None:
         reading = asyncio.create_task(self._read())
         try:
             while True:
-                tasks, num_sent = {reading, writing}, self._num_sent
-                await asyncio.wait(tasks, timeout=self._settings.idle_s, return_when=asyncio.FIRST_COMPLETED)
-                if writing.done():
-                    return
+                num_sent = self._num_sent
+                await asyncio.wait([reading], timeout=self._settings.idle_s)
                 if reading.done():
                     text = reading.result()
                     if text is None:
