@@ -23,7 +23,7 @@ say: $(SETUP)
 test: $(SETUP)
 	$(BIN)/pytest
 
-# Pipecat and LiveKit, as they are published, against `moss-stream serve` (about 1 GB is downloaded once).
+# Pipecat and LiveKit, as they are published, against `moss-stream serve` (750 MB, installed once).
 $(CLIENTS)/.ready: tests/clients/requirements.txt
 	$(PYTHON) -m venv --clear $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet --requirement $<
