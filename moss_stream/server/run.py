@@ -21,6 +21,9 @@ __all__ = ["Server", "config_of", "run"]
 
 DRAIN_S, CLOSE_S = 30, 5
 """How long streams may go on when the server is asked to stop, and connections after them."""
+PING_S = 5
+"""How often a WebSocket is asked whether it is there, and how long it may take to answer: a client that drops
+its socket without closing it (LiveKit's plugin does) would hold its slot until then."""
 
 
 def config_of(
@@ -35,6 +38,8 @@ def config_of(
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=2 * settings.max_message_bytes,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
         limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=CLOSE_S,
         server_header=False,

@@ -40,7 +40,7 @@ async def test_text_is_spoken_with_times_of_its_words(tts: cartesia.TTS) -> None
 
 
 async def test_leaving_a_stream_stops_the_engine(tts: cartesia.TTS, server: Server) -> None:
-    """A barge-in closes the stream: the slot is free at once, and the words that were left are not spoken."""
+    """A barge-in: the plugin drops its socket without closing it, and pings find out within ten seconds."""
     before = server.count('moss_streams_ended_total{how="cancelled"}')
     async with tts.stream() as stream:
         stream.push_text("A very long answer that nobody wants to hear to its end. " * 20)
