@@ -31,7 +31,7 @@ class PlainLoop:
         c = model.config
         device = model.text_embedding.device
         self.cache = model.backbone.new_cache(1, 4096)
-        self.sampler = Sampler(1, c.n_vq, c.audio_vocab_size + 1, device)
+        self.sampler = Sampler(1, c.n_vq, c.audio_vocab_size + 1, device, c.audio_pad_code)
         self.sampler.configure(0, SamplingOptions().channels(c.n_vq), seed=0)
         self.row = torch.zeros(1, 1 + c.n_vq, dtype=torch.int64, device=device)
 
@@ -74,11 +74,9 @@ class PlainLoop:
         mask = causal_mask(steps, x.shape[1])
         for module in depth.layers:
             layer = cast(BackboneLayer, module)
-            q, k, v = layer.attention.project(layer.input_norm(x))
+            q, k, v = layer.attention.heads.split(layer.attention.qkv_proj(layer.input_norm(x)))
             x = x + layer.attention.o_proj(grouped_attention(q, k.transpose(1, 2), v.transpose(1, 2), mask))
             x = x + layer.mlp(layer.post_norm(x))
         out = depth.out_norms[index](depth.out_mlps[index](depth.norm(x)))
         logits: Tensor = depth.heads[index](out[:, -1])
-        if index > 0:
-            logits[:, depth.pad_code] = -torch.inf
         return logits

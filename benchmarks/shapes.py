@@ -12,11 +12,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from moss_stream.config import EngineOptions
+from moss_stream.kernels.choose import choose_ops
 from moss_stream.models.cat import Cat
 from moss_stream.models.checkpoint import quantize_depth
 from moss_stream.models.config import CatConfig, LocalConfig
 from moss_stream.models.local import MossTTSLocal
 from moss_stream.models.names import local_weights
+from moss_stream.models.ops import use
 from moss_stream.models.packing import pack_linears
 
 
@@ -129,6 +131,7 @@ def random_local(
         model = MossTTSLocal(config, options.text_head)
     _randomise(model, device, dtype)
     model.prepare(options.max_context)
+    use(choose_ops(device, dtype), model)
     if options.depth_int8:
         quantize_depth(model)
     if options.pack_weights:
@@ -142,6 +145,7 @@ def random_cat(config: CatConfig, device: torch.device, options: EngineOptions) 
         codec = Cat(config)
     _randomise(codec, device, torch.float32)
     codec.prepare()
+    use(choose_ops(device, torch.float32), codec)
     if options.pack_weights:
         pack_linears(codec)
     return codec.eval()

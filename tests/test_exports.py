@@ -48,6 +48,7 @@ def test_every_module_has_a_test_file() -> None:
     other_names = {
         "models/config": "model_config",
         "engine/local": "local_engine",
+        "kernels/ops": "kernel_ops",
         "models/cat_layers": "cat",
         "cli_bench": "cli",
         "cli_options": "cli",

@@ -50,9 +50,9 @@ def ours(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_torch_stays_in_its_place(path: Path) -> None:
-    """Only models/ and the device's side of engine/ import torch at their top."""
+    """Only models/, kernels/ and the device's side of engine/ import torch at their top."""
     is_model = name(path).startswith("models/") and name(path) not in NO_TORCH_MODELS
-    allowed = is_model or name(path) in TORCH
+    allowed = is_model or name(path).startswith("kernels/") or name(path) in TORCH
     assert allowed or "torch" not in packages(path, top_level_only=True)
 
 
@@ -69,6 +69,13 @@ def test_models_know_no_engine(path: Path) -> None:
     """models/ are functions of tensors: no asyncio, no threads, nothing of ours above them."""
     assert not packages(path) & (IMPURE - {"torch"})
     assert {m.partition(".")[0] for m in ours(path)} <= {"models", "config", "errors", "hub"}
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if name(p).startswith("kernels/")], ids=name)
+def test_kernels_know_models_only(path: Path) -> None:
+    """kernels/ compute what models/ define; what chooses them does without Triton."""
+    assert {m.partition(".")[0] for m in ours(path)} <= {"kernels", "models", "config"}
+    assert name(path) != "kernels/choose.py" or "moss_stream.kernels.ops" not in imported(path, True)
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if name(p).startswith("adapters/")], ids=name)

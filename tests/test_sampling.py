@@ -34,7 +34,7 @@ def draws(made: Sampler, logits: Tensor, count: int) -> Tensor:
     drawn = []
     for _ in range(count):
         made.next_frame(torch.ones(len(made.frame), dtype=torch.bool))
-        drawn.append(made.text(logits))
+        drawn.append(made.text(logits).clone())
     return torch.stack(drawn)
 
 
@@ -77,6 +77,24 @@ def test_penalty_holds_from_the_moment_a_code_was_sampled() -> None:
         made.next_frame(torch.ones(len(made.frame), dtype=torch.bool))
         chosen.append(made.code(0, logits.clone()).item())
     assert chosen == [2, 1]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_the_pad_code_is_never_sampled(temperature: float) -> None:
+    """However likely it is."""
+    made = Sampler(1, 1, 6, CPU, pad=2)
+    channel = ChannelSampling(temperature=temperature)
+    made.configure(0, [channel, channel], 1)
+    for _ in range(20):
+        made.next_frame(torch.ones(1, dtype=torch.bool))
+        assert made.code(0, torch.tensor([[0.0, 0.9, 9.0, 0.0, 0.0, 0.0]])).item() != 2
+
+
+def test_of_equal_values_the_last_stay() -> None:
+    """Where top-p cuts through equal values: the same on every device."""
+    case = {"temperature": 1.0, "top_p": 0.5, "top_k": 0, "repetition_penalty": 1.0}
+    kept = process(torch.zeros(1, 100), options(case, 1), None)[0] > -torch.inf
+    assert not kept[:49].any() and kept[51:].all()
 
 
 def test_draws_follow_the_probabilities() -> None:

@@ -100,12 +100,14 @@ class FrameGenerator:
         self._model = model
         self._chunk = options.prefill_chunk
         self._batch, self._is_fixed = batch, options.fixed_batch
+        self._finds_rows = model.backbone.finds_rows()
         self.capacity = min(options.max_context, config.language_config.max_position_embeddings)
         # Slots that are computed but not stepped write to one more row, which nobody reads.
         self._cache = model.backbone.new_cache(batch, self.capacity + 1)
         self._prefixes = PrefixStore(self.capacity)  # it costs as much as one more slot
         self._depth_cache = model.depth.new_cache(batch)
-        self._sampler = Sampler(batch, config.n_vq, config.audio_vocab_size + 1, device)
+        codes, pad = config.audio_vocab_size + 1, config.audio_pad_code
+        self._sampler = Sampler(batch, config.n_vq, codes, device, pad, model.depth.ops.choose)
         self._caches = [self._cache.part(0, n) for n in range(1, batch + 1)]
         self._depth_caches = [self._depth_cache.part(0, n) for n in range(1, batch + 1)]
         self._positions = torch.arange(self.capacity, device=device)[None]
@@ -221,8 +223,8 @@ class FrameGenerator:
 
     @property
     def min_context(self) -> int:
-        """The shortest context that steps of several streams attend over."""
-        return min(CONTEXT_BUCKET, self.capacity)
+        """The shortest context that steps of several streams are recorded for."""
+        return self.capacity if self._finds_rows else min(CONTEXT_BUCKET, self.capacity)
 
     def max_shape(self, n_vq: int) -> FrameShape:
         """Return the shape that fits every step of streams with `n_vq` codebooks."""
@@ -231,8 +233,11 @@ class FrameGenerator:
     def rounded(self, shape: FrameShape) -> FrameShape:
         """Return one of a few shapes, that fits: powers of two, with all masks."""
         batch = min(1 << (shape.batch - 1).bit_length(), self._batch)
-        buckets = -(-max(1, shape.context) // CONTEXT_BUCKET)
-        context = min(CONTEXT_BUCKET << (buckets - 1).bit_length(), self.capacity)
+        if self._finds_rows:
+            context = self.capacity
+        else:
+            buckets = -(-max(1, shape.context) // CONTEXT_BUCKET)
+            context = min(CONTEXT_BUCKET << (buckets - 1).bit_length(), self.capacity)
         return FrameShape(batch, context, shape.n_vq, is_masked=True, is_mixed=True)
 
     def idle(self) -> None:
@@ -273,7 +278,8 @@ class FrameGenerator:
     def _backbone(self, shape: FrameShape, stepped: Tensor, length: Tensor, used: Tensor | None) -> None:
         """Run the last row of the `stepped` streams [B] through the backbone."""
         positions = torch.where(stepped, length, self.capacity)[:, None]
-        mask = causal_mask(positions, shape.context) if shape.is_masked else None
+        is_masked = shape.is_masked and not self._finds_rows
+        mask = causal_mask(positions, shape.context) if is_masked else None
         rows, cache = self._rows[: shape.batch, None], self._caches[shape.batch - 1]
         few = None if used is None else used[:, : shape.n_vq]
         hidden = self._model.hidden(rows, shape.n_vq, positions, cache, shape.context, mask, few)

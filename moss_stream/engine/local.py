@@ -22,9 +22,11 @@ from moss_stream.engine.protocol import EngineInfo, Frame
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.errors import ConfigError, CorruptCheckpoint, TextError, UnsupportedModel
 from moss_stream.hub import read_json
+from moss_stream.kernels.choose import choose_ops
 from moss_stream.models.cat import Cat
 from moss_stream.models.checkpoint import load_cat, load_local
 from moss_stream.models.local import MossTTSLocal
+from moss_stream.models.ops import use
 from moss_stream.text.prompt import Codes, Message, PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
 from moss_stream.voices import Voice, read_voices
@@ -102,8 +104,11 @@ class LocalEngine:
         if place.type == "cpu":
             size = sum(file.stat().st_size for file in model.glob("*.safetensors"))
             torch.set_num_threads(choose_threads(options.threads, size))
-        network = load_local(model, place, choose_dtype(dtype, place), options)
+        number_format = choose_dtype(dtype, place)
+        network = load_local(model, place, number_format, options)
         cat = load_cat(codec, place, options)
+        use(choose_ops(place, number_format), network)
+        use(choose_ops(place, torch.float32), cat)
         _check_fit(network, cat, model, codec)
         prompts = PromptBuilder(network.config, ChatTokenizer(model))
         voices = read_voices(model, network.config.n_vq, network.config.audio_vocab_size)

@@ -37,8 +37,12 @@ class KVCache:
         """Rows that fit."""
         return self.keys.shape[3]
 
-    def write(self, layer: int, positions: Tensor, keys: Tensor, values: Tensor) -> None:
-        """Store `keys` and `values` [B, T, H, D] at `positions` [B, T]."""
+    def write(self, layer: int, positions: Tensor | int, keys: Tensor, values: Tensor) -> None:
+        """Store `keys` and `values` [B, T, H, D] at `positions` [B, T], or one row of all at one position."""
+        if isinstance(positions, int):
+            self.keys[layer, :, :, positions].copy_(keys[:, 0])
+            self.values[layer, :, :, positions].copy_(values[:, 0])
+            return
         self.keys[layer][self._slots, :, positions] = keys
         self.values[layer][self._slots, :, positions] = values
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moss_stream.models.cache import RingCache
 from moss_stream.models.config import CatStage
-from moss_stream.models.layers import WideRotary, grouped_attention
+from moss_stream.models.layers import Heads, Rotation, WideRotary
+from moss_stream.models.ops import Ops, Place, TorchOps
 
 __all__ = ["CatTransformer", "Patch"]
 
@@ -27,6 +27,13 @@ class CatLayer(nn.Module):
         self.linear2 = nn.Linear(stage.dim_feedforward, d, bias=False)
         self.scale1, self.scale2 = nn.Parameter(torch.empty(d)), nn.Parameter(torch.empty(d))
 
+    def run(self, ops: Ops, x: Tensor, heads: Heads, cache: RingCache, index: int, place: Place) -> Tensor:
+        """Run a chunk [B, T, d] through layer `index` of a stack."""
+        attended = ops.attend(ops.project(x, self.in_proj, self.norm1), heads, cache, index, place)
+        x = ops.add(attended, self.out_proj, x, self.scale1)
+        inner = ops.project(x, self.linear1, self.norm2, "gelu")
+        return ops.add(inner, self.linear2, x, self.scale2)
+
 
 class CatTransformer(nn.Module):
     """A stack of layers over a sliding window, with projections in and out where widths differ."""
@@ -34,7 +41,8 @@ class CatTransformer(nn.Module):
     def __init__(self, stage: CatStage, window: int) -> None:
         super().__init__()
         self.window = window
-        self.heads, self.head_dim = stage.num_heads, stage.d_model // stage.num_heads
+        self.heads = Heads(stage.num_heads, stage.num_heads, stage.d_model // stage.num_heads)
+        self.ops: Ops = TorchOps()
         self.max_period = stage.max_period
         widths = stage.input_dimension, stage.d_model, stage.output_dimension
         self.input_proj = (
@@ -48,27 +56,23 @@ class CatTransformer(nn.Module):
     def prepare(self) -> None:
         """Make the rotary table; needed once before use."""
         device = cast(CatLayer, self.layers[0]).scale1.device
-        self._rotary = WideRotary(self.head_dim, self.max_period, device)
+        self._rotary = WideRotary(self.heads.dim, self.max_period, device)
 
     def new_cache(self, batch: int, max_chunk: int) -> RingCache:
         """Return an empty ring for chunks of up to `max_chunk` positions."""
         scale = cast(CatLayer, self.layers[0]).scale1
-        shape = (len(self.layers), batch, self.heads, self.head_dim)
+        shape = (len(self.layers), batch, self.heads.heads, self.heads.dim)
         return RingCache.zeros(shape, self.window, max_chunk, scale.device, scale.dtype)
 
     def forward(self, x: Tensor, cache: RingCache) -> Tensor:
         """Run a chunk [B, T, input] through the stack: [B, T, output]. Does not advance the cache."""
         x = self.input_proj(x)
-        b, t, _ = x.shape
-        positions = cache.positions(t)
-        mask, (cos, sin) = cache.mask(positions), self._rotary.tables(positions)
-        for index, module in enumerate(self.layers):
-            layer = cast(CatLayer, module)
-            q, k, v = layer.in_proj(layer.norm1(x)).view(b, t, 3, self.heads, self.head_dim).unbind(2)
-            keys, values = cache.write(index, positions, WideRotary.rotate(k, cos, sin), v)
-            attended = grouped_attention(WideRotary.rotate(q, cos, sin), keys, values, mask)
-            x = x + layer.scale1 * layer.out_proj(attended)
-            x = x + layer.scale2 * layer.linear2(F.gelu(layer.linear1(layer.norm2(x))))
+        positions = cache.positions(x.shape[1])
+        rotation = Rotation("interleaved", *self._rotary.tables(positions))
+        mask = None if self.ops.finds_rows(self.heads, x.shape[1]) else cache.mask(positions)
+        place = Place(positions, cache.capacity, mask, rotation)
+        for index, layer in enumerate(self.layers):
+            x = cast(CatLayer, layer).run(self.ops, x, self.heads, cache, index, place)
         out: Tensor = self.output_proj(x)
         return out
 

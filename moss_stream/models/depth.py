@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from moss_stream.models.cache import KVCache
 from moss_stream.models.config import LocalConfig
-from moss_stream.models.layers import GatedMLP, RMSNorm, grouped_attention
+from moss_stream.models.layers import GatedMLP, RMSNorm, Rotation
+from moss_stream.models.ops import Ops, Place, TorchOps
 from moss_stream.models.qwen3 import BackboneLayer
 from moss_stream.models.sampling import Sampler
 
@@ -37,7 +38,7 @@ class DepthTransformer(nn.Module):
         depth, hidden = config.depth, config.language_config.hidden_size
         self.config = depth
         self.channels = 1 + config.n_vq
-        self.pad_code = config.audio_pad_code
+        self.ops: Ops = TorchOps()
         text_size = len(text_ids) if text_ids else config.language_config.vocab_size
         sizes = [text_size] + [config.audio_vocab_size + 1] * config.n_vq
         self.in_mlp = GatedMLP(hidden, config.additional_mlp_ffn_hidden_size, depth.hidden_size)
@@ -49,11 +50,13 @@ class DepthTransformer(nn.Module):
         self.out_norms = nn.ModuleList(RMSNorm(hidden) for _ in sizes)
         self.heads = nn.ModuleList(nn.Linear(hidden, size, bias=False) for size in sizes)
         self._table = torch.empty(0)
+        self._steps = torch.empty(0)
 
     def tabulate(self, audio_embeddings: Tensor) -> None:
         """Compute the step input of every code from `audio_embeddings` [Nq, V + 1, hidden]."""
         # One codebook at a time: the MLP's inner activations would be several times the table.
         self._table = torch.stack([self.in_mlp(codebook) for codebook in audio_embeddings])
+        self._steps = torch.arange(self.channels, device=audio_embeddings.device)
 
     def new_cache(self, batch: int) -> KVCache:
         """Return a cache for the channels of one frame."""
@@ -63,26 +66,20 @@ class DepthTransformer(nn.Module):
 
     def step(self, x: Tensor, index: int, cache: KVCache) -> Tensor:
         """Run step `index` on its input [B, depth hidden]; return the logits of channel `index`, [B, V]."""
+        steps = self._steps[index : index + 1].expand(len(x), 1)
+        place = Place(steps, index + 1, None, Rotation(), index)
         x = x[:, None]
-        for number, module in enumerate(self.layers):
-            layer = cast(BackboneLayer, module)
-            q, k, v = layer.attention.project(layer.input_norm(x))
-            cache.keys[number, :, :, index].copy_(k[:, 0])
-            cache.values[number, :, :, index].copy_(v[:, 0])
-            keys, values = cache.read(number, index + 1)
-            x = x + layer.attention.o_proj(grouped_attention(q, keys, values, None))
-            x = x + layer.mlp(layer.post_norm(x))
-        out = self.out_norms[index](self.out_mlps[index](self.norm(x[:, 0])))
-        logits: Tensor = self.heads[index](out)
-        if index > 0:
-            logits[:, self.pad_code] = -torch.inf
-        return logits
+        for number, layer in enumerate(self.layers):
+            x = cast(BackboneLayer, layer).run(self.ops, x, cache, number, place)
+        mlp = cast(GatedMLP, self.out_mlps[index])
+        out = self.ops.project(self.ops.project(x, mlp.gate_up_proj, self.norm, "gated"), mlp.down_proj)
+        return self.ops.project(out, self.heads[index], self.out_norms[index])[:, 0]
 
     def code_input(self, codebook: int, code: Tensor) -> Tensor:
         """Return the step input [B, depth hidden] that follows `code` [B] of `codebook`."""
         return F.embedding(code, self._table[codebook])
 
-    def codes(self, text_embedding: Tensor, n_vq: int, cache: KVCache, sampler: Sampler, out: Tensor) -> None:
+    def codes(self, text_embedding: Tensor, n_vq: int, cache: KVCache, sampler: Sampler) -> None:
         """Sample the codes of one frame after its text channel was chosen (step 0 is in `cache`).
 
         Args:
@@ -90,10 +87,9 @@ class DepthTransformer(nn.Module):
             n_vq: How many codebooks to generate.
             cache: Of this frame.
             sampler: Chooses and remembers.
-            out: [B, Nq] int64; the first `n_vq` columns are written.
         """
         x = self.in_mlp(text_embedding)
         for codebook in range(n_vq):
-            if codebook > 0:
-                x = self.code_input(codebook - 1, out[:, codebook - 1])
-            out[:, codebook] = sampler.code(codebook, self.step(x, 1 + codebook, cache))
+            code = sampler.code(codebook, self.step(x, 1 + codebook, cache))
+            if codebook + 1 < n_vq:
+                x = self.code_input(codebook, code)

@@ -22,12 +22,12 @@ class Int8Linear(nn.Module):
         weight = linear.weight.detach().float()
         scale = weight.abs().amax(dim=1).clamp(min=1e-12) / LEVELS
         self.out_features = linear.out_features
-        self._weight = (weight / scale[:, None]).round().to(torch.int8)
-        self._scale = scale.to(linear.weight.dtype)
+        self.weight = (weight / scale[:, None]).round().to(torch.int8)
+        self.scale = scale.to(linear.weight.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer to `x` [..., in_features]."""
-        out: Tensor = torch._weight_int8pack_mm(x.flatten(0, -2), self._weight, self._scale)
+        out: Tensor = torch._weight_int8pack_mm(x.flatten(0, -2), self.weight, self.scale)
         return out.view(*x.shape[:-1], self.out_features)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +14,10 @@ from moss_stream.models.config import TransformerConfig
 
 __all__ = [
     "GatedMLP",
+    "Heads",
     "QwenAttention",
     "RMSNorm",
+    "Rotation",
     "WideRotary",
     "grouped_attention",
     "rotary_table",
@@ -70,33 +74,35 @@ def grouped_attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor 
     return out.view(b, -1, groups, t, d).permute(0, 3, 1, 2, 4).reshape(b, t, heads * d)
 
 
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The heads of an attention, and how its queries and keys are normalised (None: not at all)."""
+
+    heads: int
+    kv_heads: int
+    dim: int
+    q_norm: RMSNorm | None = None
+    k_norm: RMSNorm | None = None
+
+    def split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return query [B, T, H, D], key and value [B, T, Hkv, D] of `qkv` [B, T, (H + 2 Hkv) D]."""
+        each = qkv.unflatten(-1, (-1, self.dim))
+        q, k, v = each.split([self.heads, self.kv_heads, self.kv_heads], dim=2)
+        if self.q_norm is not None and self.k_norm is not None:
+            q, k = self.q_norm(q), self.k_norm(k)
+        return q, k, v
+
+
 class QwenAttention(nn.Module):
     """The projections of Qwen3's attention: one fused q/k/v matrix, RMS-normalised queries and keys."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.heads, self.kv_heads, self.head_dim = (
-            config.num_attention_heads,
-            config.num_key_value_heads,
-            config.head_dim,
-        )
-        self._split = [
-            self.heads * self.head_dim,
-            self.kv_heads * self.head_dim,
-            self.kv_heads * self.head_dim,
-        ]
-        self.qkv_proj = nn.Linear(config.hidden_size, sum(self._split), bias=False)
-        self.o_proj = nn.Linear(self.heads * self.head_dim, config.hidden_size, bias=False)
-        self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps)
-        self.k_norm = RMSNorm(self.head_dim, config.rms_norm_eps)
-
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return query [B, T, H, D], key and value [B, T, Hkv, D] of `x` [B, T, hidden]."""
-        b, t, _ = x.shape
-        q, k, v = self.qkv_proj(x).split(self._split, dim=-1)
-        q = self.q_norm(q.view(b, t, self.heads, self.head_dim))
-        k = self.k_norm(k.view(b, t, self.kv_heads, self.head_dim))
-        return q, k, v.view(b, t, self.kv_heads, self.head_dim)
+        heads, kv_heads, dim = config.num_attention_heads, config.num_key_value_heads, config.head_dim
+        self.qkv_proj = nn.Linear(config.hidden_size, (heads + 2 * kv_heads) * dim, bias=False)
+        self.o_proj = nn.Linear(heads * dim, config.hidden_size, bias=False)
+        self.q_norm, self.k_norm = RMSNorm(dim, config.rms_norm_eps), RMSNorm(dim, config.rms_norm_eps)
+        self.heads = Heads(heads, kv_heads, dim, self.q_norm, self.k_norm)
 
 
 def rotary_table(length: int, dim: int, theta: float) -> tuple[Tensor, Tensor]:
@@ -111,6 +117,28 @@ def rotate_half(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate `x` [B, T, H, D], halves being real and imaginary parts, by `cos`, `sin` [B, T, 1, D]."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat([-second, first], dim=-1) * sin
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """How the queries and keys of a step are rotated.
+
+    Attributes:
+        kind: "none", "half" (halves are real and imaginary parts) or "interleaved" (neighbours are).
+        cos: [B, T, 1, D] for "half", [B, T, 1, D / 2] float32 for "interleaved".
+        sin: Like `cos`.
+    """
+
+    kind: Literal["none", "half", "interleaved"] = "none"
+    cos: Tensor | None = None
+    sin: Tensor | None = None
+
+    def turn(self, x: Tensor) -> Tensor:
+        """Rotate `x` [B, T, H, D]."""
+        if self.cos is None or self.sin is None:
+            return x
+        rotate = rotate_half if self.kind == "half" else WideRotary.rotate
+        return rotate(x, self.cos, self.sin)
 
 
 class WideRotary:

@@ -85,4 +85,5 @@ class MossTTSLocal(nn.Module):
         """
         choice = sampler.text(self.depth.step(self.depth.in_mlp(hidden), 0, cache))
         row[:, 0] = choice if self.text_rows is None else self._text_ids[choice]
-        self.depth.codes(F.embedding(row[:, 0], self.text_embedding), n_vq, cache, sampler, row[:, 1:])
+        self.depth.codes(F.embedding(row[:, 0], self.text_embedding), n_vq, cache, sampler)
+        row[:, 1 : 1 + n_vq] = sampler.chosen[: len(row), 1 : 1 + n_vq]

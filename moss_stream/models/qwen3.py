@@ -9,14 +9,8 @@ from torch import Tensor, nn
 
 from moss_stream.models.cache import KVCache
 from moss_stream.models.config import TransformerConfig
-from moss_stream.models.layers import (
-    GatedMLP,
-    QwenAttention,
-    RMSNorm,
-    grouped_attention,
-    rotary_table,
-    rotate_half,
-)
+from moss_stream.models.layers import GatedMLP, QwenAttention, RMSNorm, Rotation, rotary_table
+from moss_stream.models.ops import Ops, Place, TorchOps
 
 __all__ = ["Backbone", "BackboneLayer", "causal_mask"]
 
@@ -37,6 +31,14 @@ class BackboneLayer(nn.Module):
         self.post_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.mlp = GatedMLP(config.hidden_size, config.intermediate_size, config.hidden_size)
 
+    def run(self, ops: Ops, x: Tensor, cache: KVCache, index: int, place: Place) -> Tensor:
+        """Run rows [B, T, hidden] through layer `index` of a stack."""
+        qkv = ops.project(x, self.attention.qkv_proj, self.input_norm)
+        attended = ops.attend(qkv, self.attention.heads, cache, index, place)
+        x = ops.add(attended, self.attention.o_proj, x)
+        gated = ops.project(x, self.mlp.gate_up_proj, self.post_norm, "gated")
+        return ops.add(gated, self.mlp.down_proj, x)
+
 
 class Backbone(nn.Module):
     """Qwen3 without its embedding: rows in, hidden states out, keys and values in a cache."""
@@ -44,6 +46,7 @@ class Backbone(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
+        self.ops: Ops = TorchOps()
         self.layers = nn.ModuleList(BackboneLayer(config) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self._cos = self._sin = torch.empty(0)
@@ -58,6 +61,10 @@ class Backbone(nn.Module):
         c, weight = self.config, self.norm.weight
         shape = (c.num_hidden_layers, batch, c.num_key_value_heads, capacity, c.head_dim)
         return KVCache.zeros(*shape, device=weight.device, dtype=weight.dtype)
+
+    def finds_rows(self) -> bool:
+        """Tell whether steps of one row need no mask; see `moss_stream.models.ops.Ops`."""
+        return self.ops.finds_rows(cast(BackboneLayer, self.layers[0]).attention.heads, 1)
 
     def forward(
         self, x: Tensor, positions: Tensor, cache: KVCache, context: int, mask: Tensor | None
@@ -76,13 +83,8 @@ class Backbone(nn.Module):
             Hidden states after the final norm, [B, T, hidden].
         """
         cos, sin = self._cos[positions][:, :, None], self._sin[positions][:, :, None]
-        for index, module in enumerate(self.layers):
-            layer = cast(BackboneLayer, module)
-            q, k, v = layer.attention.project(layer.input_norm(x))
-            cache.write(index, positions, rotate_half(k, cos, sin), v)
-            keys, values = cache.read(index, context)
-            attended = grouped_attention(rotate_half(q, cos, sin), keys, values, mask)
-            x = x + layer.attention.o_proj(attended)
-            x = x + layer.mlp(layer.post_norm(x))
+        place = Place(positions, context, mask, Rotation("half", cos, sin))
+        for index, layer in enumerate(self.layers):
+            x = cast(BackboneLayer, layer).run(self.ops, x, cache, index, place)
         normed: Tensor = self.norm(x)
         return normed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from moss_stream.config import ChannelSampling
 
-__all__ = ["ChannelOptions", "Sampler", "process", "uniform"]
+__all__ = ["ChannelOptions", "Draw", "Sampler", "choose", "process", "uniform"]
 
 _MASK32 = 0xFFFFFFFF
 _U23 = 1.0 / (1 << 23)
@@ -25,6 +25,25 @@ class ChannelOptions:
     """1 - top_p, rounded once: the mass that may be cut off."""
     top_k: Tensor
     penalty: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What one draw needs to know beside the logits.
+
+    Attributes:
+        options: Of the channel.
+        uniform: [B, 1]: random numbers.
+        active: [B] bool: the sequences that remember what they draw.
+        seen: [B, V] bool: what occurs in the sequence, and is penalised; None for the text channel.
+        pad: A value that is never drawn; None if all may be.
+    """
+
+    options: ChannelOptions
+    uniform: Tensor
+    active: Tensor
+    seen: Tensor | None = None
+    pad: int | None = None
 
 
 def process(logits: Tensor, options: ChannelOptions, seen: Tensor | None) -> Tensor:
@@ -48,13 +67,30 @@ def process(logits: Tensor, options: ChannelOptions, seen: Tensor | None) -> Ten
     logits = logits / torch.where(options.temperature > 0, options.temperature, 1.0)
 
     size = logits.shape[-1]
-    ascending, order = torch.sort(logits, dim=-1)
+    # Stable, so that the same of several equal values is cut off on every device.
+    ascending, order = torch.sort(logits, dim=-1, stable=True)
     kth = (size - options.top_k).clamp(0, size - 1)
     threshold = ascending.gather(-1, torch.where(options.top_k > 0, kth, 0))
     ascending = ascending.masked_fill(ascending < threshold, -torch.inf)
     below = torch.softmax(ascending, dim=-1).cumsum(dim=-1) <= options.tail
     below[:, -1] = False  # the most likely value always stays
     return torch.empty_like(logits).scatter_(-1, order, ascending.masked_fill(below, -torch.inf))
+
+
+def choose(logits: Tensor, draw: Draw) -> Tensor:
+    """Draw one value [B] of each row of `logits` [B, V], and remember it."""
+    logits = logits.float()
+    if draw.pad is not None:
+        logits[:, draw.pad] = -torch.inf
+    cumulative = torch.softmax(process(logits, draw.options, draw.seen), dim=-1).cumsum(dim=-1)
+    # u has 23 bits, so u * total stays below total after rounding, and a value of probability
+    # zero, whose cumulative sum equals its predecessor's, is never the first one above it.
+    drawn = (cumulative <= draw.uniform * cumulative[:, -1:]).sum(dim=-1)
+    chosen = torch.where(draw.options.temperature[:, 0] > 0, drawn, logits.argmax(dim=-1))
+    if draw.seen is not None:
+        place = chosen[:, None]
+        draw.seen.scatter_(1, place, draw.seen.gather(1, place) | draw.active[:, None])
+    return chosen
 
 
 def uniform(seed: Tensor, frame: Tensor, channels: Tensor) -> Tensor:
@@ -94,9 +130,30 @@ class Sampler:
         seen: [B, Nq, V + 1] bool: which codes of each codebook occur in the sequence, prompt and
             reference included.
         frame: [B] int64: frames sampled so far; with the seed it fixes the random numbers.
+        chosen: [B, 1 + Nq] int64: what was sampled last for each channel.
     """
 
-    def __init__(self, batch: int, num_codebooks: int, vocab_size: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        batch: int,
+        num_codebooks: int,
+        vocab_size: int,
+        device: torch.device,
+        pad: int | None = None,
+        choose: Callable[[Tensor, Draw, Tensor], None] | None = None,
+    ) -> None:
+        """Allocate the state.
+
+        Args:
+            batch: The most sequences.
+            num_codebooks: Nq.
+            vocab_size: V + 1: the codes, and the pad code.
+            device: Of everything.
+            pad: The code that is never sampled.
+            choose: Does a draw (see `moss_stream.models.ops.Ops`); None for the function of this module.
+        """
+        self._pad, self._draw = pad, choose or _choose_into
+        self.chosen = torch.zeros(batch, 1 + num_codebooks, dtype=torch.int64, device=device)
         self.seen = torch.zeros(batch, num_codebooks, vocab_size, dtype=torch.bool, device=device)
         self.frame = torch.zeros(batch, dtype=torch.int64, device=device)
         self._seed = torch.zeros(batch, dtype=torch.int64, device=device)
@@ -138,22 +195,20 @@ class Sampler:
 
     def text(self, logits: Tensor) -> Tensor:
         """Sample the text channel of the first B sequences: an index [B] into `logits` [B, V]."""
-        return self._choose(0, logits, None)
+        return self._choose(0, logits, None, None)
 
     def code(self, codebook: int, logits: Tensor) -> Tensor:
         """Sample a code [B] of `codebook` from `logits` [B, V + 1] and remember it."""
-        seen = self.seen[: len(logits), codebook]
-        code = self._choose(1 + codebook, logits, seen)
-        place = code[:, None]
-        seen.scatter_(1, place, seen.gather(1, place) | self._active[: len(logits), None])
-        return code
+        return self._choose(1 + codebook, logits, self.seen[: len(logits), codebook], self._pad)
 
-    def _choose(self, channel: int, logits: Tensor, seen: Tensor | None) -> Tensor:
-        options = self.options(channel, len(logits))
-        logits = logits.float()
-        cumulative = torch.softmax(process(logits, options, seen), dim=-1).cumsum(dim=-1)
-        # u has 23 bits, so u * total stays below total after rounding, and a value of probability
-        # zero, whose cumulative sum equals its predecessor's, is never the first one above it.
-        target = self._uniform[: len(logits), channel : channel + 1] * cumulative[:, -1:]
-        drawn = (cumulative <= target).sum(dim=-1)
-        return torch.where(options.temperature[:, 0] > 0, drawn, logits.argmax(dim=-1))
+    def _choose(self, channel: int, logits: Tensor, seen: Tensor | None, pad: int | None) -> Tensor:
+        """Return a view of `chosen`."""
+        batch = len(logits)
+        numbers, out = self._uniform[:batch, channel : channel + 1], self.chosen[:batch, channel]
+        draw = Draw(self.options(channel, batch), numbers, self._active[:batch], seen, pad)
+        self._draw(logits, draw, out)
+        return out
+
+
+def _choose_into(logits: Tensor, draw: Draw, out: Tensor) -> None:
+    out.copy_(choose(logits, draw))

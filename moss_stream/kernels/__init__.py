@@ -1,0 +1,1 @@
+"""Triton kernels for the frame loop on a GPU; optional, checked against PyTorch before they are used."""

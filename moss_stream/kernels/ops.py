@@ -1,0 +1,102 @@
+"""The operations of a layer by our kernels, where they fit; by PyTorch where they do not."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from moss_stream.kernels.attend import MAX_QUERIES, attend, splits_for
+from moss_stream.kernels.project import MAX_ROWS, Product, project
+from moss_stream.kernels.sample import MAX_SIZE, sample
+from moss_stream.models.cache import KVCache, RingCache
+from moss_stream.models.int8 import Int8Linear
+from moss_stream.models.layers import Heads, RMSNorm
+from moss_stream.models.ops import Activation, Place, TorchOps
+from moss_stream.models.sampling import Draw
+
+__all__ = ["KernelOps"]
+
+NO_LIMIT = 1 << 62
+
+
+class KernelOps(TorchOps):
+    """`moss_stream.models.ops.Ops`: few rows, and short steps, go through the kernels.
+
+    Args:
+        max_rows: Products of more rows are left to PyTorch's library, whose matrix units need them.
+    """
+
+    def __init__(self, max_rows: int = MAX_ROWS) -> None:
+        self._max_rows = max_rows
+
+    def project(
+        self, x: Tensor, linear: nn.Module, norm: nn.Module | None = None, activation: Activation = "none"
+    ) -> Tensor:
+        """See `Ops`."""
+        product = self._product(x, linear, norm, activation)
+        if product is None:
+            return super().project(x, linear, norm, activation)
+        return project(x.contiguous(), product)
+
+    def add(self, x: Tensor, linear: nn.Module, residual: Tensor, scale: Tensor | None = None) -> Tensor:
+        """See `Ops`."""
+        product = self._product(x, linear, None, "none")
+        if product is None:
+            return super().add(x, linear, residual, scale)
+        return project(x.contiguous(), product, residual.contiguous(), scale)
+
+    def attend(
+        self, qkv: Tensor, heads: Heads, cache: KVCache | RingCache, layer: int, place: Place
+    ) -> Tensor:
+        """See `Ops`."""
+        b, t, _ = qkv.shape
+        if not self.finds_rows(heads, t):
+            return super().attend(qkv, heads, cache, layer, place)
+        if isinstance(cache, RingCache):
+            window, limit = cache.window, NO_LIMIT
+        else:
+            window, limit = cache.capacity, place.context
+        # A step whose position the host knows is short: one program reads all of it.
+        splits = 1 if place.index is not None else splits_for(b * heads.kv_heads)
+        return attend(
+            qkv,
+            heads,
+            place.rotation,
+            place.positions,
+            cache.keys[layer],
+            cache.values[layer],
+            window,
+            limit,
+            splits,
+        )
+
+    def finds_rows(self, heads: Heads, length: int) -> bool:
+        """See `Ops`."""
+        is_power_of_2 = heads.dim & (heads.dim - 1) == 0
+        return is_power_of_2 and length * heads.heads // heads.kv_heads <= MAX_QUERIES
+
+    def choose(self, logits: Tensor, draw: Draw, out: Tensor) -> None:
+        """See `Ops`."""
+        if logits.shape[1] > MAX_SIZE:
+            super().choose(logits, draw, out)
+        else:
+            sample(logits, draw, out)
+
+    def _product(
+        self, x: Tensor, linear: nn.Module, norm: nn.Module | None, activation: Activation
+    ) -> Product | None:
+        """Return what a kernel has to do; None if it cannot."""
+        if x.numel() > self._max_rows * x.shape[-1]:
+            return None
+        if isinstance(linear, Int8Linear):
+            weight, levels = linear.weight, linear.scale
+        elif isinstance(linear, nn.Linear) and linear.bias is None:
+            weight, levels = linear.weight, None
+        else:
+            return None
+        if norm is None:
+            return Product(weight, levels, activation=activation)
+        if isinstance(norm, RMSNorm):
+            return Product(weight, levels, "rms", norm.weight, None, norm.eps, activation)
+        if isinstance(norm, nn.LayerNorm) and norm.elementwise_affine:
+            return Product(weight, levels, "layer", norm.weight, norm.bias, norm.eps, activation)
+        return None
