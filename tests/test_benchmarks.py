@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -71,3 +74,21 @@ def test_the_frame_benchmark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     frame.main()
     figures = json.loads(file.read_text())
     assert figures["n_vq"] == 4 and figures["times_faster_than_plain"] > 0 and figures["floor_ms"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_every_kernel_of_a_large_frame_compiles(tmp_path: Path) -> None:
+    """For the oldest GPU that is served: without spills, and with a fifth of PyTorch's operations."""
+    pytest.importorskip("triton")
+    # Another process: here Triton may be told to interpret.
+    environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "benchmarks.kernel_code", "--capability", "80"],
+        capture_output=True,
+        text=True,
+        env=environment | {"TRITON_CACHE_DIR": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    plain, ours = (int(found) for found in re.findall(r"(?:PyTorch|kernels) +(\d+)", done.stdout)[:2])
+    assert ours < plain / 4 and "_project" in done.stdout and "_attend" in done.stdout

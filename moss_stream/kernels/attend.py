@@ -59,7 +59,7 @@ def _turned(
     return a, b
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["position_stride", "limit"])
 def _attend(
     qkv,
     positions,

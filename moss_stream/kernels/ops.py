@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from moss_stream.kernels.attend import MAX_QUERIES, attend, splits_for
@@ -40,9 +41,13 @@ class KernelOps(TorchOps):
     def add(self, x: Tensor, linear: nn.Module, residual: Tensor, scale: Tensor | None = None) -> Tensor:
         """See `Ops`."""
         product = self._product(x, linear, None, "none")
-        if product is None:
-            return super().add(x, linear, residual, scale)
-        return project(x.contiguous(), product, residual.contiguous(), scale)
+        if product is not None:
+            return project(x.contiguous(), product, residual.contiguous(), scale)
+        if scale is None and isinstance(linear, nn.Linear) and linear.bias is None:
+            # The library adds where it stores.
+            flat = torch.addmm(residual.flatten(0, -2), x.flatten(0, -2), linear.weight.mT)
+            return flat.view_as(residual)
+        return super().add(x, linear, residual, scale)
 
     def attend(
         self, qkv: Tensor, heads: Heads, cache: KVCache | RingCache, layer: int, place: Place

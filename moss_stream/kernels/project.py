@@ -48,7 +48,7 @@ def _statistics(x, rows, width, stride, eps, NORM: tl.constexpr, M: tl.constexpr
     return mean, tl.rsqrt(square / width + eps)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _project(
     x,
     weight,
