@@ -44,11 +44,8 @@ POINTERS = {
     torch.int64: "*i64",
     torch.uint8: "*u8",
 }
-# Operations that only describe memory anew.
-VIEWS = set(
-    "view slice select expand unsqueeze transpose permute split chunk unbind detach t _unsafe_view alias "
-    "as_strided squeeze split_with_sizes empty new_empty lift_fresh".split()
-)
+NOTHING = {"_unsafe_view", "empty", "new_empty", "lift_fresh"}
+"""Operations that compute nothing, beside those whose results are views."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,8 @@ class Count(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Count an operation of PyTorch."""
         name = func.overloadpacket.__name__
-        if name not in VIEWS:
+        is_view = any(made.alias_info and not made.alias_info.is_write for made in func._schema.returns)
+        if not is_view and name not in NOTHING:
             self.operations[name] += 1
         return func(*args, **(kwargs or {}))
 
