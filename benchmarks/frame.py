@@ -98,7 +98,7 @@ class Bench:
     def prefill(self, slot: int, num_fixed: int = 0) -> None:
         """Run the prompt of a slot, as far as it is not known."""
         self.generator.begin(slot, self.rows, num_fixed)
-        while not self.generator.prefill(slot):
+        while not self.runner.prefill(slot):
             pass
 
 

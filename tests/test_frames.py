@@ -7,10 +7,11 @@ import random
 
 import numpy as np
 import pytest
-from golden_data import CPU, codec, expected, generator, model, prefill
+from golden_data import CPU, codec, expected, generator, model
 from tape import TapeRecorder
 
 from moss_stream.config import ChannelSampling, SamplingOptions, SynthesisOptions
+from moss_stream.engine.chunk import ChunkShape
 from moss_stream.engine.frames import FrameRunner
 from moss_stream.engine.generator import FrameShape
 from moss_stream.engine.protocol import Frame
@@ -35,7 +36,9 @@ def prompts() -> list[np.ndarray[tuple[int, int], np.dtype[np.int64]]]:
 def open_stream(made: FrameRunner, slot: int, prompt: int, options: SynthesisOptions) -> None:
     made._generator.open(slot, options)
     made._vocoder.reset(slot)
-    prefill(made._generator, prompts()[prompt], slot)
+    made._generator.begin(slot, prompts()[prompt])
+    while not made.prefill(slot):
+        pass
 
 
 def same(ours: list[Frame], theirs: list[Frame]) -> bool:
@@ -48,14 +51,14 @@ def same(ours: list[Frame], theirs: list[Frame]) -> bool:
 @pytest.mark.parametrize("options", [GREEDY_OPTIONS, SAMPLED_OPTIONS], ids=["greedy", "sampled"])
 @pytest.mark.parametrize("n_vq", [3, 8])
 def test_a_replayed_stream_is_the_computed_one(options: SynthesisOptions, n_vq: int) -> None:
-    """Recorded once, before anything was spoken; then replayed for every frame."""
+    """Prompt and frames are recorded once, when they are first met; then replayed."""
     recorder = TapeRecorder()
     replayed, computed = runner(recorder), runner(None)
     for made in (replayed, computed):
         open_stream(made, 0, 0, options.replace(n_vq=n_vq))
     for _ in range(12):
         assert same(replayed.step([0]), computed.step([0]))
-    assert (recorder.num_recorded, recorder.num_replayed) == (1, 12)
+    assert (recorder.num_recorded, recorder.num_replayed) == (2, 13)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -89,7 +92,7 @@ def test_recording_leaves_no_trace() -> None:
                 open_stream(made, 2, 1, SAMPLED_OPTIONS)
         slots = [1] if step < 3 else [1, 2]
         assert same(replayed.step(slots), computed.step(slots))
-    assert len(replayed.shapes) == 2
+    assert len([shape for shape in replayed.shapes if isinstance(shape, FrameShape)]) == 2
 
 
 def test_recording_ahead() -> None:
@@ -97,7 +100,10 @@ def test_recording_ahead() -> None:
     recorder = TapeRecorder()
     made = runner(recorder, streams=3)
     made.record(8)
-    assert [(shape.batch, shape.context) for shape in made.shapes] == [
+    frames = [shape for shape in made.shapes if isinstance(shape, FrameShape)]
+    chunks = [(shape.length, shape.context) for shape in made.shapes if isinstance(shape, ChunkShape)]
+    assert chunks == [(length, context) for length in (128, 64, 32, 16) for context in (512, 256)]
+    assert [(shape.batch, shape.context) for shape in frames] == [
         (3, 512),
         (3, 256),
         (2, 512),
@@ -120,17 +126,16 @@ def test_a_larger_recording_serves() -> None:
     assert not FrameShape(1, 100, 8, False, False).fits(FrameShape(1, 50, 8, True, False))
 
 
-def test_without_memory_frames_are_computed(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("most", "what"), [(0, "A chunk of 128 rows"), (2, "A frame of 2 streams")])
+def test_without_memory_all_is_computed(most: int, what: str, caplog: pytest.LogCaptureFixture) -> None:
     """One warning that says what to do; speech goes on as it was."""
     caplog.set_level(logging.WARNING)
-    replayed, computed = runner(TapeRecorder(most=1)), runner(None)
+    replayed, computed = runner(TapeRecorder(most=most)), runner(None)
     for slot in range(2):
         for made in (replayed, computed):
             open_stream(made, slot, slot, SAMPLED_OPTIONS)
         for _ in range(3):
             slots = range(slot + 1)
             assert same(replayed.step(slots), computed.step(slots))
-    assert [record.message.partition(" (")[0] for record in caplog.records] == [
-        "A frame of 2 streams cannot be recorded"
-    ]
+    assert [record.message.partition(" cannot")[0] for record in caplog.records] == [what]
     assert not replayed.shapes

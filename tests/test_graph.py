@@ -27,7 +27,7 @@ def engine() -> LocalEngine:
 def speak(engine: LocalEngine, runner: FrameRunner, count: int) -> list[list[int]]:
     engine.open(0, OPTIONS)
     engine.generator.begin(0, expected("local")["direct.input_ids"].numpy())
-    while not engine.prefill(0):
+    while not runner.prefill(0):
         pass
     return [runner.step([0])[0].codes.tolist() for _ in range(count)]
 

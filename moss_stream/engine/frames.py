@@ -1,12 +1,13 @@
-"""One frame of many streams: computed step by step, or replayed from a recording."""
+"""One frame of many streams, or one chunk of a prompt: computed step by step, or replayed."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from moss_stream.engine.generator import FrameGenerator, FrameShape
+from moss_stream.engine.chunk import ChunkShape
+from moss_stream.engine.generator import CONTEXT_BUCKET, FrameGenerator, FrameShape
 from moss_stream.engine.protocol import Frame
 from moss_stream.engine.vocoder import Vocoder
 
@@ -14,6 +15,7 @@ __all__ = ["FrameRunner", "Recorder", "RecordingFailed"]
 
 logger = logging.getLogger("moss_stream.engine")
 Work = Callable[[], None]
+S = TypeVar("S")
 
 
 class RecordingFailed(Exception):
@@ -47,19 +49,33 @@ class FrameRunner:
         self._generator = generator
         self._vocoder = vocoder
         self._recorder = recorder
-        self._recordings: dict[FrameShape, Work] = {}
+        self._frames: dict[FrameShape, Work] = {}
+        self._chunks: dict[ChunkShape, Work] = {}
         self._chosen: dict[FrameShape, Work] = {}
 
     @property
-    def shapes(self) -> list[FrameShape]:
+    def shapes(self) -> list[FrameShape | ChunkShape]:
         """What is recorded."""
-        return list(self._recordings)
+        return [*self._frames, *self._chunks]
+
+    def prefill(self, slot: int) -> bool:
+        """Run the next chunk of the slot's prompt; return whether that was the last one."""
+        shape = self._generator.prepare_chunk(slot)
+        rounded = self._generator.rounded_chunk(shape)
+        if self._recorder is not None and rounded not in self._chunks:
+            self._record_chunk(self._recorder, rounded)
+            self._generator.prepare_chunk(slot)  # recording lays out a chunk of its own
+        if self._recorder is None:
+            self._generator.chunk.compute(shape)
+        else:
+            self._chunks[rounded]()
+        return self._generator.note_chunk(slot)
 
     def step(self, slots: Sequence[int]) -> list[Frame]:
         """Make the next frame of the streams in `slots`."""
         shape = self._generator.prepare(slots)
         if self._recorder is not None and (rounded := self._generator.rounded(shape)) not in self._chosen:
-            self._chosen[rounded] = self._find(rounded)
+            self._chosen[rounded] = self._find(self._recorder, rounded)
             self._generator.prepare(slots)  # recording lays out a step of its own
         if self._recorder is None:
             self._work(shape)
@@ -70,37 +86,55 @@ class FrameRunner:
 
     def record(self, n_vq: int) -> None:
         """Record all shapes of `n_vq` codebooks, the largest first: the others fit into its memory."""
-        if self._recorder is None:
-            return
         most = self._generator.max_shape(n_vq)
+        shortest = self._generator.min_context
+        for length in self._generator.chunk.lengths():
+            for context in _halves(most.context, CONTEXT_BUCKET):
+                chunk = ChunkShape(length, context, n_vq)
+                if self._recorder is not None and context >= length and chunk not in self._chunks:
+                    self._record_chunk(self._recorder, chunk)
         for batch in _halves(most.batch, 1):
-            for context in _halves(most.context, self._generator.min_context):
+            for context in _halves(most.context, shortest):
                 shape = FrameShape(batch, context, n_vq, is_masked=True, is_mixed=True)
-                if self._recorder is not None and shape not in self._recordings:
-                    self._record(self._recorder, shape)
+                if self._recorder is not None and shape not in self._frames:
+                    self._record_frame(self._recorder, shape)
 
-    def _find(self, shape: FrameShape) -> Work:
+    def _find(self, recorder: Recorder, shape: FrameShape) -> Work:
         """Return the smallest recording that fits; make one if there is none."""
-        fitting = [other for other in self._recordings if other.fits(shape)]
-        if not fitting and self._recorder is not None:
-            return self._record(self._recorder, shape)
-        return self._recordings[min(fitting, key=lambda other: (other.batch * other.context, other.batch))]
+        fitting = [other for other in self._frames if other.fits(shape)]
+        if not fitting:
+            return self._record_frame(recorder, shape)
+        return self._frames[min(fitting, key=lambda other: (other.batch * other.context, other.batch))]
 
-    def _record(self, recorder: Recorder, shape: FrameShape) -> Work:
-        """Record a shape; from the first failure on nothing is recorded any more, and steps are computed."""
+    def _record_frame(self, recorder: Recorder, shape: FrameShape) -> Work:
         self._generator.idle()  # what is done while recording leaves no trace
+        return self._recorded(
+            recorder, lambda: self._work(shape), self._frames, shape, f"A frame of {shape.batch} streams"
+        )
+
+    def _record_chunk(self, recorder: Recorder, shape: ChunkShape) -> Work:
+        chunk = self._generator.chunk
+        chunk.idle(shape)
+        work = self._recorded(
+            recorder, lambda: chunk.compute(shape), self._chunks, shape, f"A chunk of {shape.length} rows"
+        )
+        chunk.note()
+        return work
+
+    def _recorded(self, recorder: Recorder, work: Work, kept: dict[S, Work], shape: S, what: str) -> Work:
+        """Record `work` and keep the recording; after a failure nothing is recorded any more."""
         try:
-            self._recordings[shape] = recorder.record(lambda: self._work(shape))
+            kept[shape] = recorder.record(work)
+            return kept[shape]
         except RecordingFailed as error:
             logger.warning(
-                "A frame of %d streams cannot be recorded (%s): frames are computed step by step from now "
-                "on, which is slower. If memory is short, lower max_streams or max_context.",
-                shape.batch,
+                "%s cannot be recorded (%s): everything is computed step by step from now on, which is "
+                "slower. If memory is short, lower max_streams or max_context.",
+                what,
                 error,
             )
-            self._recorder, self._recordings, self._chosen = None, {}, {}
-            return lambda: self._work(shape)
-        return self._recordings[shape]
+            self._recorder, self._frames, self._chunks, self._chosen = None, {}, {}, {}
+            return work
 
     def _work(self, shape: FrameShape) -> None:
         self._vocoder.compute(self._generator.compute(shape))

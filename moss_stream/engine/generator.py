@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.engine.chunk import ChunkShape, PromptChunk
 from moss_stream.engine.prefix_store import PrefixStore
 from moss_stream.models.local import MossTTSLocal
 from moss_stream.models.qwen3 import causal_mask
@@ -20,7 +21,6 @@ __all__ = ["FrameGenerator", "FrameShape", "Step"]
 
 CONTEXT_BUCKET = 256
 """Streams of one batch attend over the same number of rows, rounded up to a multiple of this."""
-MIN_CHUNK = 16
 
 
 @dataclass(slots=True)
@@ -98,7 +98,6 @@ class FrameGenerator:
         config, batch = model.config, options.max_streams
         device = model.text_embedding.device
         self._model = model
-        self._chunk = options.prefill_chunk
         self._batch, self._is_fixed = batch, options.fixed_batch
         self._finds_rows = model.backbone.finds_rows()
         self.capacity = min(options.max_context, config.language_config.max_position_embeddings)
@@ -110,12 +109,12 @@ class FrameGenerator:
         self._sampler = Sampler(batch, config.n_vq, codes, device, pad, model.depth.ops.choose)
         self._caches = [self._cache.part(0, n) for n in range(1, batch + 1)]
         self._depth_caches = [self._depth_cache.part(0, n) for n in range(1, batch + 1)]
-        self._positions = torch.arange(self.capacity, device=device)[None]
-        self._rows = torch.zeros(batch, 1 + config.n_vq, dtype=torch.int64, device=device)
+        # One more, which nobody reads, for chunks of no slot.
+        self._rows = torch.zeros(batch + 1, 1 + config.n_vq, dtype=torch.int64, device=device)
         self._sampled = torch.zeros_like(self._rows)
-        self._hidden = torch.zeros(
-            batch, config.language_config.hidden_size, dtype=model.text_embedding.dtype, device=device
-        )
+        width, kind = config.language_config.hidden_size, model.text_embedding.dtype
+        self._hidden = torch.zeros(batch + 1, width, dtype=kind, device=device)
+        self.chunk = PromptChunk(model, self._cache, options.prefill_chunk, self._hidden, self._rows)
         # For each slot: whether it is stepped, whether it has a new row, its length and its codebooks.
         self._host = torch.zeros(4, batch, dtype=torch.int64, pin_memory=device.type == "cuda")
         self._state = torch.zeros(4, batch, dtype=torch.int64, device=device)
@@ -152,46 +151,44 @@ class FrameGenerator:
         state.kept, state.kept_borders = state.kept[: state.length], state.borders
         state.rows, state.num_fixed = rows, num_fixed
 
-    @torch.inference_mode()
     def prefill(self, slot: int) -> bool:
         """Run the next chunk of the slot's prompt; return whether that was the last one."""
+        self.chunk.compute(self.prepare_chunk(slot))
+        return self.note_chunk(slot)
+
+    def prepare_chunk(self, slot: int) -> ChunkShape:
+        """Lay out the next chunk of the slot's prompt; return the least shape that it takes."""
+        state, end = self._slots[slot], self._next_border(slot)
+        rows = state.rows[state.length : end]
+        return self.chunk.lay_out(slot, rows, state.length, state.n_vq, self._context(end))
+
+    @torch.inference_mode()
+    def note_chunk(self, slot: int) -> bool:
+        """Note that the chunk was computed; return whether it was the last one."""
         state = self._slots[slot]
-        a = state.length
-        b = next(border for border in state.borders if border > a)
-        rows, positions = self._padded(state.rows[a:b], a)
-        context = self._context(b)
-        cache, mask = self._cache.part(slot, slot + 1), causal_mask(positions, context)
-        hidden = self._model.hidden(rows, state.n_vq, positions, cache, context, mask)
-        state.length = b
-        if b == state.num_fixed:
-            self._prefixes.put(state.rows[:b], state.n_vq, cache)
-        if b < len(state.rows):
+        self.chunk.note()
+        state.length = self._next_border(slot)
+        if state.length == state.num_fixed:
+            cache = self._cache.part(slot, slot + 1)
+            self._prefixes.put(state.rows[: state.length], state.n_vq, cache)
+        if state.length < len(state.rows):
             return False
-        self._hidden[slot] = hidden[0, b - a - 1]
         self._sampler.remember(slot, torch.from_numpy(state.rows[:, 1:]).to(self._rows.device))
         state.kept = state.rows
         state.is_fresh = True
-        self._rows[slot] = 0
         return True
+
+    def _next_border(self, slot: int) -> int:
+        """Return where the next chunk of the slot's prompt ends."""
+        state = self._slots[slot]
+        return next(border for border in state.borders if border > state.length)
 
     def _borders(self, length: int, num_fixed: int) -> tuple[int, ...]:
         """Return where chunks end: in steps from the start, at the end of what is fixed, in steps from it."""
         fixed = min(num_fixed, length)
-        before = range(self._chunk, fixed, self._chunk)
-        behind = range(fixed, length, self._chunk)
+        before = range(self.chunk.most, fixed, self.chunk.most)
+        behind = range(fixed, length, self.chunk.most)
         return *before, *(border for border in behind if border), length
-
-    def _padded(self, rows: Rows, start: int) -> tuple[Tensor, Tensor]:
-        """Return a chunk [1, T', 1 + Nq] and its positions [1, T'], padded to one of a few lengths.
-
-        The CPU's matrix library keeps what it made for every length it has met: megabytes each, for ever.
-        """
-        length = min(self._chunk, max(MIN_CHUNK, 1 << (len(rows) - 1).bit_length()))
-        padded = np.zeros((length, rows.shape[1]), dtype=np.int64)
-        padded[: len(rows)] = rows
-        positions = torch.full((1, length), self.capacity, device=self._rows.device)
-        positions[:, : len(rows)] = self._positions[:, start : start + len(rows)]
-        return torch.from_numpy(padded).to(self._rows.device)[None], positions
 
     def _context(self, rows: int) -> int:
         """Return how many rows of the cache to attend over, so that there are few different numbers."""
@@ -233,12 +230,16 @@ class FrameGenerator:
     def rounded(self, shape: FrameShape) -> FrameShape:
         """Return one of a few shapes, that fits: powers of two, with all masks."""
         batch = min(1 << (shape.batch - 1).bit_length(), self._batch)
-        if self._finds_rows:
-            context = self.capacity
-        else:
-            buckets = -(-max(1, shape.context) // CONTEXT_BUCKET)
-            context = min(CONTEXT_BUCKET << (buckets - 1).bit_length(), self.capacity)
+        context = self.capacity if self._finds_rows else self._rounded_context(shape.context)
         return FrameShape(batch, context, shape.n_vq, is_masked=True, is_mixed=True)
+
+    def rounded_chunk(self, shape: ChunkShape) -> ChunkShape:
+        """Return one of a few shapes, that fits: contexts are powers of two."""
+        return ChunkShape(shape.length, self._rounded_context(shape.context), shape.n_vq)
+
+    def _rounded_context(self, context: int) -> int:
+        buckets = -(-max(1, context) // CONTEXT_BUCKET)
+        return min(CONTEXT_BUCKET << (buckets - 1).bit_length(), self.capacity)
 
     def idle(self) -> None:
         """Lay out a step of no stream: whatever is computed leaves no trace."""

@@ -163,7 +163,7 @@ class LocalEngine:
 
     def prefill(self, slot: int) -> bool:
         """See the protocol."""
-        return self.generator.prefill(slot)
+        return self.runner.prefill(slot)
 
     def step(self, slots: Sequence[int]) -> list[Frame]:
         """See the protocol."""

@@ -32,6 +32,13 @@ class KVCache:
         """Return the cache of the sequences from `start` to `stop`; it shares the memory."""
         return KVCache(self.keys[:, start:stop], self.values[:, start:stop])
 
+    def at(self, sequence: Tensor) -> KVCache:
+        """Return the cache of the sequences that the device names, [B] int64; it shares the memory.
+
+        What is read of it is a copy.
+        """
+        return _Picked(self.keys, self.values, sequence)
+
     @property
     def capacity(self) -> int:
         """Rows that fit."""
@@ -49,6 +56,20 @@ class KVCache:
     def read(self, layer: int, length: int) -> tuple[Tensor, Tensor]:
         """Return views of the first `length` rows, [B, H, length, D] each."""
         return self.keys[layer, :, :, :length], self.values[layer, :, :, :length]
+
+
+class _Picked(KVCache):
+    """Some sequences of a cache; which ones is read from the device."""
+
+    def __init__(self, keys: Tensor, values: Tensor, sequence: Tensor) -> None:
+        super().__init__(keys, values)
+        self._sequence = sequence
+        self._slots = sequence[:, None]
+
+    def read(self, layer: int, length: int) -> tuple[Tensor, Tensor]:
+        """Return copies of the first `length` rows, [B, H, length, D] each."""
+        keys, values = super().read(layer, length)
+        return keys.index_select(0, self._sequence), values.index_select(0, self._sequence)
 
 
 class RingCache:

@@ -1,0 +1,104 @@
+"""One chunk of a prompt: laid out on the host, run through the backbone on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from moss_stream.models.cache import KVCache
+from moss_stream.models.local import MossTTSLocal
+from moss_stream.models.qwen3 import causal_mask
+from moss_stream.text.prompt import Rows
+
+__all__ = ["ChunkShape", "PromptChunk"]
+
+MIN_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkShape:
+    """What the host decides of a chunk; everything else is read from the device's own memory."""
+
+    length: int
+    """Rows that are computed."""
+    context: int
+    """Rows of the cache that are attended over."""
+    n_vq: int
+    """Codebooks that rows embed."""
+
+
+class PromptChunk:
+    """Runs the rows of a prompt, a chunk at a time, for any slot.
+
+    Chunks are padded to a few lengths, powers of two: the CPU's matrix library keeps what it made for every
+    length it has met, megabytes each, for ever, and a GPU's recordings are made for each length.
+
+    Args:
+        model: Embeds the rows and runs them.
+        cache: Of all slots; its last row is written by padding, and read by nobody.
+        most: Rows of a chunk.
+        hidden: [slots + 1, hidden]: the hidden state of a chunk's last row is written to its slot.
+        rows: [slots + 1, 1 + Nq]: the slot's last sampled row, which is none yet: set to 0.
+    """
+
+    def __init__(self, model: MossTTSLocal, cache: KVCache, most: int, hidden: Tensor, rows: Tensor) -> None:
+        device, is_cuda = hidden.device, hidden.device.type == "cuda"
+        self.most = most
+        self._model, self._cache = model, cache
+        self._nowhere = cache.capacity - 1
+        self._hidden, self._last_rows = hidden, rows
+        # Positions and rows; then the slot that is read and written, where results go, and the last row.
+        self._host = torch.zeros(most, 1 + rows.shape[1], dtype=torch.int64, pin_memory=is_cuda)
+        self._host_place = torch.zeros(3, 1, dtype=torch.int64, pin_memory=is_cuda)
+        self._device = torch.zeros(self._host.shape, dtype=torch.int64, device=device)
+        self._place = torch.zeros(3, 1, dtype=torch.int64, device=device)
+        self._picked = cache.at(self._place[0])
+        self._taken = torch.cuda.Event() if is_cuda else None
+
+    def lengths(self) -> list[int]:
+        """Return the lengths that chunks are padded to, the largest first."""
+        lengths, length = [self.most], MIN_LENGTH
+        while length < self.most:
+            lengths.append(length)
+            length *= 2
+        return sorted(lengths, reverse=True)
+
+    def lay_out(self, slot: int, rows: Rows, start: int, n_vq: int, context: int) -> ChunkShape:
+        """Lay out `rows` [T, 1 + Nq] from position `start` on; return the least shape that they take."""
+        length = min(fitting for fitting in self.lengths() if fitting >= len(rows))
+        self._write(length, rows, start)
+        self._host_place[:, 0] = torch.tensor([slot, slot, len(rows) - 1])
+        return ChunkShape(length, context, n_vq)
+
+    def idle(self, shape: ChunkShape) -> None:
+        """Lay out a chunk of no slot: whatever is computed leaves no trace."""
+        self._write(shape.length, self._host[:0, 1:].numpy(), 0)
+        self._host_place[:, 0] = torch.tensor([0, len(self._hidden) - 1, 0])
+
+    def _write(self, length: int, rows: Rows, start: int) -> None:
+        if self._taken is not None:
+            self._taken.synchronize()  # the device may still be about to read the chunk before
+        host, count = self._host.numpy(), len(rows)
+        host[:length, 0] = self._nowhere
+        host[:count, 0] = range(start, start + count)
+        host[:count, 1:] = rows
+        host[count:length, 1:] = 0
+
+    @torch.inference_mode()
+    def compute(self, shape: ChunkShape) -> None:
+        """Do the work of a chunk on the device: no decision of the host, no wait for the device."""
+        part = self._device[: shape.length]
+        part.copy_(self._host[: shape.length], non_blocking=True)
+        self._place.copy_(self._host_place, non_blocking=True)
+        positions, rows = part[None, :, 0], part[None, :, 1:]
+        mask = causal_mask(positions, shape.context)
+        hidden = self._model.hidden(rows, shape.n_vq, positions, self._picked, shape.context, mask)
+        self._hidden.index_copy_(0, self._place[1], hidden[0].index_select(0, self._place[2]))
+        self._last_rows.index_fill_(0, self._place[1], 0)
+
+    def note(self) -> None:
+        """Note that the chunk was begun; what it was laid out in is written again when it has been read."""
+        if self._taken is not None:
+            self._taken.record()
