@@ -16,9 +16,12 @@ from __future__ import annotations
 import asyncio
 import random
 import statistics
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import psutil
 
 from moss_stream.audio import AudioChunk, is_audible
 from moss_stream.config import SynthesisOptions
@@ -27,7 +30,7 @@ from moss_stream.stream import SynthesisStream
 from moss_stream.synthesizer import StreamingSynthesizer
 from moss_stream.wire import FarEnd
 
-__all__ = ["Load", "Record", "run", "summary", "tokens"]
+__all__ = ["Load", "Record", "memory_mb", "run", "summary", "sweep", "tokens"]
 
 TEXTS = (
     "Sure, I can help with that. The quickest way is to open the settings, choose your account, and press "
@@ -146,6 +149,32 @@ async def _one(
         metrics.rtf,
         listener.longest_wait_s,
     )
+
+
+async def sweep(
+    synth: StreamingSynthesizer,
+    loads: Sequence[Load],
+    clock: Callable[[], float],
+    tell: Callable[[dict[str, Any]], None],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> list[dict[str, Any]]:
+    """Carry one load after the other; return the figures of each, and `tell` them as they come."""
+    results = []
+    for n_vq in dict.fromkeys(load.options.n_vq for load in loads):
+        await synth.warmup(n_vq)
+    for load in loads:
+        result = summary(load, await run(synth, load, clock, sleep))
+        results.append(result | {"memory_mb": await asyncio.to_thread(memory_mb)})
+        tell(results[-1])
+    return results
+
+
+def memory_mb() -> float:
+    """Return the most memory that the GPU held, or what the process holds without one; 10**6 bytes."""
+    torch = sys.modules.get("torch")  # not loaded without need
+    if torch is not None and torch.cuda.is_initialized():
+        return float(torch.cuda.max_memory_reserved() / 1e6)
+    return float(psutil.Process().memory_info().rss / 1e6)
 
 
 def summary(load: Load, records: Sequence[Record]) -> dict[str, Any]:

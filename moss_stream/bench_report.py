@@ -17,6 +17,7 @@ __all__ = ["plot", "save", "table"]
 def table(results: Sequence[Mapping[str, Any]]) -> Table:
     """Return the figures of some runs, one row each."""
     names = (
+        "K",
         "streams",
         "refused",
         "TTFA from text, p50/p95/p99 ms",
@@ -25,17 +26,20 @@ def table(results: Sequence[Mapping[str, Any]]) -> Table:
         "C50",
         "C100",
         "C200",
+        "memory, MB",
     )
     made = Table(*names)
     for result in results:
         shares = (result[f"c{ms}"] for ms in (50, 100, 200))
         made.add_row(
+            _depth(result),
             str(result["streams"]),
             str(result["refused"] + result["failed"]),
             _times(result["ttfa_text_ms"]),
             _times(result["ttfa_segment_ms"]),
             "-" if result["rtf"] is None else f"{result['rtf']:.2f}",
             *("-" if share is None else f"{share:.0%}" for share in shares),
+            f"{result['memory_mb']:.0f}" if "memory_mb" in result else "-",
         )
     return made
 
@@ -53,22 +57,33 @@ def plot(results: Sequence[Mapping[str, Any]], path: Path) -> None:
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
     except ImportError as error:
         raise MissingDependency("Drawing a bench needs matplotlib", "plots") from error
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
+    depths = list(dict.fromkeys(_depth(result) for result in results))
     for axes, name, title in (
         (left, "ttfa_text_s", "first text to first audible frame (ms)"),
         (right, "longest_wait_s", "longest wait of each listener (ms)"),
     ):
         for result in results:
             values = [record[name] * 1000 for record in result["records"] if record[name] is not None]
-            axes.plot([result["streams"]] * len(values), values, "o", alpha=0.5, color="C0")
+            color = f"C{depths.index(_depth(result))}"
+            axes.plot([result["streams"]] * len(values), values, "o", alpha=0.5, color=color)
         axes.set_title(title)
         axes.set_xlabel("streams")
         axes.set_ylim(bottom=0)
     right.axhline(100, linestyle=":", color="grey")
+    handles = [Line2D([], [], marker="o", ls="", color=f"C{i}") for i in range(len(depths))]
+    figure.legend(
+        handles, [f"K = {depth}" for depth in depths], loc="outside lower center", ncols=len(depths)
+    )
     figure.savefig(path, dpi=120)
+
+
+def _depth(result: Mapping[str, Any]) -> str:
+    return str(result["load"]["options"].get("n_vq", "all"))
 
 
 def _times(values: Mapping[str, float] | None) -> str:

@@ -115,11 +115,14 @@ class StreamingSynthesizer:
         """Whether streams are taken and spoken at once: not closed, no failure, no warm-up under way."""
         return not (self._worker.is_closed or self._worker.failure or self._is_warming)
 
-    async def warmup(self) -> None:
+    async def warmup(self, n_vq: int | None = None) -> None:
         """Make now what is otherwise made when it is first needed, while somebody waits.
 
-        On a GPU these are recordings of a frame for all numbers of streams. It takes seconds in which nothing
-        is spoken; `moss-stream serve` does it before it is ready.
+        On a GPU these are recordings: of frames for all numbers of streams, and of parts of prompts. It takes
+        seconds in which nothing is spoken; `moss-stream serve` does it before it is ready.
+
+        Args:
+            n_vq: For streams with so many codebooks; None: with all.
 
         Raises:
             SynthesizerClosed: It is closed.
@@ -127,7 +130,7 @@ class StreamingSynthesizer:
         """
         self._is_warming = True
         try:
-            await self._worker.record()
+            await self._worker.record(n_vq)
         finally:
             self._is_warming = False
 

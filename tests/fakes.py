@@ -69,8 +69,8 @@ class FakeEngine:
             NUM_CODEBOOKS, "a fake", max_streams=self.max_streams, frame_costs_s=self.frame_costs_s
         )
 
-    def record(self) -> None:
-        self.log.append(("record", None))
+    def record(self, n_vq: int | None) -> None:
+        self.log.append(("record", n_vq))
         if self.record_gate is not None:
             self.record_gate.acquire()
 

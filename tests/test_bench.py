@@ -6,8 +6,8 @@ import itertools
 import pytest
 from fakes import FakeEngine, synthesizer_on
 
-from moss_stream import EngineOptions
-from moss_stream.bench import TEXTS, Load, Record, run, summary, tokens
+from moss_stream import EngineOptions, SynthesisOptions
+from moss_stream.bench import TEXTS, Load, Record, run, summary, sweep, tokens
 
 
 async def no_sleep(seconds: float) -> None:
@@ -42,6 +42,24 @@ async def test_every_listener_is_counted() -> None:
         record.ttfa_text_s is not None and record.audio_s > 0.3 for record in spoken
     )
     assert sum(record.is_refused for record in records) == 6 - len(spoken)
+
+
+async def test_loads_are_carried_one_after_the_other() -> None:
+    """What each number of codebooks needs is made before the first of them; memory is told with every run."""
+    engine, told = FakeEngine(frames_per_segment=2), list[int]()
+    ticks = itertools.count()
+    loads = [
+        Load(count, options=SynthesisOptions(n_vq=depth), stall_share=0.0)
+        for depth in (2, 4)
+        for count in (1, 2)
+    ]
+    async with await synthesizer_on(engine) as synth:
+        results = await sweep(
+            synth, loads, lambda: next(ticks) / 1000, lambda result: told.append(result["streams"]), no_sleep
+        )
+    assert told == [1, 2, 1, 2] == [result["streams"] for result in results]
+    assert [name for name, _ in engine.log[:3]] == ["record", "record", "open"]
+    assert all(result["memory_mb"] > 10 for result in results)
 
 
 def test_the_summary_says_who_waited() -> None:

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from fakes import FakeEngine, synthesizer_on
 from golden_data import GOLDEN
 from moss_stream.adapters import speaker
 from typer.testing import CliRunner, Result
@@ -243,3 +245,45 @@ def with_a_voice(folder: Path) -> Path:
     voices = {"ann": {"description": "a woman", "codes": [[1] * 8] * 5}}
     (model / "voices.json").write_text(json.dumps(voices))
     return model
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """`moss-stream bench` on a fake engine, with a language model in a hurry; what it was loaded with."""
+    loaded: dict[str, Any] = {}
+
+    async def load(model: object, **options: Any) -> StreamingSynthesizer:
+        loaded.update(options)
+        return await synthesizer_on(FakeEngine(frames_per_segment=2, max_streams=64), options["options"])
+
+    monkeypatch.setattr(StreamingSynthesizer, "load", load)
+    return loaded
+
+
+FAST = ["--tokens-per-s", "100000", "--stall-share", "0"]
+
+
+def test_bench_tells_who_waited(bench: dict[str, Any], tmp_path: Path) -> None:
+    """A row for each number of streams and codebooks; figures and a plot in files."""
+    result = run("bench", *FAST, "--streams", "1,2", "--n-vq", "2,4", "--max-streams", "3", "-o", "b.json")
+    assert result.exit_code == 0, result.output
+    runs = json.loads((tmp_path / "b.json").read_text())["runs"]
+    found = [(each["load"]["options"]["n_vq"], each["streams"]) for each in runs]
+    assert found == [(2, 1), (2, 2), (4, 1), (4, 2)]
+    assert (tmp_path / "b.png").is_file() and "C100" in result.stdout
+    assert bench["options"].max_streams == 3 and bench["device"] == "auto"
+
+
+def test_bench_for_a_gpu(bench: dict[str, Any], tmp_path: Path) -> None:
+    """Up to 64 streams with 8, 16 and 32 codebooks on CUDA, unless other numbers are given."""
+    result = run("bench", *FAST, "--gpu", "--n-vq", "2")
+    assert result.exit_code == 0, result.output
+    runs = json.loads((tmp_path / "bench.json").read_text())["runs"]
+    assert [each["streams"] for each in runs] == [1, 8, 16, 32, 64]
+    assert bench["options"].max_streams == 64 and bench["device"] == "cuda"
+
+
+@pytest.mark.parametrize("option", ["--streams", "--n-vq"])
+def test_bench_wants_numbers(option: str) -> None:
+    """What is no list of numbers is said, with an example."""
+    assert f"{option} '1,x' is not a list of numbers" in failure("bench", option, "1,x")

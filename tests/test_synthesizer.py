@@ -177,8 +177,8 @@ async def test_warming_up_is_done_before_it_is_ready() -> None:
     gate = threading.Semaphore(0)
     engine = FakeEngine(record_gate=gate)
     async with await synthesizer_on(engine) as synth:
-        warming = asyncio.create_task(synth.warmup())
-        while ("record", None) not in engine.log:
+        warming = asyncio.create_task(synth.warmup(4))
+        while ("record", 4) not in engine.log:
             await asyncio.sleep(0)
         assert not synth.is_ready
         gate.release()

@@ -199,7 +199,7 @@ async def test_recording_is_done_on_the_engines_thread() -> None:
     class Recording(FakeEngine):
         threads: ClassVar[list[str]] = []
 
-        def record(self) -> None:
+        def record(self, n_vq: int | None) -> None:
             self.threads.append(threading.current_thread().name)
             if len(self.threads) == 2:
                 raise RuntimeError("out of luck")

@@ -133,9 +133,9 @@ class LocalEngine:
                 break
         self.info = replace(self.info, frame_costs_s=costs_s)
 
-    def record(self) -> None:
+    def record(self, n_vq: int | None) -> None:
         """See the protocol."""
-        self.runner.record(self.info.num_codebooks)
+        self.runner.record(n_vq or self.info.num_codebooks)
 
     def _timed_step(self, slots: Sequence[int]) -> float:
         began_s = time.perf_counter()

@@ -55,8 +55,8 @@ class Engine(Protocol):
     def info(self) -> EngineInfo:
         """What runs here."""
 
-    def record(self) -> None:
-        """Make now what would otherwise be made when it is first needed, while somebody waits."""
+    def record(self, n_vq: int | None) -> None:
+        """Make now what streams with `n_vq` codebooks (None: all) would otherwise have to wait for."""
 
     def open(self, slot: int, options: SynthesisOptions) -> None:
         """Start a stream in a slot: forget what was spoken in it, codec state included."""

@@ -48,7 +48,7 @@ class Worker:
         self._wake = threading.Event()
         self._engine: Engine | None = None
         self._is_closing = self._is_draining = False
-        self._recording: deque[asyncio.Future[None]] = deque()
+        self._recording: deque[tuple[int | None, asyncio.Future[None]]] = deque()
         self._thread = threading.Thread(target=self._run, name="moss-stream-engine", daemon=True)
         self._loaded: asyncio.Future[EngineInfo]
 
@@ -110,7 +110,7 @@ class Worker:
         self._engine_loop.submit(job)
         self._wake.set()
 
-    async def record(self) -> None:
+    async def record(self, n_vq: int | None = None) -> None:
         """Let the engine make what it would otherwise make while somebody waits; no stream moves meanwhile.
 
         Raises:
@@ -120,7 +120,7 @@ class Worker:
         if self._is_closing:
             raise SynthesizerClosed(CLOSED)
         done: asyncio.Future[None] = self._loop.create_future()
-        self._recording.append(done)
+        self._recording.append((n_vq, done))
         self._wake.set()
         await done
 
@@ -179,16 +179,18 @@ class Worker:
                 self._wake.clear()
         streams.fail(SynthesizerClosed(CLOSED))
         while self._recording:
-            _post(self._loop, _settle, self._recording.popleft(), None, SynthesizerClosed(CLOSED))
+            _post(self._loop, _settle, self._recording.popleft()[1], None, SynthesizerClosed(CLOSED))
 
     def _record_all(self, engine: Engine) -> None:
         while self._recording:
             error = None
+            n_vq, done = self._recording[0]
             try:
-                engine.record()
+                engine.record(n_vq)
             except Exception as caught:
                 error = as_moss_error(caught)
-            _post(self._loop, _settle, self._recording.popleft(), None, error)
+            self._recording.popleft()
+            _post(self._loop, _settle, done, None, error)
 
 
 def _settle(future: asyncio.Future[T], result: T, error: BaseException | None) -> None:

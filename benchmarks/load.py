@@ -1,0 +1,106 @@
+"""`moss-stream bench` for a model with random weights: how many listeners a large model serves.
+
+    python -m benchmarks.load [--shape 1.7b] [--streams 1,8,16,32,64] [--n-vq 8,16,32] [--device auto]
+                              [--depth-int8] [-o load.json]
+
+Random weights never end a sentence, so its length is taken from its text: 15 characters a second. All
+else is as in `moss-stream bench`: simulated language models, listeners in real time, TTFA, RTF, C100, memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
+from moss_stream import bench_report
+from moss_stream.audio import FRAME_S
+from moss_stream.bench import Load, sweep
+from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.embedded import embedded_model
+from moss_stream.engine.device import choose_device, choose_dtype
+from moss_stream.engine.local import LocalEngine
+from moss_stream.engine.protocol import Frame
+from moss_stream.engine.worker import Worker
+from moss_stream.synthesizer import StreamingSynthesizer
+from moss_stream.text.prompt import Codes, Message, PromptBuilder
+from moss_stream.text.tokenizer import ChatTokenizer
+
+CHARS_PER_S = 15.0
+
+
+class TimedEngine(LocalEngine):
+    """Ends a segment when its text would be spoken."""
+
+    def __init__(self, *parts: Any) -> None:
+        self._left: dict[int, int] = {}
+        super().__init__(*parts)
+
+    def begin(self, slot: int, message: Message, prefix: Codes | None) -> int:
+        """See the protocol."""
+        said = 0.0 if prefix is None else len(prefix) * FRAME_S * CHARS_PER_S
+        self._left[slot] = max(1, round((len(message.text) - said) / CHARS_PER_S / FRAME_S))
+        return super().begin(slot, message, prefix)
+
+    def step(self, slots: Sequence[int]) -> list[Frame]:
+        """See the protocol."""
+        made = []
+        for slot, frame in zip(slots, super().step(slots), strict=True):
+            left = self._left.get(slot, 0)
+            made.append(replace(frame, is_end=left == 0))
+            self._left[slot] = left - 1
+        return made
+
+
+def engine(shape: Shape, device: torch.device, options: EngineOptions) -> TimedEngine:
+    """Return an engine with random weights, and the embedded voice's tokenizer."""
+    dtype = choose_dtype("auto", device)
+    with torch.inference_mode():
+        model = random_local(local_config(shape), device, dtype, options)
+        codec = random_cat(cat_config(shape), device, options)
+    made = TimedEngine(
+        model, codec, PromptBuilder(model.config, ChatTokenizer(embedded_model())), options, "random weights"
+    )
+    made.warm_up()
+    return made
+
+
+async def talk(made: TimedEngine, loads: Sequence[Load], options: EngineOptions) -> list[dict[str, Any]]:
+    """Carry all loads."""
+    worker = Worker(lambda: made, options.max_queue)
+    async with StreamingSynthesizer(worker, await worker.start(), options) as synth:
+        return await sweep(synth, loads, time.monotonic, lambda result: print(".", end="", flush=True))
+
+
+def main() -> None:
+    """Parse the command line, measure, print and write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--shape", choices=list(SHAPES), default="1.7b")
+    parser.add_argument("--streams", default="1,8,16,32,64")
+    parser.add_argument("--n-vq", default="8,16,32")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--depth-int8", action="store_true")
+    parser.add_argument("-o", "--output", type=Path, default=Path("load.json"))
+    args = parser.parse_args()
+    counts, depths = ([int(part) for part in text.split(",")] for text in (args.streams, args.n_vq))
+    options = EngineOptions(max_streams=max(counts), max_queue=0, depth_int8=args.depth_int8)
+    made = engine(SHAPES[args.shape], choose_device(args.device), options)
+    loads = [Load(count, options=SynthesisOptions(n_vq=depth)) for depth in depths for count in counts]
+    results = asyncio.run(talk(made, loads, options))
+    Console(width=160).print(bench_report.table(results))
+    bench_report.save(results, {"model": made.info.description, "torch": torch.__version__}, args.output)
+    bench_report.plot(results, args.output.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()
