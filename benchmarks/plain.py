@@ -45,7 +45,7 @@ class PlainLoop:
             device_rows, self.model.config.n_vq, positions, self.cache, self.length, mask
         )
         self.hidden = hidden[:, -1:]
-        self.sampler.remember(0, device_rows[0, :, 1:])
+        self.sampler.remember(0, torch.from_numpy(rows[:, 1:]))
 
     def step(self, n_vq: int) -> Tensor:
         """Make one row, then run the backbone on it."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from golden_data import GOLDEN, expected
+from test_local_engine import COMPANY, speak_in_company
 
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.frames import FrameRunner
 from moss_stream.engine.graph import GraphRecorder
 from moss_stream.engine.local import LocalEngine
+from moss_stream.models.ops import TorchOps, use
 
 pytestmark = pytest.mark.gpu
 GREEDY = ChannelSampling(temperature=0.0)
@@ -49,6 +51,35 @@ def test_a_frame_waits_for_the_device_once(engine: LocalEngine) -> None:
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert engine.generator._host.is_pinned() and engine.vocoder._host.is_pinned()
+
+
+def test_chunks_of_a_prompt_wait_for_nothing(engine: LocalEngine) -> None:
+    """Nor does taking a prompt: what the host lays out is pinned, and guarded by events."""
+    speak(engine, engine.runner, 1)
+    engine.generator.begin(0, expected("local")["direct.input_ids"].numpy()[:-1])
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        engine.prefill(0)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_frames_with_kernels_and_without_are_the_same(engine: LocalEngine) -> None:
+    """In float32: codes by Triton are codes by PyTorch."""
+    ours = speak(engine, engine.runner, 8)
+    plain = LocalEngine.load(GOLDEN / "local", GOLDEN / "cat", "cuda", "float32", EngineOptions())
+    use(TorchOps(), plain.generator._model, plain._codec)
+    assert type(engine.generator._model.depth.ops) is not TorchOps, "the kernels are wrong on this GPU"
+    assert speak(plain, FrameRunner(plain.generator, plain.vocoder, None), 8) == ours
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_streams_do_not_touch_each_other(seed: int) -> None:
+    """On a GPU, replayed: random schedules of many streams change no code of any of them."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    made = LocalEngine.load(GOLDEN / "local", GOLDEN / "cat", "cuda", "float32", COMPANY)
+    speak_in_company(made, seed)
 
 
 def test_recording_says_what_it_took(engine: LocalEngine) -> None:

@@ -126,11 +126,12 @@ STREAMS = [
     )
 ]
 FRAMES = 6
+COMPANY = EngineOptions(max_context=256, prefill_chunk=32, fixed_batch=True)
 
 
 @cache
 def shared_engine() -> LocalEngine:
-    return engine(EngineOptions(max_context=256, prefill_chunk=32, fixed_batch=True))
+    return engine(COMPANY)
 
 
 def start(made: LocalEngine, slot: int, number: int) -> None:
@@ -141,9 +142,8 @@ def start(made: LocalEngine, slot: int, number: int) -> None:
 
 
 @cache
-def alone(number: int) -> list[tuple[list[int], bytes]]:
+def alone(made: LocalEngine, number: int) -> list[tuple[list[int], bytes]]:
     """The codes and samples of a stream that nobody disturbs."""
-    made = shared_engine()
     start(made, 0, number)
     while not made.prefill(0):
         pass
@@ -153,8 +153,13 @@ def alone(number: int) -> list[tuple[list[int], bytes]]:
 @pytest.mark.parametrize("seed", range(20))
 def test_streams_do_not_touch_each_other(seed: int) -> None:
     """Ten random schedules each: joins, cancels, pauses and reused slots change no code of any stream."""
-    wanted = {number: alone(number) for number in range(len(STREAMS))}
-    made, choose = shared_engine(), random.Random(seed)
+    speak_in_company(shared_engine(), seed)
+
+
+def speak_in_company(made: LocalEngine, seed: int) -> None:
+    """Speak all streams in random schedules; each must be what it is alone."""
+    wanted = {number: alone(made, number) for number in range(len(STREAMS))}
+    choose = random.Random(seed)
     for _ in range(10):
         waiting = choose.sample(range(len(STREAMS)), len(STREAMS))
         prompts, speaking = dict[int, int](), dict[int, tuple[int, int]]()

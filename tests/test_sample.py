@@ -24,7 +24,7 @@ def sampler(vocab: int, batch: int, seed: int, pad: int | None) -> Sampler:
         )
         made.configure(slot, [channel, channel], seed + slot)
         seen = torch.randint(0, vocab, (20, 1), generator=torch.Generator().manual_seed(slot))
-        made.remember(slot, seen.to(DEVICE))
+        made.remember(slot, seen)
     made.next_frame(torch.arange(batch, device=DEVICE) % 3 > 0)
     return made
 

@@ -173,7 +173,7 @@ class FrameGenerator:
             self._prefixes.put(state.rows[: state.length], state.n_vq, cache)
         if state.length < len(state.rows):
             return False
-        self._sampler.remember(slot, torch.from_numpy(state.rows[:, 1:]).to(self._rows.device))
+        self._sampler.remember(slot, torch.from_numpy(state.rows[:, 1:]))
         state.kept = state.rows
         state.is_fresh = True
         return True

@@ -129,7 +129,7 @@ def _draws(ops: Ops, random: Random) -> dict[str, Tensor]:
     options = ChannelSampling(temperature=0.9, top_k=20, top_p=0.9, repetition_penalty=1.2)
     for slot, channel in enumerate((options, ChannelSampling(temperature=0.0))):
         sampler.configure(slot, [channel, channel], slot)
-        sampler.remember(slot, torch.arange(9, device=device)[:, None])
+        sampler.remember(slot, torch.arange(9)[:, None])
     sampler.next_frame(torch.ones(2, dtype=torch.bool, device=device))
     logits = 3 * random(2, VOCAB)
     codes = sampler.code(0, logits.clone())

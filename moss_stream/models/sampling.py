@@ -155,6 +155,8 @@ class Sampler:
         self._pad, self._draw = pad, choose or _choose_into
         self.chosen = torch.zeros(batch, 1 + num_codebooks, dtype=torch.int64, device=device)
         self.seen = torch.zeros(batch, num_codebooks, vocab_size, dtype=torch.bool, device=device)
+        self._host_seen = torch.zeros(self.seen.shape[1:], dtype=torch.bool, pin_memory=device.type == "cuda")
+        self._copied = torch.cuda.Event() if device.type == "cuda" else None
         self.frame = torch.zeros(batch, dtype=torch.int64, device=device)
         self._seed = torch.zeros(batch, dtype=torch.int64, device=device)
         self._channels = torch.arange(1 + num_codebooks, device=device)
@@ -173,9 +175,13 @@ class Sampler:
         self.frame[slot] = 0
 
     def remember(self, slot: int, codes: Tensor) -> None:
-        """Set what sequence `slot` has seen to the codes of its rows [T, Nq], pad included."""
-        self.seen[slot] = False
-        self.seen[slot].scatter_(1, codes.T, True)
+        """Set what sequence `slot` has seen to the codes of its rows [T, Nq] (on the CPU), pad included."""
+        if self._copied is not None:
+            self._copied.synchronize()  # the device may still be reading what was set before
+        self._host_seen.zero_().scatter_(1, codes.T, True)
+        self.seen[slot].copy_(self._host_seen, non_blocking=True)
+        if self._copied is not None:
+            self._copied.record()
 
     def next_frame(self, active: Tensor) -> None:
         """Draw the random numbers of the next frame, for all channels at once.
