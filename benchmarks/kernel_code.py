@@ -31,12 +31,13 @@ from triton.compiler import ASTSource
 from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
 from moss_stream.config import EngineOptions
 from moss_stream.engine.generator import FrameGenerator
-from moss_stream.kernels import attend, project, sample
+from moss_stream.kernels import attend, project, rows, sample
 from moss_stream.kernels.ops import KernelOps
 from moss_stream.models.ops import Ops, TorchOps, use
 
 META = torch.device("meta")
 KERNELS = [(project, "_project"), (attend, "_attend"), (attend, "_join"), (sample, "_sample")]
+KERNELS += [(rows, "_normalise"), (rows, "_gate")]
 POINTERS = {
     torch.bfloat16: "*bf16",
     torch.float32: "*fp32",
@@ -44,7 +45,7 @@ POINTERS = {
     torch.int64: "*i64",
     torch.uint8: "*u8",
 }
-NOTHING = {"_unsafe_view", "empty", "new_empty", "lift_fresh"}
+NOTHING = {"_unsafe_view", "empty", "empty_like", "new_empty", "lift_fresh"}
 """Operations that compute nothing, beside those whose results are views."""
 
 

@@ -26,6 +26,13 @@ def test_a_rounded_layer_is_near_the_original(dtype: torch.dtype, shape: tuple[i
     assert 0 < error < 0.01
 
 
+def test_other_devices_need_no_special_product() -> None:
+    """Any version of PyTorch can do it there."""
+    x = torch.empty(2, 1, 64, device="meta", dtype=torch.bfloat16)
+    layer = Int8Linear(nn.Linear(64, 96, bias=False, device="meta", dtype=torch.bfloat16))
+    assert layer(x).shape == (2, 1, 96) and layer(x).dtype == torch.bfloat16
+
+
 def test_rows_have_scales_of_their_own() -> None:
     """A row of small weights is as exact as one of large ones; a row of zeros stays zero."""
     plain = nn.Linear(64, 3, bias=False)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from moss_stream.kernels.attend import MAX_QUERIES, attend, splits_for
 from moss_stream.kernels.project import MAX_ROWS, Product, project
+from moss_stream.kernels.rows import gate, normalise
 from moss_stream.kernels.sample import MAX_SIZE, sample
 from moss_stream.models.cache import KVCache, RingCache
 from moss_stream.models.int8 import Int8Linear
@@ -34,9 +35,13 @@ class KernelOps(TorchOps):
     ) -> Tensor:
         """See `Ops`."""
         product = self._product(x, linear, norm, activation)
-        if product is None:
-            return super().project(x, linear, norm, activation)
-        return project(x.contiguous(), product)
+        if product is not None:
+            return project(x.contiguous(), product)
+        if isinstance(norm, RMSNorm):
+            x, norm = normalise(x.contiguous(), norm.weight, norm.eps), None
+        if activation == "gated":
+            return gate(super().project(x, linear, norm).contiguous())
+        return super().project(x, linear, norm, activation)
 
     def add(self, x: Tensor, linear: nn.Module, residual: Tensor, scale: Tensor | None = None) -> Tensor:
         """See `Ops`."""
@@ -47,7 +52,7 @@ class KernelOps(TorchOps):
             # The library adds where it stores.
             flat = torch.addmm(residual.flatten(0, -2), x.flatten(0, -2), linear.weight.mT)
             return flat.view_as(residual)
-        return super().add(x, linear, residual, scale)
+        return residual + linear(x) if scale is None else torch.addcmul(residual, linear(x), scale)
 
     def attend(
         self, qkv: Tensor, heads: Heads, cache: KVCache | RingCache, layer: int, place: Place
