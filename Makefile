@@ -48,6 +48,8 @@ bench: $(SETUP)
 	$(BIN)/python -m benchmarks.roofline -o roofline.png
 	$(BIN)/python -m benchmarks.prefill
 	$(BIN)/python -m benchmarks.first_byte
+	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.codec_precision
 	$(BIN)/python -m benchmarks.linear
 
 # The embedded voice, from Debian packages to moss_stream/assets: hours on a CPU. Stopped, it goes on where it was.

@@ -135,7 +135,7 @@ class EngineOptions(_Options):
     )
     depth_int8: bool = Field(
         default=False,
-        description="Weights of the depth transformer in 8 bits: fewer bytes for each frame, and other codes; "
-        "on a GPU it pays for up to 8 streams.",
+        description="Weights of the depth transformer in 8 bits: fewer bytes for each frame, other codes; on "
+        "a GPU it pays for up to 8 streams.",
     )
     pack_weights: bool = Field(default=True, description="On CPU, keep weights in oneDNN's layout.")

@@ -13,7 +13,7 @@ import torch
 from golden_data import CPU
 from torch import nn
 
-from benchmarks import frame
+from benchmarks import frame, memory
 from benchmarks.plain import PlainLoop
 from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
@@ -74,6 +74,16 @@ def test_the_frame_benchmark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     frame.main()
     figures = json.loads(file.read_text())
     assert figures["n_vq"] == 4 and figures["times_faster_than_plain"] > 0 and figures["floor_ms"] > 0
+
+
+def test_memory_grows_by_the_stream() -> None:
+    """Weights are there once, caches for each stream: layers, heads, rows and dimensions, twice."""
+    one, three = (memory.parts(SMALL, streams, 128) for streams in (1, 3))
+    assert one["speech model"] == three["speech model"] and one["codec, decoder"] == three["codec, decoder"]
+    rows = 2 * SMALL.backbone[0] * SMALL.heads[1] * 129 * SMALL.heads[2]
+    depth = 2 * SMALL.depth[0] * SMALL.heads[1] * (1 + SMALL.num_codebooks) * SMALL.heads[2]
+    assert one["KV cache"] == 2 * rows and three["KV cache"] == 3 * 2 * rows
+    assert three["codec state"] == 3 * one["codec state"] and three["the rest"] > 3 * 2 * depth
 
 
 @pytest.mark.slow

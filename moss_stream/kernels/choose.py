@@ -35,6 +35,7 @@ def choose_ops(device: torch.device, dtype: torch.dtype) -> Ops:
         return TorchOps()
     if torch.cuda.get_device_capability(device) < MIN_CAPABILITY:
         return TorchOps()
+    logger.info("Checking the kernels for this GPU. The first time they are compiled, which takes a while.")
     try:
         from moss_stream.kernels.ops import KernelOps
 
