@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from kernel_lab import DEVICE
+from kernel_lab import DEVICE, DTYPES
 from torch import Tensor, nn
 
 from moss_stream.kernels import choose, project
@@ -37,7 +37,7 @@ class Wrong(TorchOps):
 
 @pytest.mark.slow
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("dtype", DTYPES if DEVICE.type == "cuda" else DTYPES[:1], ids=str)
 def test_the_kernels_compute_what_pytorch_computes(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:

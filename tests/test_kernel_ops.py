@@ -32,22 +32,21 @@ def few_programs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def speak(ops: Ops, frames: int) -> list[tuple[list[int], bytes]]:
-    """Speak the beginning of two golden prompts: the rows and samples of the second."""
-    options = EngineOptions(max_streams=2, max_context=512, pack_weights=False)
+    """Speak the beginning of a golden prompt: rows and samples."""
+    options = EngineOptions(max_streams=1, max_context=512, pack_weights=False)
     model = load_local(GOLDEN / "local", DEVICE, torch.float32, options)
     codec = load_cat(GOLDEN / "cat", DEVICE, options)
     use(ops, model, codec)
     made = FrameGenerator(model, options)
-    vocoder = Vocoder(codec.decoder, 8, model.config.audio_end_token_id, DEVICE, batch=2)
-    use(TorchOps(), model)  # for the prompts: the interpreter is slow
-    for slot, name in enumerate(("clone", "direct")):
-        made.open(slot, OPTIONS)
-        prefill(made, expected("local")[f"{name}.input_ids"].numpy(), slot)
+    vocoder = Vocoder(codec.decoder, 8, model.config.audio_end_token_id, DEVICE, batch=1)
+    use(TorchOps(), model)  # for the prompt: the interpreter is slow
+    made.open(0, OPTIONS)
+    prefill(made, expected("local")["direct.input_ids"].numpy())
     use(ops, model)
     said = []
     for _ in range(frames):
-        step = made.step([0, 1])
-        said.append((step.rows[1].tolist(), vocoder.step(step, [0, 1])[1].pcm))
+        step = made.step([0])
+        said.append((step.rows[0].tolist(), vocoder.step(step, [0])[0].pcm))
     return said
 
 
