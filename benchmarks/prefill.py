@@ -37,7 +37,7 @@ async def main(runs: int, seconds: float) -> None:
             for name, store in (("nothing kept", PrefixStore(0)), ("beginning kept", kept)):
                 engine.generator._prefixes = store
                 for slot in engine.generator._slots:
-                    slot.kept = slot.kept[:0]
+                    slot.forget()
                 first_ms = await _first_ms(synth, voice, TEXTS[run % len(TEXTS)])
                 if run >= 2:
                     times_ms[name].append(first_ms)

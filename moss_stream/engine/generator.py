@@ -12,6 +12,7 @@ from torch import Tensor
 from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.chunk import ChunkShape, PromptChunk
 from moss_stream.engine.prefix_store import PrefixStore
+from moss_stream.engine.slot import Slot
 from moss_stream.models.local import MossTTSLocal
 from moss_stream.models.qwen3 import causal_mask
 from moss_stream.models.sampling import Sampler
@@ -21,27 +22,6 @@ __all__ = ["FrameGenerator", "FrameShape", "Step"]
 
 CONTEXT_BUCKET = 256
 """Streams of one batch attend over the same number of rows, rounded up to a multiple of this."""
-
-
-@dataclass(slots=True)
-class _Slot:
-    """What the host knows of a stream."""
-
-    n_vq: int
-    kept: Rows
-    """Rows at the start of the cache that can be trusted."""
-    rows: Rows
-    """The prompt."""
-    kept_borders: tuple[int, ...] = ()
-    """Where the chunks of `kept` end."""
-    borders: tuple[int, ...] = ()
-    """Where the chunks of the prompt end."""
-    num_fixed: int = 0
-    """Rows at the start of the prompt that other prompts are likely to share."""
-    length: int = 0
-    """Rows in the cache."""
-    is_fresh: bool = False
-    """The hidden state is that of the prompt; no row was sampled since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +100,12 @@ class FrameGenerator:
         self._state = torch.zeros(4, batch, dtype=torch.int64, device=device)
         self._codebooks = torch.arange(config.n_vq, device=device)
         none: Rows = np.empty((0, 1 + config.n_vq), dtype=np.int64)
-        self._slots = [_Slot(config.n_vq, none, none) for _ in range(batch)]
+        self._slots = [Slot(config.n_vq, none) for _ in range(batch)]
 
     def open(self, slot: int, options: SynthesisOptions) -> None:
         """Start a stream in a slot with its sampling options, seed and number of codebooks."""
-        config, state = self._model.config, self._slots[slot]
-        n_vq = options.n_vq or config.n_vq
-        if n_vq != state.n_vq:  # rows embed only the codebooks in use
-            state.kept = state.kept[:0]
-        state.n_vq, state.is_fresh = n_vq, False
+        config = self._model.config
+        self._slots[slot].open(options.n_vq or config.n_vq)
         sampling = options.sampling or SamplingOptions()
         self._sampler.configure(slot, sampling.channels(config.n_vq), options.seed)
 
@@ -141,15 +118,11 @@ class FrameGenerator:
             num_fixed: How many rows at the start other prompts are likely to share.
         """
         state = self._slots[slot]
-        state.borders = self._borders(len(rows), num_fixed)
-        state.length = self._unchanged(state, rows)
-        fixed = rows[:num_fixed]
+        state.begin(rows, num_fixed, self.chunk.most)
         part = self._cache.part(slot, slot + 1)
-        if state.length < num_fixed < len(rows) and self._prefixes.restore(fixed, state.n_vq, part):
-            state.kept, state.length = rows, num_fixed
-        # Should the prefill fail half-way, the rest is not to be trusted.
-        state.kept, state.kept_borders = state.kept[: state.length], state.borders
-        state.rows, state.num_fixed = rows, num_fixed
+        if state.length < num_fixed < len(rows):
+            if self._prefixes.restore(rows[:num_fixed], state.n_vq, part):
+                state.skip_fixed()
 
     def prefill(self, slot: int) -> bool:
         """Run the next chunk of the slot's prompt; return whether that was the last one."""
@@ -158,7 +131,8 @@ class FrameGenerator:
 
     def prepare_chunk(self, slot: int) -> ChunkShape:
         """Lay out the next chunk of the slot's prompt; return the least shape that it takes."""
-        state, end = self._slots[slot], self._next_border(slot)
+        state = self._slots[slot]
+        end = state.next_border
         rows = state.rows[state.length : end]
         return self.chunk.lay_out(slot, rows, state.length, state.n_vq, self._context(end))
 
@@ -167,40 +141,17 @@ class FrameGenerator:
         """Note that the chunk was computed; return whether it was the last one."""
         state = self._slots[slot]
         self.chunk.note()
-        state.length = self._next_border(slot)
+        is_last = state.ran()
         if state.length == state.num_fixed:
             cache = self._cache.part(slot, slot + 1)
             self._prefixes.put(state.rows[: state.length], state.n_vq, cache)
-        if state.length < len(state.rows):
-            return False
-        self._sampler.remember(slot, torch.from_numpy(state.rows[:, 1:]))
-        state.kept = state.rows
-        state.is_fresh = True
-        return True
-
-    def _next_border(self, slot: int) -> int:
-        """Return where the next chunk of the slot's prompt ends."""
-        state = self._slots[slot]
-        return next(border for border in state.borders if border > state.length)
-
-    def _borders(self, length: int, num_fixed: int) -> tuple[int, ...]:
-        """Return where chunks end: in steps from the start, at the end of what is fixed, in steps from it."""
-        fixed = min(num_fixed, length)
-        before = range(self.chunk.most, fixed, self.chunk.most)
-        behind = range(fixed, length, self.chunk.most)
-        return *before, *(border for border in behind if border), length
+        if is_last:
+            self._sampler.remember(slot, torch.from_numpy(state.rows[:, 1:]))
+        return is_last
 
     def _context(self, rows: int) -> int:
         """Return how many rows of the cache to attend over, so that there are few different numbers."""
         return min(-(-rows // CONTEXT_BUCKET) * CONTEXT_BUCKET, self.capacity)
-
-    def _unchanged(self, slot: _Slot, rows: Rows) -> int:
-        """Return how many rows at the start are in the cache already, in whole chunks."""
-        shared = min(len(rows) - 1, len(slot.kept))  # the last row's hidden state is always needed
-        same = (rows[:shared] == slot.kept[:shared]).all(axis=1)
-        count = shared if same.all() else int(same.argmin())
-        common = {*slot.borders} & {*slot.kept_borders}
-        return max((border for border in common if border <= count), default=0)
 
     def step(self, slots: Sequence[int]) -> Step:
         """Sample the next row of the streams in `slots`."""

@@ -44,7 +44,9 @@ class GraphRecorder:
                 for _ in range(WARM_UPS):
                     work()
             self._stream.synchronize()  # they read the host's memory, which is about to be written
-            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+            # Other threads, which encode recordings, may allocate meanwhile.
+            mode = "thread_local"
+            with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode=mode):
                 work()
             torch.cuda.current_stream(self._device).wait_stream(self._stream)
         except RuntimeError as error:  # out of memory is one, too

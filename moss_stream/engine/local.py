@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -89,7 +90,10 @@ class LocalEngine:
         self.vocoder = Vocoder(
             codec.decoder, config.n_vq, config.audio_end_token_id, self._device, options.max_streams
         )
-        recorder = GraphRecorder(self._device) if self._device.type == "cuda" else None
+        is_cuda = self._device.type == "cuda"
+        # Recordings are encoded beside the frames, not between them.
+        self._aside = torch.cuda.Stream(self._device) if is_cuda else None
+        recorder = GraphRecorder(self._device) if is_cuda else None
         self.runner = FrameRunner(self.generator, self.vocoder, recorder)
 
     @classmethod
@@ -171,8 +175,9 @@ class LocalEngine:
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
         """See the protocol."""
-        codes = self._codec.encode(torch.from_numpy(samples).to(self._device))
-        return np.asarray(codes[:, : self.info.num_codebooks].cpu().numpy(), dtype=np.int64)
+        with contextlib.nullcontext() if self._aside is None else torch.cuda.stream(self._aside):
+            codes = self._codec.encode(torch.from_numpy(samples).to(self._device))
+            return np.asarray(codes[:, : self.info.num_codebooks].cpu().numpy(), dtype=np.int64)
 
 
 def read_defaults(model: Path) -> Defaults:
