@@ -34,6 +34,7 @@ def _torch() -> Iterator[tuple[str, str]]:
         import torch
 
         from moss_stream.engine.device import choose_device, choose_dtype
+        from moss_stream.kernels.choose import try_kernels
     except (ImportError, OSError) as error:
         yield "torch", f"cannot be imported ({error}): pip install torch"
         return
@@ -45,6 +46,9 @@ def _torch() -> Iterator[tuple[str, str]]:
     device = choose_device("auto")
     dtype = str(choose_dtype("auto", device)).removeprefix("torch.")
     yield "chosen", f"device {device}, speech model in {dtype}, codec in float32"
+    if device.type == "cuda":
+        found = try_kernels(device, choose_dtype("auto", device))
+        yield "kernels", f"PyTorch's ({found})" if isinstance(found, str) else "ours, by Triton"
 
 
 def _model() -> str:

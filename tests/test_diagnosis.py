@@ -56,6 +56,18 @@ def test_a_gpu_is_listed_with_its_memory(monkeypatch: pytest.MonkeyPatch) -> Non
     found = dict(diagnose())
     assert found["cuda:0"] == "Card 0, 3.0 GiB free of 8.0"
     assert "device cuda" in found["chosen"] and "float16" in found["chosen"]
+    assert found["kernels"].startswith("PyTorch's ("), "there is no such card"
+
+
+def test_kernels_that_are_right_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU that computes with them what PyTorch computes."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (3 * 2**30, 8 * 2**30))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "Card")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **options: True)
+    monkeypatch.setattr("moss_stream.kernels.choose.try_kernels", lambda device, dtype: object())
+    assert dict(diagnose())["kernels"] == "ours, by Triton"
 
 
 def test_a_missing_torch_does_not_end_the_diagnosis(monkeypatch: pytest.MonkeyPatch) -> None:

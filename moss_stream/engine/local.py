@@ -93,8 +93,8 @@ class LocalEngine:
         is_cuda = self._device.type == "cuda"
         # Recordings are encoded beside the frames, not between them.
         self._aside = torch.cuda.Stream(self._device) if is_cuda else None
-        recorder = GraphRecorder(self._device) if is_cuda else None
-        self.runner = FrameRunner(self.generator, self.vocoder, recorder)
+        self._recorder = GraphRecorder(self._device) if is_cuda else None
+        self.runner = FrameRunner(self.generator, self.vocoder, self._recorder)
 
     @classmethod
     def load(cls, model: Path, codec: Path, device: str, dtype: str, options: EngineOptions) -> LocalEngine:
@@ -140,6 +140,9 @@ class LocalEngine:
     def record(self, n_vq: int | None) -> None:
         """See the protocol."""
         self.runner.record(n_vq or self.info.num_codebooks)
+        if self._recorder is not None:
+            seconds, size = self._recorder.seconds, self._recorder.bytes / 1e6
+            logger.info("%d recordings took %.1f s and hold %.0f MB.", len(self.runner.shapes), seconds, size)
 
     def _timed_step(self, slots: Sequence[int]) -> float:
         began_s = time.perf_counter()

@@ -14,7 +14,7 @@ from moss_stream.models.layers import Heads, RMSNorm, Rotation
 from moss_stream.models.ops import Ops, Place, TorchOps
 from moss_stream.models.sampling import Sampler
 
-__all__ = ["choose_ops", "difference", "trials"]
+__all__ = ["choose_ops", "difference", "trials", "try_kernels"]
 
 logger = logging.getLogger("moss_stream.engine")
 MIN_CAPABILITY = (8, 0)
@@ -31,26 +31,29 @@ def choose_ops(device: torch.device, dtype: torch.dtype) -> Ops:
     PyTorch), after they have computed in `dtype` what PyTorch computes. Otherwise it is PyTorch, and a
     warning says why.
     """
-    if device.type != "cuda":
-        return TorchOps()
-    if torch.cuda.get_device_capability(device) < MIN_CAPABILITY:
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < MIN_CAPABILITY:
         return TorchOps()
     logger.info("Checking the kernels for this GPU. The first time they are compiled, which takes a while.")
+    found = try_kernels(device, dtype)
+    if not isinstance(found, str):
+        return found
+    logger.warning(
+        "The kernels for this GPU are not used (%s): PyTorch computes instead, which is slower. Update the "
+        "package triton to the version that this PyTorch asks for.",
+        found,
+    )
+    return TorchOps()
+
+
+def try_kernels(device: torch.device, dtype: torch.dtype) -> Ops | str:
+    """Return our kernels if they compute on `device` what PyTorch computes, or what is wrong with them."""
     try:
         from moss_stream.kernels.ops import KernelOps
 
         ours = KernelOps()
-        wrong = difference(ours, device, dtype)
+        return difference(ours, device, dtype) or ours
     except Exception as error:  # whatever a compiler for this device may say
-        wrong = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
-    if wrong is None:
-        return ours
-    logger.warning(
-        "The kernels for this GPU are not used (%s): PyTorch computes instead, which is slower. Update the "
-        "package triton to the version that this PyTorch asks for.",
-        wrong,
-    )
-    return TorchOps()
+        return f"{type(error).__name__}: {str(error).partition(chr(10))[0] or 'no message'}"
 
 
 def difference(ours: Ops, device: torch.device, dtype: torch.dtype) -> str | None:
