@@ -92,10 +92,7 @@ def _products(ops: Ops, random: Random, rows: int) -> dict[str, Tensor]:
     wide, narrow = nn.Linear(DIM, 2 * INNER, bias=False), nn.Linear(DIM, DIM, bias=False)
     rms, layer = RMSNorm(DIM), nn.LayerNorm(DIM)
     for module in (wide, narrow, rms, layer):
-        module.to(x.device, x.dtype)
-        for parameter in module.parameters():
-            size = parameter.shape[-1] ** -0.5 if parameter.ndim > 1 else 1.0
-            parameter.copy_(random(*parameter.shape) * size)
+        _fill(module, random)
     return {
         "product": ops.project(x, narrow),
         "product behind an RMS norm": ops.project(x, narrow, rms),
@@ -106,12 +103,18 @@ def _products(ops: Ops, random: Random, rows: int) -> dict[str, Tensor]:
     }
 
 
+def _fill(module: nn.Module, random: Random) -> None:
+    for name, parameter in list(module.named_parameters()):
+        size = parameter.shape[-1] ** -0.5 if parameter.ndim > 1 else 1.0
+        setattr(module, name, nn.Parameter(random(*parameter.shape) * size, requires_grad=False))
+
+
 def _attention(ops: Ops, random: Random, rows: int) -> dict[str, Tensor]:
     """Attend over a linear cache, and in a chunk of `rows` over a ring that has gone round."""
     keys, values = random(1, 2, 2, 48, HEAD_DIM), random(1, 2, 2, 48, HEAD_DIM)
     norms = RMSNorm(HEAD_DIM), RMSNorm(HEAD_DIM)
     for norm in norms:
-        norm.to(keys.device, keys.dtype).weight.copy_(random(HEAD_DIM))
+        _fill(norm, random)
     angles = random(2, 1, 1, HEAD_DIM // 2)
     half = Rotation("half", *(torch.cat([part, part], -1) for part in (angles.cos(), angles.sin())))
     positions = torch.tensor([[7], [40]], device=keys.device)
