@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from golden_data import Case, cases, expected, generator, model, prefill, prompts
 from torch import Tensor
 
-from moss_stream.config import ChannelSampling, SamplingOptions, SynthesisOptions
+from benchmarks.shapes import SHAPES, local_config, random_local
+from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.generator import FrameGenerator
 
 GREEDY = ChannelSampling(temperature=0.0)
@@ -152,3 +154,18 @@ def test_what_prompts_share_is_copied_between_slots() -> None:
     made.open(1, SETTINGS["greedy.k4"])
     made.begin(1, rows, num_fixed=70)
     assert not made.prefill(1) and made._slots[1].length == 32, "other codebooks, other rows"
+
+
+def test_the_work_of_the_device_needs_no_tensor_of_the_host() -> None:
+    """On a device that computes nothing, but refuses tensors of others: a prompt in chunks, and frames."""
+    options = EngineOptions(max_streams=3, max_context=512, pack_weights=False)
+    with torch.inference_mode():
+        there = random_local(local_config(SHAPES["tiny"]), torch.device("meta"), torch.bfloat16, options)
+    made, rows = FrameGenerator(there, options), np.zeros((300, 33), dtype=np.int64)
+    made.open(1, SynthesisOptions(n_vq=4))
+    made.begin(1, rows, num_fixed=40)
+    assert [made.prefill(1) for _ in range(3)] == [False, False, True]
+    assert [made.step([1]).rows.device.type for _ in range(2)] == ["meta"] * 2
+    made.open(2, SynthesisOptions())
+    made.begin(2, rows, num_fixed=40)
+    assert not made.prefill(2), "behind what the prompts share"
