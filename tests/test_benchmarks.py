@@ -13,7 +13,7 @@ import torch
 from golden_data import CPU
 from torch import nn
 
-from benchmarks import frame, memory
+from benchmarks import frame, gpu, memory
 from benchmarks.plain import PlainLoop
 from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
@@ -84,6 +84,15 @@ def test_memory_grows_by_the_stream() -> None:
     depth = 2 * SMALL.depth[0] * SMALL.heads[1] * (1 + SMALL.num_codebooks) * SMALL.heads[2]
     assert one["KV cache"] == 2 * rows and three["KV cache"] == 3 * 2 * rows
     assert three["codec state"] == 3 * one["codec state"] and three["the rest"] > 3 * 2 * depth
+
+
+def test_what_is_measured_on_a_gpu_exists() -> None:
+    """Every command names a module, with options that it has."""
+    for module, *options in gpu.commands("1.7b").values():
+        if module == "pytest":
+            continue
+        text = Path(__file__).parent.parent.joinpath(*module.split(".")).with_suffix(".py").read_text()
+        assert all(f'"{option}"' in text for option in options if option.startswith("-")), module
 
 
 @pytest.mark.slow
