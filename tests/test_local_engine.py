@@ -4,14 +4,17 @@ import random
 import shutil
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from golden_data import GOLDEN, cases, expected
+from torch import Tensor
 
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.local import LocalEngine
 from moss_stream.errors import ConfigError, CorruptCheckpoint, TextError, UnsupportedModel
+from moss_stream.models.ops import TorchOps
 from moss_stream.text.prompt import Message
 
 
@@ -125,6 +128,29 @@ STREAMS = [
         )
     )
 ]
+
+
+class Failing(TorchOps):
+    """Operations that pass a test, and fail in the model."""
+
+    def attend(self, *arguments: Any) -> Tensor:
+        raise OSError("out of resource: shared memory")
+
+
+def test_kernels_that_fail_with_the_model_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One warning when it is loaded, and PyTorch computes; what fails with PyTorch is an error."""
+    monkeypatch.setattr("moss_stream.engine.local.choose_ops", lambda device, dtype: Failing())
+    made = engine(EngineOptions(max_context=256))
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1 and "fail with this model (out of resource: shared memory)" in warnings[0]
+    assert len(made.step([0])) == 1
+    monkeypatch.setattr(TorchOps, "attend", Failing.attend)
+    with pytest.raises(OSError, match="out of resource"):
+        engine(EngineOptions(max_context=256))
+
+
 FRAMES = 6
 COMPANY = EngineOptions(max_context=256, prefill_chunk=32, fixed_batch=True)
 

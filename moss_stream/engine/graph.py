@@ -49,8 +49,8 @@ class GraphRecorder:
             with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode=mode):
                 work()
             torch.cuda.current_stream(self._device).wait_stream(self._stream)
-        except RuntimeError as error:  # out of memory is one, too
-            raise RecordingFailed(str(error).splitlines()[0]) from error
+        except Exception as error:  # out of memory, or whatever a library says while it is recorded
+            raise RecordingFailed(str(error).partition("\n")[0]) from error
         self._pool = graph.pool()
         self.seconds += time.perf_counter() - began_s
         self.bytes += max(0, free_before - torch.cuda.mem_get_info(self._device)[0])

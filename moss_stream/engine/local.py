@@ -27,7 +27,7 @@ from moss_stream.kernels.choose import choose_ops
 from moss_stream.models.cat import Cat
 from moss_stream.models.checkpoint import load_cat, load_local
 from moss_stream.models.local import MossTTSLocal
-from moss_stream.models.ops import use
+from moss_stream.models.ops import TorchOps, use
 from moss_stream.text.prompt import Codes, Message, PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
 from moss_stream.voices import Voice, read_voices
@@ -116,8 +116,17 @@ class LocalEngine:
         _check_fit(network, cat, model, codec)
         prompts = PromptBuilder(network.config, ChatTokenizer(model))
         voices = read_voices(model, network.config.n_vq, network.config.audio_vocab_size)
-        engine = cls(network, cat, prompts, options, model.name, voices, read_defaults(model))
-        engine.warm_up()
+        parts = (network, cat, prompts, options, model.name, voices, read_defaults(model))
+        try:
+            engine = cls(*parts)
+            engine.warm_up()
+        except Exception as error:  # whatever Triton may say of a size that was not tried
+            if type(network.depth.ops) is TorchOps:
+                raise
+            logger.warning("The kernels fail with this model (%s): PyTorch computes, which is slower.", error)
+            use(TorchOps(), network, cat)
+            engine = cls(*parts)
+            engine.warm_up()
         logger.info("Loaded %s with the codec %s.", engine.info.description, codec.name)
         return engine
 
