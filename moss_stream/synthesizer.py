@@ -125,9 +125,11 @@ class StreamingSynthesizer:
             n_vq: For streams with so many codebooks; None: with all.
 
         Raises:
+            ConfigError: The model has fewer codebooks.
             SynthesizerClosed: It is closed.
             EngineError: The engine failed.
         """
+        self._check(SynthesisOptions(n_vq=n_vq))
         self._is_warming = True
         try:
             await self._worker.record(n_vq)

@@ -172,6 +172,15 @@ async def test_two_tasks_share_a_synthesizer(fake: Pair) -> None:
     assert {audio.duration_s for audio in spoken} == {0.24}
 
 
+@pytest.mark.parametrize("n_vq", [0, 5])
+async def test_warming_up_wants_codebooks_that_there_are(fake: Pair, n_vq: int) -> None:
+    """A number that no stream can have is refused, and the engine hears nothing of it."""
+    synth, engine = fake
+    with pytest.raises(ConfigError, match=f"n_vq={n_vq}"):
+        await synth.warmup(n_vq)
+    assert ("record", n_vq) not in engine.log and synth.is_ready
+
+
 async def test_warming_up_is_done_before_it_is_ready() -> None:
     """What would be made while somebody waits is made now; until then it is not ready."""
     gate = threading.Semaphore(0)
