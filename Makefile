@@ -48,6 +48,7 @@ bench: $(SETUP)
 	$(BIN)/python -m benchmarks.roofline -o roofline.png
 	$(BIN)/python -m benchmarks.prefill
 	$(BIN)/python -m benchmarks.first_byte
+	$(BIN)/python -m benchmarks.kernel_code
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.codec_precision
 	$(BIN)/python -m benchmarks.linear

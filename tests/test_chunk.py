@@ -18,7 +18,7 @@ def chunk(most: int = 64) -> tuple[PromptChunk, torch.Tensor, torch.Tensor]:
 def test_chunks_have_few_lengths(most: int, lengths: list[int]) -> None:
     """Powers of two, and the longest."""
     made, _, _ = chunk(most)
-    assert made.lengths() == lengths
+    assert made.lengths == lengths
     rows = expected("local")["direct.input_ids"].numpy()[:most]
     shapes = {made.lay_out(0, rows[:n], 0, 8, 128).length for n in range(1, len(rows) + 1)}
     assert shapes <= set(lengths)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fakes import FakeEngine
 from web import served
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from moss_stream import EngineOptions, StreamingSynthesizer
@@ -64,6 +64,13 @@ async def test_headers_have_a_limit() -> None:
         writer.close()
 
 
+async def begun(socket: ClientConnection, synth: StreamingSynthesizer) -> None:
+    for order in ({"type": "start"}, {"type": "text", "text": "Hello there."}, {"type": "end"}):
+        await socket.send(json.dumps(order))
+    while not synth.metrics.active:
+        await asyncio.sleep(0.001)
+
+
 async def freed(synth: StreamingSynthesizer) -> None:
     while synth.metrics.active:
         await asyncio.sleep(0.01)
@@ -88,10 +95,7 @@ async def test_a_socket_that_is_not_read_is_closed() -> None:
     async with served(engine, EngineOptions(max_lead_ms=10**6), idle_s=0.5) as (client, synth):
         url = str(client.base_url).replace("http", "ws") + "/v1/speak"
         async with connect(url, compression=None, max_queue=1, close_timeout=0.1) as socket:
-            for order in ({"type": "start"}, {"type": "text", "text": "Hello there."}, {"type": "end"}):
-                await socket.send(json.dumps(order))
-            while not synth.metrics.active:
-                await asyncio.sleep(0.001)
+            await begun(socket, synth)
             await freed(synth)
 
 
@@ -101,10 +105,7 @@ async def test_a_socket_that_asks_and_does_not_read_is_closed() -> None:
     async with served(engine, EngineOptions(max_lead_ms=10**6), idle_s=0.5) as (client, synth):
         url = str(client.base_url).replace("http", "ws") + "/v1/speak"
         async with connect(url, compression=None, max_queue=1, close_timeout=0.1) as socket:
-            for order in ({"type": "start"}, {"type": "text", "text": "Hello there."}, {"type": "end"}):
-                await socket.send(json.dumps(order))
-            while not synth.metrics.active:
-                await asyncio.sleep(0.001)
+            await begun(socket, synth)
             while synth.metrics.active:
                 with contextlib.suppress(ConnectionClosed):
                     await asyncio.wait_for(socket.send("no json"), 0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,12 +42,17 @@ class PromptChunk:
         most: Rows of a chunk.
         hidden: [slots + 1, hidden]: the hidden state of a chunk's last row is written to its slot.
         rows: [slots + 1, 1 + Nq]: the slot's last sampled row, which is none yet: set to 0.
+
+    Attributes:
+        most: Rows of a chunk.
+        lengths: What chunks are padded to, the largest first.
     """
 
     def __init__(self, model: MossTTSLocal, cache: KVCache, most: int, hidden: Tensor, rows: Tensor) -> None:
         device, is_cuda = hidden.device, hidden.device.type == "cuda"
         self.most = most
-        self._model, self._cache = model, cache
+        self.lengths = _lengths(most)
+        self._model = model
         self._nowhere = cache.capacity - 1
         self._hidden, self._last_rows = hidden, rows
         # Positions and rows; then the slot that is read and written, where results go, and the last row.
@@ -57,32 +63,24 @@ class PromptChunk:
         self._picked = cache.at(self._place[0])
         self._taken = torch.cuda.Event() if is_cuda else None
 
-    def lengths(self) -> list[int]:
-        """Return the lengths that chunks are padded to, the largest first."""
-        lengths, length = [self.most], MIN_LENGTH
-        while length < self.most:
-            lengths.append(length)
-            length *= 2
-        return sorted(lengths, reverse=True)
-
     def lay_out(self, slot: int, rows: Rows, start: int, n_vq: int, context: int) -> ChunkShape:
         """Lay out `rows` [T, 1 + Nq] from position `start` on; return the least shape that they take."""
-        length = min(fitting for fitting in self.lengths() if fitting >= len(rows))
+        length = min(fitting for fitting in self.lengths if fitting >= len(rows))
         self._write(length, rows, start)
-        self._host_place[:, 0] = torch.tensor([slot, slot, len(rows) - 1])
+        self._host_place.numpy()[:, 0] = slot, slot, len(rows) - 1
         return ChunkShape(length, context, n_vq)
 
     def idle(self, shape: ChunkShape) -> None:
         """Lay out a chunk of no slot: whatever is computed leaves no trace."""
         self._write(shape.length, self._host[:0, 1:].numpy(), 0)
-        self._host_place[:, 0] = torch.tensor([0, len(self._hidden) - 1, 0])
+        self._host_place.numpy()[:, 0] = 0, len(self._hidden) - 1, 0
 
     def _write(self, length: int, rows: Rows, start: int) -> None:
         if self._taken is not None:
             self._taken.synchronize()  # the device may still be about to read the chunk before
         host, count = self._host.numpy(), len(rows)
         host[:length, 0] = self._nowhere
-        host[:count, 0] = range(start, start + count)
+        host[:count, 0] = np.arange(start, start + count)
         host[:count, 1:] = rows
         host[count:length, 1:] = 0
 
@@ -102,3 +100,11 @@ class PromptChunk:
         """Note that the chunk was begun; what it was laid out in is written again when it has been read."""
         if self._taken is not None:
             self._taken.record()
+
+
+def _lengths(most: int) -> list[int]:
+    lengths, length = [most], MIN_LENGTH
+    while length < most:
+        lengths.append(length)
+        length *= 2
+    return sorted(lengths, reverse=True)

@@ -88,7 +88,7 @@ class FrameRunner:
         """Record all shapes of `n_vq` codebooks, the largest first: the others fit into its memory."""
         most = self._generator.max_shape(n_vq)
         shortest = self._generator.min_context
-        for length in self._generator.chunk.lengths():
+        for length in self._generator.chunk.lengths:
             for context in _halves(most.context, CONTEXT_BUCKET):
                 chunk = ChunkShape(length, context, n_vq)
                 if self._recorder is not None and context >= length and chunk not in self._chunks:

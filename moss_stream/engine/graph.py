@@ -1,4 +1,4 @@
-"""Recordings of a frame as CUDA graphs: some two thousand kernels for one launch."""
+"""Recordings as CUDA graphs: all launches of a frame, or of a chunk of a prompt, in one."""
 
 from __future__ import annotations
 

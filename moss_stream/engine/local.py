@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -116,17 +117,8 @@ class LocalEngine:
         _check_fit(network, cat, model, codec)
         prompts = PromptBuilder(network.config, ChatTokenizer(model))
         voices = read_voices(model, network.config.n_vq, network.config.audio_vocab_size)
-        parts = (network, cat, prompts, options, model.name, voices, read_defaults(model))
-        try:
-            engine = cls(*parts)
-            engine.warm_up()
-        except Exception as error:  # whatever Triton may say of a size that was not tried
-            if type(network.depth.ops) is TorchOps:
-                raise
-            logger.warning("The kernels fail with this model (%s): PyTorch computes, which is slower.", error)
-            use(TorchOps(), network, cat)
-            engine = cls(*parts)
-            engine.warm_up()
+        build = partial(cls, network, cat, prompts, options, model.name, voices, read_defaults(model))
+        engine = _warmed_up(build, network, cat)
         logger.info("Loaded %s with the codec %s.", engine.info.description, codec.name)
         return engine
 
@@ -190,6 +182,23 @@ class LocalEngine:
         with contextlib.nullcontext() if self._aside is None else torch.cuda.stream(self._aside):
             codes = self._codec.encode(torch.from_numpy(samples).to(self._device))
             return np.asarray(codes[:, : self.info.num_codebooks].cpu().numpy(), dtype=np.int64)
+
+
+def _warmed_up(build: Callable[[], LocalEngine], network: MossTTSLocal, codec: Cat) -> LocalEngine:
+    """Build an engine and warm it up; without our kernels, if they fail with the model."""
+    try:
+        engine = build()
+        engine.warm_up()
+        return engine
+    except Exception as error:  # whatever Triton may say of a size that was not tried
+        if type(network.depth.ops) is TorchOps:
+            raise
+        logger.warning("The kernels fail with this model (%s): PyTorch computes, which is slower.", error)
+    # Outside the handler, where the first engine's memory is free again.
+    use(TorchOps(), network, codec)
+    engine = build()
+    engine.warm_up()
+    return engine
 
 
 def read_defaults(model: Path) -> Defaults:

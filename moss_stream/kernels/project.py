@@ -126,8 +126,8 @@ class Blocks:
 
 def blocks_for(rows: int, is_gated: bool) -> Blocks:
     """Return a cut that keeps the sums of a program in its registers: 4,096 of them, 32 a thread."""
-    columns = max(1, 8 // rows) // (2 if is_gated and rows < 8 else 1)
-    return Blocks(max(1, columns), 512 if rows < 8 else 256)
+    columns = 8 // rows
+    return Blocks(max(1, columns // 2) if is_gated else columns, 512 if rows < 8 else 256)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class TorchOps:
 
     def choose(self, logits: Tensor, draw: Draw, out: Tensor) -> None:
         """See `Ops`."""
-        out.copy_(choose(logits, draw))
+        choose(logits, draw, out)
 
 
 def use(ops: Ops, *models: nn.Module) -> None:

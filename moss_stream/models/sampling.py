@@ -77,8 +77,8 @@ def process(logits: Tensor, options: ChannelOptions, seen: Tensor | None) -> Ten
     return torch.empty_like(logits).scatter_(-1, order, ascending.masked_fill(below, -torch.inf))
 
 
-def choose(logits: Tensor, draw: Draw) -> Tensor:
-    """Draw one value [B] of each row of `logits` [B, V], and remember it."""
+def choose(logits: Tensor, draw: Draw, out: Tensor) -> None:
+    """Draw one value of each row of `logits` [B, V] into `out` [B] int64, and remember it."""
     logits = logits.float()
     if draw.pad is not None:
         logits[:, draw.pad] = -torch.inf
@@ -86,11 +86,10 @@ def choose(logits: Tensor, draw: Draw) -> Tensor:
     # u has 23 bits, so u * total stays below total after rounding, and a value of probability
     # zero, whose cumulative sum equals its predecessor's, is never the first one above it.
     drawn = (cumulative <= draw.uniform * cumulative[:, -1:]).sum(dim=-1)
-    chosen = torch.where(draw.options.temperature[:, 0] > 0, drawn, logits.argmax(dim=-1))
+    out.copy_(torch.where(draw.options.temperature[:, 0] > 0, drawn, logits.argmax(dim=-1)))
     if draw.seen is not None:
-        place = chosen[:, None]
+        place = out[:, None]
         draw.seen.scatter_(1, place, draw.seen.gather(1, place) | draw.active[:, None])
-    return chosen
 
 
 def uniform(seed: Tensor, frame: Tensor, channels: Tensor) -> Tensor:
@@ -140,7 +139,7 @@ class Sampler:
         vocab_size: int,
         device: torch.device,
         pad: int | None = None,
-        choose: Callable[[Tensor, Draw, Tensor], None] | None = None,
+        choose: Callable[[Tensor, Draw, Tensor], None] = choose,
     ) -> None:
         """Allocate the state.
 
@@ -150,9 +149,9 @@ class Sampler:
             vocab_size: V + 1: the codes, and the pad code.
             device: Of everything.
             pad: The code that is never sampled.
-            choose: Does a draw (see `moss_stream.models.ops.Ops`); None for the function of this module.
+            choose: Does a draw; see the function of this module.
         """
-        self._pad, self._draw = pad, choose or _choose_into
+        self._pad, self._draw = pad, choose
         self.chosen = torch.zeros(batch, 1 + num_codebooks, dtype=torch.int64, device=device)
         self.seen = torch.zeros(batch, num_codebooks, vocab_size, dtype=torch.bool, device=device)
         self._host_seen = torch.zeros(self.seen.shape[1:], dtype=torch.bool, pin_memory=device.type == "cuda")
@@ -214,7 +213,3 @@ class Sampler:
         draw = Draw(self.options(channel, batch), numbers, self._active[:batch], seen, pad)
         self._draw(logits, draw, out)
         return out
-
-
-def _choose_into(logits: Tensor, draw: Draw, out: Tensor) -> None:
-    out.copy_(choose(logits, draw))
