@@ -138,4 +138,9 @@ class EngineOptions(_Options):
         description="Weights of the depth transformer in 8 bits: fewer bytes for each frame, other codes; on "
         "a GPU it pays for up to 8 streams.",
     )
+    compiled: bool | None = Field(
+        default=None,
+        description="On CPU, compute frames with loops that are compiled for this CPU, in float32, on one "
+        "thread; None: if that is faster than PyTorch.",
+    )
     pack_weights: bool = Field(default=True, description="On CPU, keep weights in oneDNN's layout.")

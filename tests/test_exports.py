@@ -7,6 +7,8 @@ from pathlib import Path
 import moss_stream
 from moss_stream import errors
 
+CPU_FUNCTIONS = "elementwise", "jit", "linear", "sampling", "vectors"
+CPU_NETWORKS = "attention", "build", "build_codec", "codec", "qwen", "ring", "rows"
 ROOT = Path(__file__).parent.parent
 
 
@@ -67,6 +69,9 @@ def test_every_module_has_a_test_file() -> None:
         "server/voices": "server_voices",
         "server/voice_store": "server_voices",
         "__init__": "exports",
+        **{f"cpu/{part}": "cpu" for part in ("elementwise", "jit", "linear", "sampling", "vectors")},
+        **{f"cpu/{part}": "compiled" for part in ("attention", "build", "build_codec", "codec")},
+        **{f"cpu/{part}": "compiled" for part in ("qwen", "ring", "rows")},
     }
     without = {"engine/protocol"}  # types only
     for path in [*(ROOT / "moss_stream").rglob("*.py"), *(ROOT / "adapters").glob("*.py")]:

@@ -147,7 +147,7 @@ def test_what_prompts_share_is_copied_between_slots() -> None:
     chunks = 1
     while not fresh.prefill(2):
         chunks += 1
-    assert torch.equal(made._hidden[2], fresh._hidden[2])
+    assert torch.equal(made.hidden[2], fresh.hidden[2])
     assert chunks == 5, "two and a rest before the border, one and a rest behind it"
     made.begin(3, rows, num_fixed=70)
     assert [made.prefill(3), made.prefill(3)] == [False, True]

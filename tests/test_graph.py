@@ -50,7 +50,7 @@ def test_a_frame_waits_for_the_device_once(engine: LocalEngine) -> None:
         engine.runner.step([0])
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert engine.generator._host.is_pinned() and engine.vocoder._host.is_pinned()
+    assert engine.generator.plan.is_pinned() and engine.vocoder.host.is_pinned()
 
 
 def test_chunks_of_a_prompt_wait_for_nothing(engine: LocalEngine) -> None:

@@ -15,8 +15,19 @@ MODULES = sorted([*(ROOT / "moss_stream").rglob("*.py"), *(ROOT / "adapters").gl
 # May import torch: the networks, and what drives them on the device.
 TORCH = {
     f"engine/{name}.py"
-    for name in ("chunk", "device", "generator", "graph", "local", "prefix_store", "vocoder")
+    for name in (
+        "choose_compute",
+        "chunk",
+        "device",
+        "generator",
+        "graph",
+        "local",
+        "prefix_store",
+        "vocoder",
+    )
 }
+# They take the weights out of modules; what they build is NumPy's.
+CPU_BUILDERS = {"cpu/build.py", "cpu/build_codec.py"}
 NO_TORCH_MODELS = {"models/__init__.py", "models/config.py"}
 # Not in text/: whatever waits, runs beside or looks at a clock.
 IMPURE = {"asyncio", "threading", "time", "concurrent", "socket", "torch", "queue"}
@@ -53,9 +64,10 @@ def ours(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_torch_stays_in_its_place(path: Path) -> None:
-    """Only models/, kernels/ and the device's side of engine/ import torch at their top."""
+    """Only models/, kernels/, what builds cpu/ and the device's side of engine/ import torch at their top."""
     is_model = name(path).startswith("models/") and name(path) not in NO_TORCH_MODELS
-    allowed = is_model or name(path).startswith("kernels/") or name(path) in TORCH
+    is_array = name(path).startswith("kernels/") or name(path) in TORCH | CPU_BUILDERS
+    allowed = is_model or is_array
     assert allowed or "torch" not in packages(path, top_level_only=True)
 
 
@@ -72,6 +84,14 @@ def test_models_know_no_engine(path: Path) -> None:
     """models/ are functions of tensors: no asyncio, no threads, nothing of ours above them."""
     assert not packages(path) & (IMPURE - {"torch"})
     assert {m.partition(".")[0] for m in ours(path)} <= {"models", "config", "errors", "hub"}
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if name(p).startswith("cpu/")], ids=name)
+def test_compiled_loops_know_models_only(path: Path) -> None:
+    """cpu/ are functions of arrays: nothing else of ours, but where the arrays are taken from models/."""
+    allowed = {"cpu", "models"} if name(path) in CPU_BUILDERS else {"cpu"}
+    assert {m.partition(".")[0] for m in ours(path)} <= allowed
+    assert not packages(path) & (IMPURE - {"torch"})
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if name(p).startswith("kernels/")], ids=name)

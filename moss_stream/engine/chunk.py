@@ -46,6 +46,9 @@ class PromptChunk:
     Attributes:
         most: Rows of a chunk.
         lengths: What chunks are padded to, the largest first.
+        host: [most, 2 + Nq] int64: the position and the row of each, as laid out.
+        target: [3, 1] int64: the slot that is read and written, the slot that results go to, and the index of
+            the last row.
     """
 
     def __init__(self, model: MossTTSLocal, cache: KVCache, most: int, hidden: Tensor, rows: Tensor) -> None:
@@ -56,9 +59,9 @@ class PromptChunk:
         self._nowhere = cache.capacity - 1
         self._hidden, self._last_rows = hidden, rows
         # Positions and rows; then the slot that is read and written, where results go, and the last row.
-        self._host = torch.zeros(most, 1 + rows.shape[1], dtype=torch.int64, pin_memory=is_cuda)
-        self._host_place = torch.zeros(3, 1, dtype=torch.int64, pin_memory=is_cuda)
-        self._device = torch.zeros(self._host.shape, dtype=torch.int64, device=device)
+        self.host = torch.zeros(most, 1 + rows.shape[1], dtype=torch.int64, pin_memory=is_cuda)
+        self.target = torch.zeros(3, 1, dtype=torch.int64, pin_memory=is_cuda)
+        self._device = torch.zeros(self.host.shape, dtype=torch.int64, device=device)
         self._place = torch.zeros(3, 1, dtype=torch.int64, device=device)
         self._picked = cache.at(self._place[0])
         self._taken = torch.cuda.Event() if is_cuda else None
@@ -67,18 +70,18 @@ class PromptChunk:
         """Lay out `rows` [T, 1 + Nq] from position `start` on; return the least shape that they take."""
         length = min(fitting for fitting in self.lengths if fitting >= len(rows))
         self._write(length, rows, start)
-        self._host_place.numpy()[:, 0] = slot, slot, len(rows) - 1
+        self.target.numpy()[:, 0] = slot, slot, len(rows) - 1
         return ChunkShape(length, context, n_vq)
 
     def idle(self, shape: ChunkShape) -> None:
         """Lay out a chunk of no slot: whatever is computed leaves no trace."""
-        self._write(shape.length, self._host[:0, 1:].numpy(), 0)
-        self._host_place.numpy()[:, 0] = 0, len(self._hidden) - 1, 0
+        self._write(shape.length, self.host[:0, 1:].numpy(), 0)
+        self.target.numpy()[:, 0] = 0, len(self._hidden) - 1, 0
 
     def _write(self, length: int, rows: Rows, start: int) -> None:
         if self._taken is not None:
             self._taken.synchronize()  # the device may still be about to read the chunk before
-        host, count = self._host.numpy(), len(rows)
+        host, count = self.host.numpy(), len(rows)
         host[:length, 0] = self._nowhere
         host[:count, 0] = np.arange(start, start + count)
         host[:count, 1:] = rows
@@ -88,8 +91,8 @@ class PromptChunk:
     def compute(self, shape: ChunkShape) -> None:
         """Do the work of a chunk on the device: no decision of the host, no wait for the device."""
         part = self._device[: shape.length]
-        part.copy_(self._host[: shape.length], non_blocking=True)
-        self._place.copy_(self._host_place, non_blocking=True)
+        part.copy_(self.host[: shape.length], non_blocking=True)
+        self._place.copy_(self.target, non_blocking=True)
         positions, rows = part[None, :, 0], part[None, :, 1:]
         mask = causal_mask(positions, shape.context)
         hidden = self._model.hidden(rows, shape.n_vq, positions, self._picked, shape.context, mask)

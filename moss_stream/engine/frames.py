@@ -11,7 +11,7 @@ from moss_stream.engine.generator import CONTEXT_BUCKET, FrameGenerator, FrameSh
 from moss_stream.engine.protocol import Frame
 from moss_stream.engine.vocoder import Vocoder
 
-__all__ = ["FrameRunner", "Recorder", "RecordingFailed"]
+__all__ = ["Compute", "EagerCompute", "FrameRunner", "Recorder", "RecordingFailed"]
 
 logger = logging.getLogger("moss_stream.engine")
 Work = Callable[[], None]
@@ -33,6 +33,31 @@ class Recorder(Protocol):
         """
 
 
+class Compute(Protocol):
+    """Does what generator and vocoder have laid out, on their memory."""
+
+    def chunk(self, shape: ChunkShape) -> None:
+        """Run a chunk of a prompt."""
+
+    def frame(self, shape: FrameShape) -> None:
+        """Make a frame of the streams that are planned."""
+
+
+class EagerCompute:
+    """`Compute` by PyTorch, operation by operation, on any device."""
+
+    def __init__(self, generator: FrameGenerator, vocoder: Vocoder) -> None:
+        self._generator, self._vocoder = generator, vocoder
+
+    def chunk(self, shape: ChunkShape) -> None:
+        """See `Compute`."""
+        self._generator.chunk.compute(shape)
+
+    def frame(self, shape: FrameShape) -> None:
+        """See `Compute`."""
+        self._vocoder.compute(self._generator.compute(shape))
+
+
 class FrameRunner:
     """Generator and vocoder as one.
 
@@ -43,12 +68,20 @@ class FrameRunner:
         generator: Samples the rows.
         vocoder: Turns them into sound.
         recorder: None computes every step anew.
+        compute: Does the work; None for PyTorch.
     """
 
-    def __init__(self, generator: FrameGenerator, vocoder: Vocoder, recorder: Recorder | None) -> None:
+    def __init__(
+        self,
+        generator: FrameGenerator,
+        vocoder: Vocoder,
+        recorder: Recorder | None,
+        compute: Compute | None = None,
+    ) -> None:
         self._generator = generator
         self._vocoder = vocoder
         self._recorder = recorder
+        self._compute = compute or EagerCompute(generator, vocoder)
         self._frames: dict[FrameShape, Work] = {}
         self._chunks: dict[ChunkShape, Work] = {}
         self._chosen: dict[FrameShape, Work] = {}
@@ -66,7 +99,7 @@ class FrameRunner:
             self._record_chunk(self._recorder, rounded)
             self._generator.prepare_chunk(slot)  # recording lays out a chunk of its own
         if self._recorder is None:
-            self._generator.chunk.compute(shape)
+            self._compute.chunk(shape)
         else:
             self._chunks[rounded]()
         return self._generator.note_chunk(slot)
@@ -78,7 +111,7 @@ class FrameRunner:
             self._chosen[rounded] = self._find(self._recorder, rounded)
             self._generator.prepare(slots)  # recording lays out a step of its own
         if self._recorder is None:
-            self._work(shape)
+            self._compute.frame(shape)
         else:
             self._chosen[rounded]()
         self._generator.note(slots)
@@ -109,14 +142,22 @@ class FrameRunner:
     def _record_frame(self, recorder: Recorder, shape: FrameShape) -> Work:
         self._generator.idle()  # what is done while recording leaves no trace
         return self._recorded(
-            recorder, lambda: self._work(shape), self._frames, shape, f"A frame of {shape.batch} streams"
+            recorder,
+            lambda: self._compute.frame(shape),
+            self._frames,
+            shape,
+            f"A frame of {shape.batch} streams",
         )
 
     def _record_chunk(self, recorder: Recorder, shape: ChunkShape) -> Work:
         chunk = self._generator.chunk
         chunk.idle(shape)
         work = self._recorded(
-            recorder, lambda: chunk.compute(shape), self._chunks, shape, f"A chunk of {shape.length} rows"
+            recorder,
+            lambda: self._compute.chunk(shape),
+            self._chunks,
+            shape,
+            f"A chunk of {shape.length} rows",
         )
         chunk.note()
         return work
@@ -135,9 +176,6 @@ class FrameRunner:
             )
             self._recorder, self._frames, self._chunks, self._chosen = None, {}, {}, {}
             return work
-
-    def _work(self, shape: FrameShape) -> None:
-        self._vocoder.compute(self._generator.compute(shape))
 
 
 def _halves(most: int, least: int) -> list[int]:

@@ -72,6 +72,17 @@ class FrameGenerator:
     they are. Prefill runs in chunks at fixed borders, one of them where the text of a prompt begins. Chunks
     whose rows have not changed since the last prefill are kept, and what is before the text is kept for all
     slots: keys and values are bit for bit those that running them again would give.
+
+    Attributes:
+        capacity: Rows of context of each slot.
+        cache: The backbone's keys and values, with a row more that nobody reads.
+        depth_cache: The depth transformer's.
+        sampler: Draws, and remembers.
+        rows: [slots + 1, 1 + Nq] int64: the last row that was sampled for each slot.
+        hidden: [slots + 1, hidden]: what each slot's next row is sampled from.
+        plan: [4, slots] int64, on the host: whether each is stepped, whether its last row is not in the cache
+            yet, the rows that are, and its number of codebooks.
+        chunk: Runs prompts.
     """
 
     def __init__(self, model: MossTTSLocal, options: EngineOptions) -> None:
@@ -82,21 +93,21 @@ class FrameGenerator:
         self._finds_rows = model.backbone.finds_rows()
         self.capacity = min(options.max_context, config.language_config.max_position_embeddings)
         # Slots that are computed but not stepped write to one more row, which nobody reads.
-        self._cache = model.backbone.new_cache(batch, self.capacity + 1)
+        self.cache = model.backbone.new_cache(batch, self.capacity + 1)
         self._prefixes = PrefixStore(self.capacity)  # it costs as much as one more slot
-        self._depth_cache = model.depth.new_cache(batch)
+        self.depth_cache = model.depth.new_cache(batch)
         codes, pad = config.audio_vocab_size + 1, config.audio_pad_code
-        self._sampler = Sampler(batch, config.n_vq, codes, device, pad, model.depth.ops.choose)
-        self._caches = [self._cache.part(0, n) for n in range(1, batch + 1)]
-        self._depth_caches = [self._depth_cache.part(0, n) for n in range(1, batch + 1)]
+        self.sampler = Sampler(batch, config.n_vq, codes, device, pad, model.depth.ops.choose)
+        self._caches = [self.cache.part(0, n) for n in range(1, batch + 1)]
+        self._depth_caches = [self.depth_cache.part(0, n) for n in range(1, batch + 1)]
         # One more, which nobody reads, for chunks of no slot.
-        self._rows = torch.zeros(batch + 1, 1 + config.n_vq, dtype=torch.int64, device=device)
-        self._sampled = torch.zeros_like(self._rows)
+        self.rows = torch.zeros(batch + 1, 1 + config.n_vq, dtype=torch.int64, device=device)
+        self._sampled = torch.zeros_like(self.rows)
         width, kind = config.language_config.hidden_size, model.text_embedding.dtype
-        self._hidden = torch.zeros(batch + 1, width, dtype=kind, device=device)
-        self.chunk = PromptChunk(model, self._cache, options.prefill_chunk, self._hidden, self._rows)
+        self.hidden = torch.zeros(batch + 1, width, dtype=kind, device=device)
+        self.chunk = PromptChunk(model, self.cache, options.prefill_chunk, self.hidden, self.rows)
         # For each slot: whether it is stepped, whether it has a new row, its length and its codebooks.
-        self._host = torch.zeros(4, batch, dtype=torch.int64, pin_memory=device.type == "cuda")
+        self.plan = torch.zeros(4, batch, dtype=torch.int64, pin_memory=device.type == "cuda")
         self._state = torch.zeros(4, batch, dtype=torch.int64, device=device)
         self._codebooks = torch.arange(config.n_vq, device=device)
         none: Rows = np.empty((0, 1 + config.n_vq), dtype=np.int64)
@@ -107,7 +118,7 @@ class FrameGenerator:
         config = self._model.config
         self._slots[slot].open(options.n_vq or config.n_vq)
         sampling = options.sampling or SamplingOptions()
-        self._sampler.configure(slot, sampling.channels(config.n_vq), options.seed)
+        self.sampler.configure(slot, sampling.channels(config.n_vq), options.seed)
 
     def begin(self, slot: int, rows: Rows, num_fixed: int = 0) -> None:
         """Take the context of the slot's next frame.
@@ -119,10 +130,14 @@ class FrameGenerator:
         """
         state = self._slots[slot]
         state.begin(rows, num_fixed, self.chunk.most)
-        part = self._cache.part(slot, slot + 1)
+        part = self.cache.part(slot, slot + 1)
         if state.length < num_fixed < len(rows):
             if self._prefixes.restore(rows[:num_fixed], state.n_vq, part):
                 state.skip_fixed()
+
+    def forget(self, slot: int) -> None:
+        """Trust nothing that is in the slot's cache: its next prompt is run from the first row on."""
+        self._slots[slot].forget()
 
     def prefill(self, slot: int) -> bool:
         """Run the next chunk of the slot's prompt; return whether that was the last one."""
@@ -143,10 +158,10 @@ class FrameGenerator:
         self.chunk.note()
         is_last = state.ran()
         if state.length == state.num_fixed:
-            cache = self._cache.part(slot, slot + 1)
+            cache = self.cache.part(slot, slot + 1)
             self._prefixes.put(state.rows[: state.length], state.n_vq, cache)
         if is_last:
-            self._sampler.remember(slot, torch.from_numpy(state.rows[:, 1:]))
+            self.sampler.remember(slot, torch.from_numpy(state.rows[:, 1:]))
         return is_last
 
     def _context(self, rows: int) -> int:
@@ -197,7 +212,7 @@ class FrameGenerator:
         self._set_stepped(())
 
     def _set_stepped(self, slots: Sequence[int]) -> None:
-        active, has_row, length, levels = self._host.numpy()
+        active, has_row, length, levels = self.plan.numpy()
         active[:] = 0
         active[list(slots)] = 1
         has_row[:] = [not slot.is_fresh for slot in self._slots]
@@ -207,17 +222,17 @@ class FrameGenerator:
     @torch.inference_mode()
     def compute(self, shape: FrameShape) -> Step:
         """Do the work of a step on the device: no decision of the host, no wait for the device."""
-        self._state.copy_(self._host, non_blocking=True)
+        self._state.copy_(self.plan, non_blocking=True)
         stepped, has_row, length, levels = self._state[:, : shape.batch]
         active = stepped.bool()
         used = self._codebooks < levels[:, None] if shape.is_mixed else None
         if shape.context:
             self._backbone(shape, active & has_row.bool(), length, used)
-        self._sampler.next_frame(active)
+        self.sampler.next_frame(active)
         cache, sampled = self._depth_caches[shape.batch - 1], self._sampled[: shape.batch]
-        self._model.frame(self._hidden[: shape.batch], shape.n_vq, cache, self._sampler, sampled)
+        self._model.frame(self.hidden[: shape.batch], shape.n_vq, cache, self.sampler, sampled)
         sampled[:, 1:].mul_(self._codebooks < levels[:, None])
-        rows = self._rows[: shape.batch]
+        rows = self.rows[: shape.batch]
         rows.copy_(torch.where(active[:, None], sampled, rows))
         return Step(rows, active, shape.n_vq, None if used is None else used[:, : shape.n_vq])
 
@@ -232,14 +247,14 @@ class FrameGenerator:
         positions = torch.where(stepped, length, self.capacity)[:, None]
         is_masked = shape.is_masked and not self._finds_rows
         mask = causal_mask(positions, shape.context) if is_masked else None
-        rows, cache = self._rows[: shape.batch, None], self._caches[shape.batch - 1]
+        rows, cache = self.rows[: shape.batch, None], self._caches[shape.batch - 1]
         few = None if used is None else used[:, : shape.n_vq]
         hidden = self._model.hidden(rows, shape.n_vq, positions, cache, shape.context, mask, few)
-        old = self._hidden[: shape.batch]
+        old = self.hidden[: shape.batch]
         old.copy_(torch.where(stepped[:, None], hidden[:, 0], old))
 
     def state(self) -> list[Tensor]:
         """Return every tensor that outlives a step, to prove that nothing grows."""
-        caches = [self._cache.keys, self._cache.values, self._depth_cache.keys, self._depth_cache.values]
-        buffers = [self._rows, self._sampled, self._hidden, self._host, self._state]
-        return [*caches, self._sampler.seen, self._sampler.frame, *buffers]
+        caches = [self.cache.keys, self.cache.values, self.depth_cache.keys, self.depth_cache.values]
+        buffers = [self.rows, self._sampled, self.hidden, self.plan, self._state]
+        return [*caches, self.sampler.seen, self.sampler.frame, *buffers]

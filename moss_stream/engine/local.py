@@ -16,8 +16,9 @@ import torch
 
 from moss_stream.audio import FRAME_S
 from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.engine.choose_compute import choose_compute, wants_compiled
 from moss_stream.engine.device import choose_device, choose_dtype, choose_threads
-from moss_stream.engine.frames import FrameRunner
+from moss_stream.engine.frames import Compute, EagerCompute, FrameRunner
 from moss_stream.engine.generator import FrameGenerator
 from moss_stream.engine.graph import GraphRecorder
 from moss_stream.engine.protocol import EngineInfo, Frame
@@ -27,6 +28,7 @@ from moss_stream.hub import read_json
 from moss_stream.kernels.choose import choose_ops
 from moss_stream.models.cat import Cat
 from moss_stream.models.checkpoint import load_cat, load_local
+from moss_stream.models.config import LocalConfig
 from moss_stream.models.local import MossTTSLocal
 from moss_stream.models.ops import TorchOps, use
 from moss_stream.text.prompt import Codes, Message, PromptBuilder
@@ -61,6 +63,7 @@ class LocalEngine:
         name: Of the model, for people.
         voices: That come with the model, by name.
         defaults: For streams that do not say.
+        compute: Chooses what computes frames and prompts; None for PyTorch.
     """
 
     def __init__(
@@ -72,20 +75,12 @@ class LocalEngine:
         name: str = "model",
         voices: Mapping[str, Voice] | None = None,
         defaults: Defaults | None = None,
+        compute: Callable[[FrameGenerator, Vocoder], Compute] | None = None,
     ) -> None:
         self._codec = codec
         self._prompts = prompts
         self._device = model.text_embedding.device
         dtype = str(model.text_embedding.dtype).removeprefix("torch.")
-        description = f"{name} on {self._device} in {dtype}"
-        self.info = EngineInfo(
-            model.config.n_vq,
-            description,
-            voices or {},
-            options.max_streams,
-            sampling=(defaults or Defaults()).sampling,
-            history_s=(defaults or Defaults()).history_s,
-        )
         self.generator = FrameGenerator(model, options)
         config = model.config
         self.vocoder = Vocoder(
@@ -95,7 +90,21 @@ class LocalEngine:
         # Recordings are encoded beside the frames, not between them.
         self._aside = torch.cuda.Stream(self._device) if is_cuda else None
         self._recorder = GraphRecorder(self._device) if is_cuda else None
-        self.runner = FrameRunner(self.generator, self.vocoder, self._recorder)
+        self.compute = (
+            EagerCompute(self.generator, self.vocoder)
+            if compute is None
+            else compute(self.generator, self.vocoder)
+        )
+        self.runner = FrameRunner(self.generator, self.vocoder, self._recorder, self.compute)
+        way = "" if isinstance(self.compute, EagerCompute) else ", compiled"
+        self.info = EngineInfo(
+            config.n_vq,
+            f"{name} on {self._device} in {dtype}{way}",
+            voices or {},
+            options.max_streams,
+            sampling=(defaults or Defaults()).sampling,
+            history_s=(defaults or Defaults()).history_s,
+        )
 
     @classmethod
     def load(cls, model: Path, codec: Path, device: str, dtype: str, options: EngineOptions) -> LocalEngine:
@@ -106,18 +115,22 @@ class LocalEngine:
             ConfigError: There is no such device or dtype.
         """
         place = choose_device(device)
+        size = sum(file.stat().st_size for file in model.glob("*.safetensors"))
         if place.type == "cpu":
-            size = sum(file.stat().st_size for file in model.glob("*.safetensors"))
             torch.set_num_threads(choose_threads(options.threads, size))
-        number_format = choose_dtype(dtype, place)
-        network = load_local(model, place, number_format, options)
-        cat = load_cat(codec, place, options)
+        number_format, is_compiled = _choose(model, place, dtype, options, size)
+        plain = options.replace(pack_weights=False) if is_compiled else options
+        network = load_local(model, place, number_format, plain)
+        cat = load_cat(codec, place, plain)
         use(choose_ops(place, number_format), network)
         use(choose_ops(place, torch.float32), cat)
         _check_fit(network, cat, model, codec)
         prompts = PromptBuilder(network.config, ChatTokenizer(model))
         voices = read_voices(model, network.config.n_vq, network.config.audio_vocab_size)
-        build = partial(cls, network, cat, prompts, options, model.name, voices, read_defaults(model))
+        compute = partial(choose_compute, network, cat, options) if is_compiled else None
+        build = partial(
+            cls, network, cat, prompts, options, model.name, voices, read_defaults(model), compute
+        )
         engine = _warmed_up(build, network, cat)
         logger.info("Loaded %s with the codec %s.", engine.info.description, codec.name)
         return engine
@@ -182,6 +195,22 @@ class LocalEngine:
         with contextlib.nullcontext() if self._aside is None else torch.cuda.stream(self._aside):
             codes = self._codec.encode(torch.from_numpy(samples).to(self._device))
             return np.asarray(codes[:, : self.info.num_codebooks].cpu().numpy(), dtype=np.int64)
+
+
+def _choose(
+    model: Path, device: torch.device, dtype: str, options: EngineOptions, size: int
+) -> tuple[torch.dtype, bool]:
+    """Return the number format of the speech model, and whether its frames are compiled (in float32)."""
+    number_format = choose_dtype(dtype, device)
+    if dtype != "auto" and number_format is not torch.float32:
+        if options.compiled:
+            raise ConfigError(
+                f"compiled=True computes in float32, not in dtype={dtype!r}. Leave one of them out."
+            )
+        return number_format, False
+    config = LocalConfig.parse(read_json(model, "config.json"), str(model)).language_config
+    is_compiled = wants_compiled(device, number_format, options, config, size)
+    return (torch.float32 if is_compiled else number_format), is_compiled
 
 
 def _warmed_up(build: Callable[[], LocalEngine], network: MossTTSLocal, codec: Cat) -> LocalEngine:

@@ -20,25 +20,31 @@ class Vocoder:
 
     Stop flag, codes and samples travel together as int16. Whether a row is the end is decided on
     the device: an end row is decoded like any other, but the codec's state does not move on.
+
+    Attributes:
+        codec_state: Of all slots.
+        host: [slots, 1 + Nq + 1920] int16: whether the segment goes on, the codes, the samples.
+        pcm: Where in a row of `host` the samples are.
+        end_id: The text id that ends a segment.
     """
 
     def __init__(
         self, decoder: CatDecoder, num_codebooks: int, end_id: int, device: torch.device, batch: int
     ) -> None:
         self._decoder = decoder
-        self._end_id = end_id
+        self.end_id = end_id
         self._codes = slice(1, 1 + num_codebooks)
-        self._pcm = slice(1 + num_codebooks, 1 + num_codebooks + FRAME_SAMPLES)
-        self._state = decoder.new_state(batch, max_frames=1)
-        self._states = [self._state.part(0, n) for n in range(1, batch + 1)]
+        self.pcm = slice(1 + num_codebooks, 1 + num_codebooks + FRAME_SAMPLES)
+        self.codec_state = decoder.new_state(batch, max_frames=1)
+        self._states = [self.codec_state.part(0, n) for n in range(1, batch + 1)]
         size = 1 + num_codebooks + FRAME_SAMPLES
         self._packed = torch.zeros(batch, size, dtype=torch.int16, device=device)
-        self._host = torch.zeros(batch, size, dtype=torch.int16, pin_memory=device.type == "cuda")
+        self.host = torch.zeros(batch, size, dtype=torch.int16, pin_memory=device.type == "cuda")
         self._arrived = torch.cuda.Event() if device.type == "cuda" else None
 
     def reset(self, slot: int) -> None:
         """Start a new audio stream."""
-        self._state.reset(slot)
+        self.codec_state.reset(slot)
 
     def step(self, step: Step, slots: Sequence[int]) -> list[Frame]:
         """Decode a step; return the frames of `slots`."""
@@ -49,14 +55,14 @@ class Vocoder:
     def compute(self, step: Step) -> None:
         """Decode a step, and send everything to the host: no decision of the host, no wait for the device."""
         batch = len(step.rows)
-        goes_on = step.rows[:, 0] != self._end_id
+        goes_on = step.rows[:, 0] != self.end_id
         state, codes = self._states[batch - 1], step.rows[:, None, 1 : 1 + step.n_vq]
         samples = self._decoder(codes, state, goes_on & step.active, step.used)
         packed = self._packed[:batch]
         packed[:, 0] = goes_on
         packed[:, self._codes] = step.rows[:, 1:]
-        packed[:, self._pcm] = (samples.clamp(-1.0, 1.0) * 32767.0).round()
-        self._host[:batch].copy_(packed, non_blocking=True)
+        packed[:, self.pcm] = (samples.clamp(-1.0, 1.0) * 32767.0).round()
+        self.host[:batch].copy_(packed, non_blocking=True)
 
     def frames(self, slots: Sequence[int]) -> list[Frame]:
         """Return the frames of `slots`; this is the one wait for the device in a step."""
@@ -66,13 +72,13 @@ class Vocoder:
         return [self._frame(slot) for slot in slots]
 
     def _frame(self, slot: int) -> Frame:
-        host = self._host[slot].numpy()
-        return Frame(not host[0], host[self._codes].astype("int64"), host[self._pcm].tobytes())
+        host = self.host[slot].numpy()
+        return Frame(not host[0], host[self._codes].astype("int64"), host[self.pcm].tobytes())
 
     def state(self) -> list[Tensor]:
         """Return every tensor that outlives a step, to prove that nothing grows."""
-        rings = [ring for ring, _ in self._state.rings]
+        rings = [ring for ring, _ in self.codec_state.rings]
         return [t for ring in rings for t in (ring.keys, ring.values, ring.offset)] + [
             self._packed,
-            self._host,
+            self.host,
         ]

@@ -44,6 +44,7 @@ class CatTransformer(nn.Module):
         self.heads = Heads(stage.num_heads, stage.num_heads, stage.d_model // stage.num_heads)
         self.ops: Ops = TorchOps()
         self.max_period = stage.max_period
+        self.output_width = stage.output_dimension
         widths = stage.input_dimension, stage.d_model, stage.output_dimension
         self.input_proj = (
             nn.Linear(widths[0], widths[1], bias=False) if widths[0] != widths[1] else nn.Identity()
@@ -57,6 +58,11 @@ class CatTransformer(nn.Module):
         """Make the rotary table; needed once before use."""
         device = cast(CatLayer, self.layers[0]).scale1.device
         self._rotary = WideRotary(self.heads.dim, self.max_period, device)
+
+    @property
+    def rotary_tables(self) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of the low and the high part of a position; see `WideRotary`."""
+        return self._rotary.low, self._rotary.high
 
     def new_cache(self, batch: int, max_chunk: int) -> RingCache:
         """Return an empty ring for chunks of up to `max_chunk` positions."""

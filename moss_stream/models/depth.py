@@ -49,13 +49,13 @@ class DepthTransformer(nn.Module):
         )
         self.out_norms = nn.ModuleList(RMSNorm(hidden) for _ in sizes)
         self.heads = nn.ModuleList(nn.Linear(hidden, size, bias=False) for size in sizes)
-        self._table = torch.empty(0)
+        self.code_inputs = torch.empty(0)
         self._steps = torch.empty(0)
 
     def tabulate(self, audio_embeddings: Tensor) -> None:
         """Compute the step input of every code from `audio_embeddings` [Nq, V + 1, hidden]."""
         # One codebook at a time: the MLP's inner activations would be several times the table.
-        self._table = torch.stack([self.in_mlp(codebook) for codebook in audio_embeddings])
+        self.code_inputs = torch.stack([self.in_mlp(codebook) for codebook in audio_embeddings])
         self._steps = torch.arange(self.channels, device=audio_embeddings.device)
 
     def new_cache(self, batch: int) -> KVCache:
@@ -77,7 +77,7 @@ class DepthTransformer(nn.Module):
 
     def code_input(self, codebook: int, code: Tensor) -> Tensor:
         """Return the step input [B, depth hidden] that follows `code` [B] of `codebook`."""
-        return F.embedding(code, self._table[codebook])
+        return F.embedding(code, self.code_inputs[codebook])
 
     def codes(self, text_embedding: Tensor, n_vq: int, cache: KVCache, sampler: Sampler) -> None:
         """Sample the codes of one frame after its text channel was chosen (step 0 is in `cache`).

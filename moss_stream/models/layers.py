@@ -157,13 +157,13 @@ class WideRotary:
         frequencies = exponent.exp()
         low = torch.outer(torch.arange(self.LOW, dtype=torch.float64), frequencies)
         high = torch.outer(torch.arange(self.HIGH, dtype=torch.float64) * self.LOW, frequencies)
-        self._low = torch.stack([low.cos(), low.sin()]).float().to(device)
-        self._high = torch.stack([high.cos(), high.sin()]).float().to(device)
+        self.low = torch.stack([low.cos(), low.sin()]).float().to(device)
+        self.high = torch.stack([high.cos(), high.sin()]).float().to(device)
 
     def tables(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Return cosines and sines [B, T, 1, dim / 2] of `positions` [B, T]."""
-        low_cos, low_sin = self._low[:, positions % self.LOW]
-        high_cos, high_sin = self._high[:, positions // self.LOW % self.HIGH]
+        low_cos, low_sin = self.low[:, positions % self.LOW]
+        high_cos, high_sin = self.high[:, positions // self.LOW % self.HIGH]
         cos = high_cos * low_cos - high_sin * low_sin
         sin = high_sin * low_cos + high_cos * low_sin
         return cos[:, :, None], sin[:, :, None]

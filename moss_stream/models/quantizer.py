@@ -39,7 +39,7 @@ class ResidualQuantizer(nn.Module):
     @torch.inference_mode()
     def prepare(self) -> None:
         """Compute the tables that follow from the weights; needed once before use."""
-        self._contribution = torch.baddbmm(self.out_bias[:, None], self.codebook, self.out_weight.mT)
+        self.contribution = torch.baddbmm(self.out_bias[:, None], self.codebook, self.out_weight.mT)
         self._directions = F.normalize(self.codebook, dim=-1)
         self._rows = torch.arange(self.num_levels, device=self.codebook.device) * self.codebook.shape[1]
 
@@ -51,7 +51,7 @@ class ResidualQuantizer(nn.Module):
             used: [B, K] bool: the codebooks that count; None for all.
         """
         flat = codes + self._rows[: codes.shape[2]]
-        added = F.embedding(flat, self._contribution.flatten(0, 1))
+        added = F.embedding(flat, self.contribution.flatten(0, 1))
         if used is not None:
             added = added * used[:, None, :, None]
         projected: Tensor = self.output_proj(added.sum(dim=2))
@@ -69,6 +69,6 @@ class ResidualQuantizer(nn.Module):
             unit = F.normalize(latent, dim=-1)
             distance = unit.pow(2).sum(-1, keepdim=True) - 2 * unit @ directions.T + directions.pow(2).sum(-1)
             code = distance.argmin(dim=-1)
-            residual = residual - F.embedding(code, self._contribution[level])
+            residual = residual - F.embedding(code, self.contribution[level])
             codes.append(code)
         return torch.stack(codes, dim=-1)

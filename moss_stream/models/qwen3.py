@@ -56,6 +56,11 @@ class Backbone(nn.Module):
         cos, sin = rotary_table(length, self.config.head_dim, self.config.rope_theta)
         self._cos, self._sin = cos.to(device, dtype), sin.to(device, dtype)
 
+    @property
+    def rotary_tables(self) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of every position, [positions, head_dim]."""
+        return self._cos, self._sin
+
     def new_cache(self, batch: int, capacity: int) -> KVCache:
         """Return an empty cache for `batch` sequences of up to `capacity` rows."""
         c, weight = self.config, self.norm.weight

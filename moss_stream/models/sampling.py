@@ -130,6 +130,10 @@ class Sampler:
             reference included.
         frame: [B] int64: frames sampled so far; with the seed it fixes the random numbers.
         chosen: [B, 1 + Nq] int64: what was sampled last for each channel.
+        seed: [B] int64.
+        floats: [3, 1 + Nq, B, 1]: temperature, tail and penalty of each channel; see `ChannelOptions`.
+        top_k: [1 + Nq, B, 1] int64.
+        pad: The code that is never sampled.
     """
 
     def __init__(
@@ -151,26 +155,26 @@ class Sampler:
             pad: The code that is never sampled.
             choose: Does a draw; see the function of this module.
         """
-        self._pad, self._draw = pad, choose
+        self.pad, self._draw = pad, choose
         self.chosen = torch.zeros(batch, 1 + num_codebooks, dtype=torch.int64, device=device)
         self.seen = torch.zeros(batch, num_codebooks, vocab_size, dtype=torch.bool, device=device)
         self._host_seen = torch.zeros(self.seen.shape[1:], dtype=torch.bool, pin_memory=device.type == "cuda")
         self._copied = torch.cuda.Event() if device.type == "cuda" else None
         self.frame = torch.zeros(batch, dtype=torch.int64, device=device)
-        self._seed = torch.zeros(batch, dtype=torch.int64, device=device)
+        self.seed = torch.zeros(batch, dtype=torch.int64, device=device)
         self._channels = torch.arange(1 + num_codebooks, device=device)
         # Per channel [temperature, tail, penalty] and top_k, for every sequence: [3, C, B, 1] and [C, B, 1].
-        self._floats = torch.ones(3, 1 + num_codebooks, batch, 1, device=device)
-        self._top_k = torch.zeros(1 + num_codebooks, batch, 1, dtype=torch.int64, device=device)
+        self.floats = torch.ones(3, 1 + num_codebooks, batch, 1, device=device)
+        self.top_k = torch.zeros(1 + num_codebooks, batch, 1, dtype=torch.int64, device=device)
         self._uniform = torch.zeros(batch, 1 + num_codebooks, device=device)
         self._active = torch.ones(batch, dtype=torch.bool, device=device)
 
     def configure(self, slot: int, channels: Sequence[ChannelSampling], seed: int) -> None:
         """Give sequence `slot` its options, text channel first, and restart its random stream."""
         values = torch.tensor([[c.temperature, 1.0 - c.top_p, c.repetition_penalty] for c in channels])
-        self._floats[:, :, slot, 0] = values.T
-        self._top_k[:, slot, 0] = torch.tensor([c.top_k for c in channels])
-        self._seed[slot] = seed
+        self.floats[:, :, slot, 0] = values.T
+        self.top_k[:, slot, 0] = torch.tensor([c.top_k for c in channels])
+        self.seed[slot] = seed
         self.frame[slot] = 0
 
     def remember(self, slot: int, codes: Tensor) -> None:
@@ -189,14 +193,14 @@ class Sampler:
             active: [B] bool, for the first B sequences: which of them move on and remember.
         """
         b = len(active)
-        self._uniform[:b].copy_(uniform(self._seed[:b], self.frame[:b], self._channels))
+        self._uniform[:b].copy_(uniform(self.seed[:b], self.frame[:b], self._channels))
         self._active[:b].copy_(active)
         self.frame[:b].add_(active)
 
     def options(self, channel: int, batch: int) -> ChannelOptions:
         """Return views of the options of `channel` (0 is the text) for the first `batch` sequences."""
-        temperature, tail, penalty = self._floats[:, channel, :batch]
-        return ChannelOptions(temperature, tail, self._top_k[channel, :batch], penalty)
+        temperature, tail, penalty = self.floats[:, channel, :batch]
+        return ChannelOptions(temperature, tail, self.top_k[channel, :batch], penalty)
 
     def text(self, logits: Tensor) -> Tensor:
         """Sample the text channel of the first B sequences: an index [B] into `logits` [B, V]."""
@@ -204,7 +208,7 @@ class Sampler:
 
     def code(self, codebook: int, logits: Tensor) -> Tensor:
         """Sample a code [B] of `codebook` from `logits` [B, V + 1] and remember it."""
-        return self._choose(1 + codebook, logits, self.seen[: len(logits), codebook], self._pad)
+        return self._choose(1 + codebook, logits, self.seen[: len(logits), codebook], self.pad)
 
     def _choose(self, channel: int, logits: Tensor, seen: Tensor | None, pad: int | None) -> Tensor:
         """Return a view of `chosen`."""
