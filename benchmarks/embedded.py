@@ -1,8 +1,10 @@
 """The embedded voice: time to first audio, time of a frame, RTF and memory.
 
-    python -m benchmarks.embedded [--runs 20]
+    python -m benchmarks.embedded [--runs 20] [--compare]
 
-Warm: two texts are spoken before the runs that count. All codebooks, the default options.
+Warm: two texts are spoken before the runs that count. All codebooks, the default options. `--compare` speaks in
+turns with the compiled loops and with PyTorch's operations (float32, packed weights), so that both see the same
+machine, and gives the ratios. To hold the instruction set down, see tests/README.md.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import time
 import psutil
 
 from benchmarks.measure import p50_p95
-from moss_stream import StreamingSynthesizer
+from moss_stream import EngineOptions, StreamingSynthesizer
 
 TEXT = "The quick brown fox jumps over the lazy dog, and nobody knows why."
 
@@ -31,11 +33,15 @@ async def run_once(synth: StreamingSynthesizer) -> tuple[float, list[float], flo
     return times_ms[0], times_ms[1:], (last - began) / speech_s
 
 
-async def measure(synth: StreamingSynthesizer, runs: int = 20) -> dict[str, float | str]:
-    """Return the figures of `runs` runs."""
-    for _ in range(2):
+async def measure(*synths: StreamingSynthesizer, runs: int = 20) -> list[dict[str, float]]:
+    """Return the figures of `runs` runs with each of some synthesizers, which take turns."""
+    for synth in synths * 2:
         await run_once(synth)
-    results = [await run_once(synth) for _ in range(runs)]
+    results = [[await run_once(synth) for synth in synths] for _ in range(runs)]
+    return [_figures([run[index] for run in results]) for index in range(len(synths))]
+
+
+def _figures(results: list[tuple[float, list[float], float]]) -> dict[str, float]:
     first_ms = p50_p95([first for first, _, _ in results])
     frame_ms = p50_p95([frame for _, frames, _ in results for frame in frames])
     return {
@@ -44,8 +50,19 @@ async def measure(synth: StreamingSynthesizer, runs: int = 20) -> dict[str, floa
         "frame p50, ms": frame_ms[0],
         "frame p95, ms": frame_ms[1],
         "RTF p50": p50_p95([rtf for _, _, rtf in results])[0],
-        "resident memory, MB": psutil.Process().memory_info().rss / 1e6,
     }
+
+
+async def compare(runs: int) -> None:
+    """Print the figures of both ways, and the ratios."""
+    async with (
+        await StreamingSynthesizer.load(dtype="float32", options=EngineOptions(compiled=True)) as ours,
+        await StreamingSynthesizer.load(dtype="float32", options=EngineOptions(compiled=False)) as theirs,
+    ):
+        compiled, eager = await measure(ours, theirs, runs=runs)
+    print(f"{'':22} {'compiled':>10} {'PyTorch':>10} {'ratio':>8}")
+    for name, value in compiled.items():
+        print(f"{name:22} {value:10.4g} {eager[name]:10.4g} {eager[name] / value:8.2f}")
 
 
 async def main() -> None:
@@ -54,10 +71,16 @@ async def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--compare", action="store_true")
     args = parser.parse_args()
+    if args.compare:
+        await compare(args.runs)
+        return
     async with await StreamingSynthesizer.load() as synth:
-        for name, value in (await measure(synth, args.runs)).items():
+        print(synth.info.description)
+        for name, value in (await measure(synth, runs=args.runs))[0].items():
             print(f"{name:22} {value:.4g}")
+        print(f"{'resident memory, MB':22} {psutil.Process().memory_info().rss / 1e6:.4g}")
 
 
 if __name__ == "__main__":
