@@ -2,9 +2,9 @@
 
     python -m benchmarks.embedded [--runs 20] [--compare]
 
-Warm: two texts are spoken before the runs that count. All codebooks, the default options. `--compare` speaks in
-turns with the compiled loops and with PyTorch's operations (float32, packed weights), so that both see the same
-machine, and gives the ratios. To hold the instruction set down, see tests/README.md.
+Warm: two texts are spoken before the runs that count. All codebooks, the default options. `--compare` speaks
+in turns with the compiled loops and with PyTorch's operations (float32, packed weights), so that both see the
+same machine, and gives the ratios. To hold the instruction set down, see tests/README.md.
 """
 
 from __future__ import annotations

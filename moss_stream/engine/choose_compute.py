@@ -119,7 +119,7 @@ def choose_compute(
     except Exception as error:  # whatever a compiler for this CPU may say
         problem = f"{type(error).__name__}: {str(error).partition(chr(10))[0] or 'no message'}"
     if problem is None:
-        _give_up(model.backbone, model.depth, codec.decoder)
+        _give_up(model.backbone, model.depth, codec.decoder.stages)  # the encoder needs the quantizer
         if options.pack_weights:
             pack_linears(codec.encoder)
         return ours
