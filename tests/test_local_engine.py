@@ -142,13 +142,13 @@ def test_kernels_that_fail_with_the_model_are_not_used(
 ) -> None:
     """One warning when it is loaded, and PyTorch computes; what fails with PyTorch is an error."""
     monkeypatch.setattr("moss_stream.engine.local.choose_ops", lambda device, dtype: Failing())
-    made = engine(EngineOptions(max_context=256))
+    made = engine(EngineOptions(max_context=256, compiled=False))
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1 and "fail with this model (out of resource: shared memory)" in warnings[0]
     assert len(made.step([0])) == 1
     monkeypatch.setattr(TorchOps, "attend", Failing.attend)
     with pytest.raises(OSError, match="out of resource"):
-        engine(EngineOptions(max_context=256))
+        engine(EngineOptions(max_context=256, compiled=False))
 
 
 FRAMES = 6
