@@ -31,7 +31,7 @@ from moss_stream.engine.local import LocalEngine
 from moss_stream.engine.protocol import Frame
 from moss_stream.engine.worker import Worker
 from moss_stream.synthesizer import StreamingSynthesizer
-from moss_stream.text.prompt import Codes, Message, PromptBuilder
+from moss_stream.text.prompt import Prompt, PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
 
 CHARS_PER_S = 15.0
@@ -44,11 +44,11 @@ class TimedEngine(LocalEngine):
         self._left: dict[int, int] = {}
         super().__init__(*parts)
 
-    def begin(self, slot: int, message: Message, prefix: Codes | None) -> int:
+    def begin(self, slot: int, prompt: Prompt) -> int:
         """See the protocol."""
-        said = 0.0 if prefix is None else len(prefix) * FRAME_S * CHARS_PER_S
-        self._left[slot] = max(1, round((len(message.text) - said) / CHARS_PER_S / FRAME_S))
-        return super().begin(slot, message, prefix)
+        said = 0.0 if prompt.prefix is None else len(prompt.prefix) * FRAME_S * CHARS_PER_S
+        self._left[slot] = max(1, round((len(prompt.message.text) - said) / CHARS_PER_S / FRAME_S))
+        return super().begin(slot, prompt)
 
     def step(self, slots: Sequence[int]) -> list[Frame]:
         """See the protocol."""

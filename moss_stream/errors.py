@@ -2,7 +2,7 @@
 
     MossError
     ├── ConfigError (ValueError)        an option is out of range or contradicts another
-    ├── TextError (ValueError)          there is nothing to say, or more than the model can hold
+    ├── TextError (ValueError)          there is nothing to say, more than the model can hold, or it broke off
     ├── AudioError (ValueError)         a voice reference cannot be used
     ├── MissingDependency (ImportError) an optional library is not installed
     ├── LoadError                       a checkpoint cannot be loaded
@@ -59,7 +59,7 @@ class ConfigError(MossError, ValueError):
 
 
 class TextError(MossError, ValueError):
-    """There is nothing to say, or more than the model's context can hold."""
+    """There is nothing to say, or more than the model's context can hold, or where it came from broke off."""
 
 
 class AudioError(MossError, ValueError):
@@ -141,7 +141,15 @@ class StreamEnded(StreamError):
 
 
 class Overloaded(StreamError):
-    """More streams are spoken, and wait, than can be; try again when some are over."""
+    """More streams are spoken, and wait, than can be; try again when some are over.
+
+    Attributes:
+        retry_after_s: In about how many seconds there could be room.
+    """
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class SynthesizerClosed(MossError, RuntimeError):

@@ -30,6 +30,8 @@ from moss_stream.voices import Reference, Voice
 __all__ = ["StreamingSynthesizer"]
 
 logger = logging.getLogger("moss_stream")
+DRAIN_S = 60.0
+"""Longer than most replies take to be spoken, and short enough for whoever waits for a program to end."""
 
 
 class StreamingSynthesizer:
@@ -94,7 +96,7 @@ class StreamingSynthesizer:
                 folder, locate(codec or codec_of(folder), None, offline), device, dtype, settings
             )
 
-        worker = Worker(make, settings.max_queue)
+        worker = Worker(make, settings.max_queue, settings.max_queue_s)
         return cls(worker, await worker.start(), settings)
 
     async def __aenter__(self) -> Self:
@@ -248,11 +250,18 @@ class StreamingSynthesizer:
             raise SynthesizerClosed(CLOSED)
         return await self._voice_cache.get(reference)
 
-    async def close(self, drain: bool = False) -> None:
+    async def close(self, drain: bool = False, *, drain_s: float = DRAIN_S) -> None:
         """Free the model. May be called again.
 
         Args:
             drain: Let streams that are not over come to their ends first; otherwise they end with
                 SynthesizerClosed. New ones are refused at once.
+            drain_s: For how long at most, in seconds: a stream whose text nobody ends has no end. What is not
+                over by then ends with SynthesizerClosed, too.
+
+        Raises:
+            ConfigError: `drain_s` is negative, or no number.
         """
-        await self._worker.close(drain)
+        if not drain_s >= 0:
+            raise ConfigError(f"drain_s={drain_s}: give seconds, 0 or more.")
+        await self._worker.close(drain_s if drain else 0.0)

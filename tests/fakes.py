@@ -16,7 +16,7 @@ from moss_stream.config import SynthesisOptions
 from moss_stream.engine.protocol import EngineInfo, Frame
 from moss_stream.engine.worker import Worker
 from moss_stream.errors import TextError
-from moss_stream.text.prompt import Codes, Message
+from moss_stream.text.prompt import Codes, Message, Prompt
 
 NUM_CODEBOOKS = 4
 LOUD = 12_345
@@ -39,7 +39,8 @@ class FakeEngine:
         gate: If given, every step waits for it.
         record_gate: If given, recording waits for it.
         fail_at: The step (counted over the engine's life) that raises RuntimeError.
-        refuse: A text that `begin` refuses.
+        refuse: A text that `prompt` refuses.
+        prompt_gate: If given, building a prompt waits for it.
         silent_attempts: How many segments end before their first frame.
         prefill_chunks: How many calls a prompt takes.
         on_step: Called with the number of every step.
@@ -52,6 +53,7 @@ class FakeEngine:
     record_gate: threading.Semaphore | None = None
     fail_at: int | None = None
     refuse: str | None = None
+    prompt_gate: threading.Semaphore | None = None
     silent_attempts: int = 0
     prefill_chunks: int = 1
     on_step: Callable[[int], None] | None = None
@@ -78,11 +80,16 @@ class FakeEngine:
         self.log.append(("open", options))
         self._slots[slot] = _Slot()
 
-    def begin(self, slot: int, message: Message, prefix: Codes | None) -> int:
+    def prompt(self, message: Message, prefix: Codes | None) -> Prompt:
+        if self.prompt_gate is not None:
+            self.prompt_gate.acquire()
         if self.refuse is not None and self.refuse in message.text:
             raise TextError("refused")
-        self.log.append(("begin", message))
-        self.prefixes.append(prefix)
+        return Prompt(message, prefix, np.zeros((1, 1 + NUM_CODEBOOKS), dtype=np.int64))
+
+    def begin(self, slot: int, prompt: Prompt) -> int:
+        self.log.append(("begin", prompt.message))
+        self.prefixes.append(prompt.prefix)
         self._slots[slot].left = self.frames_per_segment
         self._slots[slot].chunks_left = self.prefill_chunks
         if self.silent_attempts:
@@ -131,5 +138,5 @@ class FakeEngine:
 async def synthesizer_on(engine: FakeEngine, options: EngineOptions | None = None) -> StreamingSynthesizer:
     """Return a synthesizer that runs on `engine`."""
     settings = options or EngineOptions()
-    worker = Worker(lambda: engine, settings.max_queue)
+    worker = Worker(lambda: engine, settings.max_queue, settings.max_queue_s)
     return StreamingSynthesizer(worker, await worker.start(), settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,9 +14,11 @@ from moss_stream.audio import AudioChunk
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.job import SpeechJob
+from moss_stream.engine.line import WaitingLine
 from moss_stream.engine.loop import EngineLoop
 from moss_stream.text.history import History
 from moss_stream.text.normalizer import Readable
+from moss_stream.text.prompt import Codes, Message, Prompt
 from moss_stream.text.turn import Turn
 
 STEP_S, PREFILL_S = 0.02, 0.03
@@ -78,23 +81,61 @@ class Listener:
         return np.concatenate([chunk.samples for chunk in self.chunks])
 
 
+class Prompts:
+    """Builds prompts without a thread: at once, or when `work` is called.
+
+    Attributes:
+        is_late: Prompts wait for `work`.
+    """
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+        self._asked: list[tuple[Future[Prompt], Message, Codes | None]] = []
+        self.is_late = False
+
+    def __call__(self, message: Message, prefix: Codes | None) -> Future[Prompt]:
+        future: Future[Prompt] = Future()
+        self._asked.append((future, message, prefix))
+        if not self.is_late:
+            self.work()
+        return future
+
+    def work(self) -> None:
+        """Build what was asked for."""
+        while self._asked:
+            future, message, prefix = self._asked.pop(0)
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(self._engine.prompt(message, prefix))
+                except Exception as error:
+                    future.set_exception(error)
+
+
 class Lab:
     """Runs a loop by hand.
 
     Args:
         engine: Speaks; what it does takes time.
-        max_queue: Of the loop.
+        max_queue: Streams that may wait.
+        max_queue_s: For how long.
         step_s: What a frame of one stream takes; each further one a quarter of it more.
         prefill_s: What a chunk of a prompt takes.
     """
 
     def __init__(
-        self, engine: FakeEngine, max_queue: int = 8, step_s: float = STEP_S, prefill_s: float = PREFILL_S
+        self,
+        engine: FakeEngine,
+        max_queue: int = 8,
+        step_s: float = STEP_S,
+        prefill_s: float = PREFILL_S,
+        max_queue_s: float | None = None,
     ) -> None:
         self.now_s = 100.0
         self.engine = engine
         engine.frame_costs_s = {n: step_s * (0.75 + 0.25 * n) for n in range(1, engine.max_streams + 1)}
-        self.loop = EngineLoop(engine, max_queue, lambda: self.now_s)
+        self.prompts = Prompts(engine)
+        line = WaitingLine(max_queue, max_queue_s)
+        self.loop = EngineLoop(engine, line, self.prompts, lambda: self.now_s)
         self.listeners: list[Listener] = []
 
         def work(kind: str, count: int) -> None:

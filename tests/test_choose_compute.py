@@ -34,7 +34,7 @@ def wants(options: EngineOptions = AUTO, device: torch.device = CPU, size: int =
 
 def first_codes(engine: LocalEngine) -> list[int]:
     engine.open(0, SynthesisOptions(seed=4))
-    engine.begin(0, Message(text="Hello."), None)
+    engine.begin(0, engine.prompt(Message(text="Hello."), None))
     while not engine.prefill(0):
         pass
     return [int(code) for code in engine.step([0])[0].codes]

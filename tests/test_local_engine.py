@@ -16,6 +16,7 @@ from moss_stream.engine.local import LocalEngine
 from moss_stream.errors import ConfigError, CorruptCheckpoint, TextError, UnsupportedModel
 from moss_stream.models.ops import TorchOps
 from moss_stream.text.prompt import Message
+from moss_stream.text.tokenizer import ChatTokenizer
 
 
 def engine(options: EngineOptions | None = None) -> LocalEngine:
@@ -29,7 +30,7 @@ def test_a_segment_from_text_to_pcm() -> None:
     from test_generator import SETTINGS
 
     made.open(2, SETTINGS["greedy.k8"])
-    assert made.begin(2, case.message, case.prefix) == 4096 - 109
+    assert made.begin(2, made.prompt(case.message, case.prefix)) == 4096 - 109
     assert [made.prefill(2), made.prefill(2)] == [False, True], "what all texts share, and the text"
     wanted = expected("local")["clone.greedy.k8"]
     frames = [made.step([2])[0] for _ in range(len(wanted))]
@@ -43,10 +44,21 @@ def test_text_beyond_the_context_is_an_error() -> None:
     made = engine(EngineOptions(max_context=256))
     made.open(0, SynthesisOptions())
     with pytest.raises(TextError, match="256"):
-        made.begin(0, Message(text="word " * 200), None)
+        made.prompt(Message(text="word " * 200), None)
     with pytest.raises(TextError, match="too long"):
-        made.begin(0, Message(text="Hello.", tokens=300), None)
-    assert made.begin(0, Message(text="Hello."), None) > 0
+        made.prompt(Message(text="Hello.", tokens=300), None)
+    assert made.begin(0, made.prompt(Message(text="Hello."), None)) > 0
+
+
+@pytest.mark.parametrize("tokens", [None, 10])
+def test_a_text_that_cannot_fit_is_refused_before_it_is_tokenized(
+    tokens: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Megabytes of text cost nothing but the look at their length."""
+    made = engine(EngineOptions(max_context=256))
+    monkeypatch.setattr(ChatTokenizer, "encode", None)  # whoever tokenizes fails
+    with pytest.raises(TextError, match="too long"):
+        made.prompt(Message(text="word " * 1_000_000, tokens=tokens), None)
 
 
 def test_encoding_gives_the_models_codebooks() -> None:
@@ -92,7 +104,7 @@ def golden_with_sampling(folder: Path, sampling: str) -> Path:
 def spoken(made: LocalEngine, options: SynthesisOptions) -> list[list[int]]:
     """The codes of the first frames of a text."""
     made.open(0, options)
-    made.begin(0, Message(text="Hello."), None)
+    made.begin(0, made.prompt(Message(text="Hello."), None))
     while not made.prefill(0):
         pass
     return [made.step([0])[0].codes.tolist() for _ in range(4)]
@@ -164,7 +176,7 @@ def start(made: LocalEngine, slot: int, number: int) -> None:
     """Begin stream `number`, its prompt not yet in the cache."""
     message, options = STREAMS[number]
     made.open(slot, options)
-    made.begin(slot, message, None)
+    made.begin(slot, made.prompt(message, None))
 
 
 @cache

@@ -70,10 +70,17 @@ def test_what_does_not_depend_on_the_text() -> None:
     """Everything before the text of the message; not its first letter, and nothing behind it."""
     builder = prompts()
     for case in cases():
-        built = builder.build(case.message, case.prefix)
-        fixed = builder.num_fixed(case.message, built)
+        built = builder.prompt(case.message, case.prefix)
+        fixed, rows = built.num_fixed, built.rows
         for text in ("Something else.", "a", "b", "123"):
             other = builder.build(dataclasses.replace(case.message, text=text), case.prefix)
-            assert (other[:fixed] == built[:fixed]).all()
+            assert (other[:fixed] == rows[:fixed]).all()
         other = builder.build(dataclasses.replace(case.message, text="!"), case.prefix)
-        assert fixed > 20 and (other[fixed] != built[fixed]).any()
+        assert fixed > 20 and (other[fixed] != rows[fixed]).any()
+
+
+def test_the_fixed_part_ends_before_a_text_that_repeats_the_templates_own_words() -> None:
+    """A text that quotes the template does not pass for its frame."""
+    builder, text = prompts(), "- Text:\nHello.\n- Text:\nHello."
+    fixed = builder.prompt(Message(text="Hello.")).num_fixed
+    assert builder.prompt(Message(text=text)).num_fixed == fixed

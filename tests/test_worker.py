@@ -153,7 +153,7 @@ async def test_closing_can_let_streams_end() -> None:
     gate = threading.Semaphore(0)
     worker = await started(FakeEngine(gate=gate))
     job = speak(worker, "Hello.")
-    closing = asyncio.create_task(worker.close(drain=True))
+    closing = asyncio.create_task(worker.close(drain_s=60))
     while not worker.is_closed:
         await asyncio.sleep(0)
     with pytest.raises(SynthesizerClosed):

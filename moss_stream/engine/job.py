@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ, AudioChunk, is_audible
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.lead import Lead
+from moss_stream.engine.prompts import Order
 from moss_stream.engine.protocol import Engine, Frame
 from moss_stream.engine.scheduler import Candidate
-from moss_stream.errors import EngineError, MossError
+from moss_stream.errors import EngineError, MossError, TextError
 from moss_stream.metrics import StreamMeter
+from moss_stream.text.duration import ALPHABETIC_S, estimate_s
 from moss_stream.text.normalizer import Readable
-from moss_stream.text.prompt import Codes
+from moss_stream.text.prompt import Codes, Prompt
 from moss_stream.text.turn import Turn, TurnState
 
 __all__ = ["SpeechJob", "as_moss_error"]
@@ -23,6 +26,9 @@ __all__ = ["SpeechJob", "as_moss_error"]
 logger = logging.getLogger("moss_stream.engine")
 
 MAX_SILENT_FRAMES = 25
+MAX_WHOLE_CHARS = 120_000
+"""Of a text that is spoken as one segment: what the longest length that can be asked for (`tokens`: 100,000
+frames of 80 ms) holds at 15 characters a second."""
 PAUSE = "[pause"
 
 
@@ -60,7 +66,9 @@ class SpeechJob:
         self._on_taken = on_taken
         self._clock = clock
         self._events: deque[Callable[[], None]] = deque()
+        self._ordered: Future[Prompt] | None = None
         self._begun_s = 0.0
+        self._first_chunk = 0
         self._frames_left = 0
         self._silent_frames = 0
         self._num_chunks = 0
@@ -97,22 +105,29 @@ class SpeechJob:
         self.error = error
 
     def fail(self, error: BaseException) -> None:
-        """End the stream with `error`."""
-        self.is_over = True
-        if not self.turn.state.is_over:
-            self.turn.fail()
-        self.channel.finish(error)
+        """End the stream with `error`. Never raises."""
+        self._leave(self.turn.fail, error)
 
     def abandon(self) -> None:
-        """End the stream, since nobody listens."""
-        self.is_over = True
+        """End the stream, since nobody listens. Never raises."""
         self.meter.cancelled()
-        if not self.turn.state.is_over:
-            self.turn.cancel()
-        self.channel.finish()
+        self._leave(self.turn.cancel, None)
 
-    def poll(self, engine: Engine, now_s: float) -> None:
-        """Take in what was given; begin the next segment, if it is time.
+    def _leave(self, end_turn: Callable[[], None], error: BaseException | None) -> None:
+        """Let go of everything, and tell whoever waits for audio, or to give more text."""
+        self.is_over = True
+        if self._ordered is not None:
+            self._ordered.cancel()
+        try:
+            if not self.turn.state.is_over:
+                end_turn()
+        except Exception:  # what made it fail may have left it in any state
+            logger.exception("A stream that ended could not clean up.")
+        self.channel.finish(error)
+        self.channel.post(self._on_taken)
+
+    def poll(self, engine: Engine, order: Order, now_s: float) -> None:
+        """Take in what was given; ask for the next segment's prompt, if it is time, and begin with it.
 
         Raises:
             MossError: The turn cannot go on.
@@ -120,21 +135,30 @@ class SpeechJob:
         while self._events:
             self._events.popleft()()
         self._note_flushed(now_s)
+        self._begin_ordered(engine)
         if self.turn.state is not TurnState.WAITING or not self.has_room(now_s):
             return
-        prompt = self.turn.next(now_s, max(0.0, self.lead.seconds(now_s)))
+        wanted = self.turn.next(now_s, max(0.0, self.lead.seconds(now_s)))
         self._note_taken()
-        if prompt is not None:
-            assert self.slot is not None
-            fits = engine.begin(self.slot, *prompt)
-            self._frames_left = min(fits, self.turn.max_frames())
-            self._silent_frames, self._begun_s, self._prompt = 0, now_s, prompt
+        if wanted is not None:
+            self._ordered = order(*wanted)
+            self._silent_frames, self._begun_s, self._first_chunk = 0, now_s, self._num_chunks
             self.meter.segment(now_s, len(self.turn.segment))
+            self._begin_ordered(engine)
         self._note_flushed(now_s)
         if self._is_complete():
             self._put(self._empty(self.turn.timeline.end(), is_final=True), now_s)
             self.is_over = True
             self.channel.finish()
+
+    def _begin_ordered(self, engine: Engine) -> None:
+        """Begin the segment whose prompt was asked for, if that is there by now."""
+        if self._ordered is None or not self._ordered.done():
+            return
+        self._prompt, self._ordered = self._ordered.result(), None
+        assert self.slot is not None
+        fits = engine.begin(self.slot, self._prompt)
+        self._frames_left = max(1, min(fits, self.turn.max_frames()))
 
     def _is_complete(self) -> bool:
         """Whether `next` has just found that everything is said."""
@@ -143,7 +167,9 @@ class SpeechJob:
     def candidate(self, now_s: float) -> Candidate | None:
         """Return what it needs of the engine; None if nothing."""
         state = self.turn.state
-        if self.slot is None or state not in (TurnState.PREFILL, TurnState.SPEAKING):
+        if self.is_over or self.slot is None or state not in (TurnState.PREFILL, TurnState.SPEAKING):
+            return None
+        if self._ordered is not None:
             return None
         if state is TurnState.SPEAKING and not self.has_room(now_s):
             return None
@@ -165,9 +191,32 @@ class SpeechJob:
             return False
         return self.lead.played_s is None or self.lead.seconds(now_s) < self.channel.max_lead_s
 
-    def prefilled(self) -> None:
-        """The prompt is in the cache."""
-        self.turn.prefilled()
+    def busy_s(self, rtf: float, now_s: float) -> float:
+        """Return in about how many seconds its slot is free, as far as its text is known.
+
+        Args:
+            rtf: Seconds that a second of its audio takes.
+            now_s: The time.
+        """
+        left_s = self.num_waiting * ALPHABETIC_S
+        if self.turn.state in (TurnState.PREFILL, TurnState.SPEAKING):
+            said_s = (self._num_chunks - self._first_chunk) * FRAME_S
+            left_s += max(0.0, estimate_s(self.turn.segment) - said_s)
+        if self.lead.played_s is None:
+            return left_s * rtf
+        # It is not made further ahead of its listener than the high mark.
+        return max(left_s * rtf, left_s + self.lead.seconds(now_s) - self.channel.max_lead_s)
+
+    def prefilled(self, is_last: bool, start_s: float, end_s: float) -> None:
+        """A chunk of the prompt is in the cache, perhaps the last one."""
+        self.meter.prefill(start_s, end_s)
+        if is_last:
+            self.turn.prefilled()
+
+    def stepped(self, frame: Frame, engine: Engine, start_s: float, end_s: float) -> None:
+        """Its next frame was made."""
+        self.meter.step(start_s, end_s)
+        self.frame(frame, engine, end_s)
 
     def frame(self, frame: Frame, engine: Engine, now_s: float) -> None:
         """Take a frame of the current segment, or its end."""
@@ -188,7 +237,7 @@ class SpeechJob:
     def _end_segment(self, engine: Engine) -> None:
         if self.turn.end_segment():  # nothing was spoken: the random stream goes on, so it can go better
             assert self.slot is not None
-            engine.begin(self.slot, *self._prompt)
+            engine.begin(self.slot, self._prompt)
 
     def _watch(self, has_sound: bool) -> None:
         """End a segment that runs on, or that has fallen silent."""
@@ -201,6 +250,11 @@ class SpeechJob:
 
     def _feed(self, written: str, readable: Readable, now_s: float) -> None:
         self._num_read += len(readable.text)
+        if self.options.tokens is not None and self._num_read > MAX_WHOLE_CHARS:
+            raise TextError(
+                "The text is too long: with `tokens` it is spoken as one segment, of at most "
+                f"{MAX_WHOLE_CHARS:,} characters. Shorten it, or leave `tokens` away."
+            )
         self.turn.feed(written, readable, now_s)
 
     def _flush(self) -> None:
@@ -232,7 +286,7 @@ class SpeechJob:
         self.channel.put(chunk)
 
 
-def as_moss_error(error: Exception) -> MossError:
+def as_moss_error(error: BaseException) -> MossError:
     """Return `error` if it is ours, else an `EngineError` caused by it."""
     if isinstance(error, MossError):
         return error

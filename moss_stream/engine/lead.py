@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+
+from moss_stream.errors import MossError, SinkError
 
 __all__ = ["Lead"]
 
@@ -30,14 +33,38 @@ class Lead:
 
     @property
     def played_s(self) -> float | None:
-        """Seconds really played; None if no sink says."""
-        return None if self._position is None else self._position()
+        """Seconds really played; None if no sink says.
+
+        Raises:
+            SinkError: The sink cannot say it.
+        """
+        return None if self._position is None else _seconds(self._position)
 
     def seconds(self, now_s: float) -> float:
-        """Return how long the listener can still be kept; negative for how long it has waited already."""
+        """Return how long the listener can still be kept; negative for how long it has waited already.
+
+        Raises:
+            SinkError: The sink cannot say what it has played.
+        """
         if self._dry_s is None:
             return 0.0
-        if self._position is not None and (left_s := self._put_s - self._position()) > 0:
+        if self._position is not None and (left_s := self._put_s - _seconds(self._position)) > 0:
             return left_s
         waited_s = self._dry_s - now_s
         return waited_s if self._position is None else min(0.0, waited_s)
+
+
+def _seconds(position: Callable[[], float]) -> float:
+    """Return what a sink says; it is somebody else's code, and may say or raise anything."""
+    try:
+        seconds = float(position())
+    except MossError:
+        raise
+    except Exception as error:
+        raise SinkError(
+            f"The sink cannot say what it has played ({type(error).__name__}: {error}). "
+            "Its position_s must give seconds on any thread."
+        ) from error
+    if not math.isfinite(seconds):
+        raise SinkError(f"The sink says that it has played {seconds} s. Its position_s must give seconds.")
+    return seconds

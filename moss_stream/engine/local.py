@@ -31,7 +31,7 @@ from moss_stream.models.checkpoint import load_cat, load_local
 from moss_stream.models.config import LocalConfig
 from moss_stream.models.local import MossTTSLocal
 from moss_stream.models.ops import TorchOps, use
-from moss_stream.text.prompt import Codes, Message, PromptBuilder
+from moss_stream.text.prompt import Codes, Message, Prompt, PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
 from moss_stream.voices import Voice, read_voices
 
@@ -39,6 +39,9 @@ __all__ = ["LocalEngine"]
 
 SAMPLING_FILE = "sampling.json"
 WARM_UP_FRAMES = 3
+MAX_CHARS_OF_ROW = 16
+"""No language's text has as many characters to a token, on average; a longer one need not be tokenized to be
+refused."""
 
 logger = logging.getLogger("moss_stream.engine")
 
@@ -168,19 +171,27 @@ class LocalEngine:
         self.generator.open(slot, options.replace(sampling=options.sampling or self.info.sampling))
         self.vocoder.reset(slot)
 
-    def begin(self, slot: int, message: Message, prefix: Codes | None) -> int:
+    def prompt(self, message: Message, prefix: Codes | None) -> Prompt:
         """See the protocol."""
-        rows = self._prompts.build(message, prefix)
-        capacity = self.generator.capacity
         # Speech takes about one frame for each character; half of that cannot be enough.
-        wanted = len(rows) + (message.tokens or len(message.text) // 2)
-        if wanted > capacity:
+        speech = message.tokens or len(message.text) // 2
+        self._check_fits(speech + len(message.text) // MAX_CHARS_OF_ROW)
+        prompt = self._prompts.prompt(message, prefix)
+        self._check_fits(speech + len(prompt.rows))
+        return prompt
+
+    def begin(self, slot: int, prompt: Prompt) -> int:
+        """See the protocol."""
+        self.generator.begin(slot, prompt.rows, prompt.num_fixed)
+        return self.generator.capacity - len(prompt.rows)
+
+    def _check_fits(self, rows: int) -> None:
+        if rows > self.generator.capacity:
             raise TextError(
-                f"The text is too long: with prompt and speech it needs about {wanted} rows of context, and "
-                f"{capacity} are there. Shorten it, give it in sentences, or load with a larger max_context."
+                f"The text is too long: with prompt and speech it needs about {rows} rows of context, and "
+                f"{self.generator.capacity} are there. Shorten it, give it in sentences, or load with a "
+                "larger max_context."
             )
-        self.generator.begin(slot, rows, self._prompts.num_fixed(message, rows))
-        return capacity - len(rows)
 
     def prefill(self, slot: int) -> bool:
         """See the protocol."""

@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+from moss_stream.audio import FRAME_S
 from moss_stream.engine.job import SpeechJob, as_moss_error
+from moss_stream.engine.line import WaitingLine, retry_after_s
+from moss_stream.engine.prompts import Order
 from moss_stream.engine.protocol import Engine
-from moss_stream.engine.scheduler import Costs, Plan, Scheduler
+from moss_stream.engine.scheduler import Candidate, Costs, Plan, Scheduler
 from moss_stream.engine_metrics import EngineMeter, EngineMetrics
-from moss_stream.errors import DeviceFailed, MossError, Overloaded
+from moss_stream.errors import DeviceFailed, EngineError, MossError, Overloaded
 from moss_stream.text.turn import TurnState
 
 __all__ = ["EngineLoop"]
 
 MIN_WAIT_S = 0.001
 
+T = TypeVar("T")
 logger = logging.getLogger("moss_stream.engine")
 
 
 class EngineLoop:
     """Streams in slots, and those that wait for one.
 
+    What goes wrong with a stream ends that stream. Only the engine's own steps and errors of the loop itself
+    end all of them: then `failure` says why.
+
     Args:
         engine: Computes.
-        max_queue: Streams that may wait.
+        line: Streams that wait.
+        order: Asks for prompts.
         clock: Seconds, never going back.
     """
 
-    def __init__(self, engine: Engine, max_queue: int, clock: Callable[[], float]) -> None:
+    def __init__(self, engine: Engine, line: WaitingLine, order: Order, clock: Callable[[], float]) -> None:
         self._engine = engine
-        self._max_queue = max_queue
+        self._line = line
+        self._order = order
         self._clock = clock
-        self._arrived: deque[SpeechJob] = deque()
-        self._queue: deque[SpeechJob] = deque()
         self._active: dict[int, SpeechJob] = {}
         self.scheduler = Scheduler(Costs(engine.info.frame_costs_s))
         self.failure: MossError | None = None
@@ -42,7 +49,7 @@ class EngineLoop:
 
     def submit(self, job: SpeechJob) -> None:
         """Queue a stream. On any thread."""
-        self._arrived.append(job)
+        self._line.submit(job)
 
     def metrics(self) -> EngineMetrics:
         """Return what was counted until now. On any thread."""
@@ -56,70 +63,103 @@ class EngineLoop:
     @property
     def num_queued(self) -> int:
         """Streams that wait for one."""
-        return len(self._queue)
+        return len(self._line)
 
     @property
     def is_busy(self) -> bool:
         """Whether any stream is not over."""
-        return bool(self._arrived or self._queue or self.num_active)
+        return not self._line.is_empty or bool(self._active)
 
     def tick(self) -> float | None:
         """Do the next thing; return after how many seconds to be called again: None for when woken."""
+        if self.failure is not None:
+            self.fail(self.failure)
+            return None
         now_s = self._clock()
-        self._admit()
+        self._admit(now_s)
         for job in list(self._active.values()):
-            self._poll(job, now_s)
-        self._let_go()
-        candidates = [job.candidate(now_s) for job in self._active.values()]
-        plan = self.scheduler.plan([each for each in candidates if each is not None])
+            self._own(job, job.poll, self._engine, self._order, now_s)
+        plan = self.scheduler.plan(self._candidates(now_s))
         if plan is not None:
             self._carry_out(plan)
             return 0.0
-        waits = [wait for job in self._active.values() if (wait := job.wait_s(now_s)) is not None]
-        return max(MIN_WAIT_S, min(waits)) if waits else None
+        waits = [self._own(job, job.wait_s, now_s) for job in self._active.values()]
+        if self._let_go() and len(self._line):
+            return 0.0  # somebody can have the slot that has just become free
+        known = [wait for wait in (*waits, self._line.wait_s(now_s)) if wait is not None]
+        return max(MIN_WAIT_S, min(known)) if known else None
 
     def fail(self, error: MossError) -> None:
         """End all streams with `error`."""
-        self._take_in()
-        for job in [*self._active.values(), *self._queue]:
+        self._line.take_in()
+        for job in [*self._active.values(), *self._line]:
             job.fail(error)
         self._let_go()
 
-    def _take_in(self) -> None:
-        while self._arrived:
-            self._queue.append(self._arrived.popleft())
+    def give_up(self, error: BaseException) -> None:
+        """End all streams for an error that is nobody's own; no others are taken."""
+        self._break_down(EngineError, "engine", error)
 
-    def _admit(self) -> None:
+    def _own(self, job: SpeechJob, ask: Callable[..., T], *args: object) -> T | None:
+        """Return what a stream's own part answers; what it raises ends that stream.
+
+        Also what means to end a program: nobody asks for that on this thread.
+        """
+        try:
+            return ask(*args)
+        except BaseException as error:
+            job.fail(as_moss_error(error))
+            return None
+
+    def _candidates(self, now_s: float) -> list[Candidate]:
+        found = [self._own(job, job.candidate, now_s) for job in self._active.values()]
+        return [each for each in found if each is not None]
+
+    def _admit(self, now_s: float) -> None:
         """Let go of who has gone, and give free slots to those who wait, first come, first served."""
-        self._take_in()
-        for job in [*self._active.values(), *self._queue]:
+        self._line.take_in()
+        for job in [*self._active.values(), *self._line]:
             if job.channel.is_closed and not job.is_over:
                 job.abandon()
             elif job.error is not None and not job.is_over:
                 job.fail(job.error)
         self._let_go()
-        while self._queue and self.failure is None and self._may_join():
-            self._join(self._queue.popleft())
-        while len(self._queue) > self._max_queue:
+        while len(self._line) and self._may_join():
+            self._join(self._line.pop())
+            self._let_go()
+        self._refuse(now_s)
+
+    def _refuse(self, now_s: float) -> None:
+        """Send away who would wait too long."""
+        refusals = self._line.refusals(now_s)
+        if not refusals:
+            return
+        rtf = (self.scheduler.costs.frame_s(len(self._active)) or FRAME_S) / FRAME_S
+        asked = [self._own(job, job.busy_s, rtf, now_s) for job in self._active.values()]
+        busy_s = [each or 0.0 for each in asked]
+        for refusal in refusals:
             self._meter.refused += 1
-            self._queue.pop().fail(
+            seconds = retry_after_s(refusal.place, busy_s)
+            refusal.job.fail(
                 Overloaded(
-                    f"{len(self._active)} streams are spoken and {self._max_queue} wait: this one would "
-                    "stutter. Try again when some are over, or raise max_queue to let it wait."
+                    f"{len(self._active)} streams are spoken, and one more would make them stutter: "
+                    f"{refusal.why}. Try again in {seconds:.0f} s, or let streams wait longer.",
+                    seconds,
                 )
             )
-        if self.failure is not None and self._queue:
-            self.fail(self.failure)
+        self._let_go()
 
-    def _let_go(self) -> None:
-        """Free the slots and places of streams that are over."""
-        over = [job for job in [*self._active.values(), *self._queue] if job.is_over]
-        if not over:
-            return
-        for job in over:
-            self._meter.ended(_how(job), job.meter.metrics())
+    def _let_go(self) -> bool:
+        """Free the slots and places of streams that are over; return whether there were any."""
+        over = [job for job in self._active.values() if job.is_over]
         self._active = {slot: job for slot, job in self._active.items() if not job.is_over}
-        self._queue = deque(job for job in self._queue if not job.is_over)
+        over += self._line.let_go()
+        for job in over:
+            try:
+                self._meter.ended(_how(job), job.meter.metrics())
+            except Exception:
+                logger.exception("A stream that is over could not be counted.")
+        return bool(over)
 
     def _may_join(self) -> bool:
         active = len(self._active)
@@ -127,55 +167,45 @@ class EngineLoop:
 
     def _join(self, job: SpeechJob) -> None:
         job.slot = next(slot for slot in range(self._engine.info.max_streams) if slot not in self._active)
-        try:
-            self._engine.open(job.slot, job.options)
-        except Exception as error:
-            job.fail(as_moss_error(error))
-        else:
-            self._active[job.slot] = job
-
-    def _poll(self, job: SpeechJob, now_s: float) -> None:
-        try:
-            job.poll(self._engine, now_s)
-        except Exception as error:
-            job.fail(as_moss_error(error))
+        self._active[job.slot] = job
+        self._own(job, self._engine.open, job.slot, job.options)
 
     def _carry_out(self, plan: Plan) -> None:
         began_s = self._clock()
         try:
-            if plan.is_prefill:
-                self._prefill(plan.slots[0], began_s)
-            else:
-                self._step(plan.slots, began_s)
-        except Exception as error:
-            if plan.is_prefill and isinstance(error, MossError):
-                self._active[plan.slots[0]].fail(error)
-            else:
-                self._device_failed(error)
-            return
-        self.scheduler.costs.learn(plan, self._clock() - began_s)
+            (self._prefill if plan.is_prefill else self._step)(plan.slots, began_s)
+        except BaseException as error:
+            # What the device computes is not to be trusted any more, for no stream.
+            self._break_down(DeviceFailed, "device", error)
+        else:
+            self.scheduler.costs.learn(plan, self._clock() - began_s)
 
-    def _prefill(self, slot: int, began_s: float) -> None:
-        is_last, job = self._engine.prefill(slot), self._active[slot]
+    def _prefill(self, slots: Sequence[int], began_s: float) -> None:
+        (slot,) = slots
+        job = self._active[slot]
+        try:
+            is_last = self._engine.prefill(slot)
+        except MossError as error:  # about this prompt
+            job.fail(error)
+            return
         now_s = self._clock()
         self._meter.prefill(now_s - began_s)
-        job.meter.prefill(began_s, now_s)
-        if is_last:
-            job.prefilled()
+        self._own(job, job.prefilled, is_last, began_s, now_s)
 
     def _step(self, slots: Sequence[int], began_s: float) -> None:
         frames = self._engine.step(slots)
+        if len(frames) != len(slots):
+            raise EngineError(f"A step of {len(slots)} streams gave {len(frames)} frames.")
         now_s = self._clock()
         self._meter.step(now_s - began_s, len(slots))
         for slot, frame in zip(slots, frames, strict=True):
-            self._active[slot].meter.step(began_s, now_s)
-            self._active[slot].frame(frame, self._engine, now_s)
+            job = self._active[slot]
+            self._own(job, job.stepped, frame, self._engine, began_s, now_s)
 
-    def _device_failed(self, error: Exception) -> None:
-        """What the device computes is not to be trusted any more, for no stream."""
-        logger.error("The device failed.", exc_info=error)
-        self.failure = DeviceFailed(
-            f"The device failed ({type(error).__name__}: {error}), and every stream with it. "
+    def _break_down(self, kind: type[EngineError], what: str, error: BaseException) -> None:
+        logger.error("The %s failed.", what, exc_info=error)
+        self.failure = kind(
+            f"The {what} failed ({type(error).__name__}: {error}), and every stream with it. "
             "Close the synthesizer and load again."
         )
         self.failure.__cause__ = error

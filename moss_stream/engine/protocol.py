@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moss_stream.config import SamplingOptions, SynthesisOptions
-from moss_stream.text.prompt import Codes, Message
+from moss_stream.text.prompt import Codes, Message, Prompt
 from moss_stream.voices import Voice
 
 __all__ = ["Engine", "EngineInfo", "Frame"]
@@ -49,7 +49,10 @@ class EngineInfo:
 
 
 class Engine(Protocol):
-    """A model and its codec on a device, with a slot for each stream; used by one thread."""
+    """A model and its codec on a device, with a slot for each stream.
+
+    One thread uses it, except where a method says otherwise.
+    """
 
     @property
     def info(self) -> EngineInfo:
@@ -61,12 +64,15 @@ class Engine(Protocol):
     def open(self, slot: int, options: SynthesisOptions) -> None:
         """Start a stream in a slot: forget what was spoken in it, codec state included."""
 
-    def begin(self, slot: int, message: Message, prefix: Codes | None) -> int:
-        """Take the prompt of a segment; return how many frames the context still holds.
+    def prompt(self, message: Message, prefix: Codes | None) -> Prompt:
+        """Build the prompt of a segment, beside the frames. On any thread, several at a time.
 
         Raises:
             TextError: The text is empty or does not fit into the context.
         """
+
+    def begin(self, slot: int, prompt: Prompt) -> int:
+        """Take the prompt of a segment; return how many frames the context still holds."""
 
     def prefill(self, slot: int) -> bool:
         """Run the next chunk of the slot's prompt; return whether that was the last one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import math
 import threading
 import time
 from collections import deque
@@ -14,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from moss_stream.engine.job import SpeechJob, as_moss_error
+from moss_stream.engine.line import WaitingLine
 from moss_stream.engine.loop import EngineLoop
+from moss_stream.engine.prompts import PromptThreads
 from moss_stream.engine.protocol import Engine, EngineInfo
 from moss_stream.engine_metrics import EngineMetrics
 from moss_stream.errors import MossError, SynthesizerClosed
@@ -34,20 +37,31 @@ class Worker:
     """Loads an engine on a thread of its own and runs streams on it.
 
     The thread never waits inside a stream: whenever none has anything to do (no text, or listeners with
-    enough audio in hand) it sleeps until something happens.
+    enough audio in hand) it sleeps until something happens. Whatever is raised on it, nobody waits for ever:
+    it ends the stream that it belongs to, or else all of them.
 
     Args:
         load: Makes the engine; called on the thread.
         max_queue: Streams that may wait for others to end.
+        max_queue_s: How long each of them may; None: until there is a slot.
+        clock: Seconds, never going back.
     """
 
-    def __init__(self, load: Callable[[], Engine], max_queue: int = 32) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Engine],
+        max_queue: int = 32,
+        max_queue_s: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._load = load
-        self._max_queue = max_queue
+        self._line = WaitingLine(max_queue, max_queue_s)
+        self._clock = clock
         self._engine_loop: EngineLoop | None = None
         self._wake = threading.Event()
         self._engine: Engine | None = None
-        self._is_closing = self._is_draining = False
+        self._is_closing = False
+        self._drains_until_s = math.inf
         self._recording: deque[tuple[int | None, asyncio.Future[None]]] = deque()
         self._thread = threading.Thread(target=self._run, name="moss-stream-engine", daemon=True)
         self._loaded: asyncio.Future[EngineInfo]
@@ -79,7 +93,7 @@ class Worker:
     @property
     def clock(self) -> Callable[[], float]:
         """What the engine measures time with."""
-        return time.monotonic
+        return self._clock
 
     @property
     def failure(self) -> MossError | None:
@@ -100,14 +114,10 @@ class Worker:
 
         Raises:
             SynthesizerClosed: The worker takes no more work.
-            DeviceFailed: The device failed before.
+            EngineError: The engine failed before.
         """
-        if self._is_closing:
-            raise SynthesizerClosed(CLOSED)
-        assert self._engine_loop is not None
-        if self._engine_loop.failure is not None:
-            raise self._engine_loop.failure
-        self._engine_loop.submit(job)
+        self._check()
+        self._line.submit(job)
         self._wake.set()
 
     async def record(self, n_vq: int | None = None) -> None:
@@ -117,9 +127,8 @@ class Worker:
             SynthesizerClosed: The worker is closed.
             EngineError: It failed.
         """
-        if self._is_closing:
-            raise SynthesizerClosed(CLOSED)
-        done: asyncio.Future[None] = self._loop.create_future()
+        self._check()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._recording.append((n_vq, done))
         self._wake.set()
         await done
@@ -131,29 +140,48 @@ class Worker:
             SynthesizerClosed: The worker is closed.
             EngineError: It failed.
         """
-        if self._is_closing or self._engine is None:
+        engine = self._engine
+        if self._is_closing or engine is None:
             raise SynthesizerClosed(CLOSED)
         try:
-            return self._engine.encode(samples)
-        except Exception as error:
+            return engine.encode(samples)
+        except BaseException as error:
             raise as_moss_error(error) from error
 
-    async def close(self, drain: bool = False) -> None:
+    async def close(self, drain_s: float = 0.0) -> None:
         """End all streams with `SynthesizerClosed` and wait for the thread. May be called again.
 
         Args:
-            drain: Let the streams that are there come to their ends first.
+            drain_s: For how long the streams that are there may go on.
         """
-        self._is_closing = True
-        self._is_draining = drain
+        self._drains_until_s = min(self._drains_until_s, self._clock() + drain_s)
         self._ask_to_stop()
-        await asyncio.shield(asyncio.to_thread(self._stop))
+        loop = asyncio.get_running_loop()
+        stopped: asyncio.Future[None] = loop.create_future()
+
+        def stop() -> None:
+            self._stop()
+            _post(loop, _settle, stopped, None, None)
+
+        # Not on the loop's executor: its threads may all be busy, with what waits for a stream to end.
+        threading.Thread(target=stop, name="moss-stream-close", daemon=True).start()
+        await stopped
+
+    def _check(self) -> None:
+        """Refuse work that would never be done."""
+        if self._is_closing:
+            raise SynthesizerClosed(CLOSED)
+        if self.failure is not None:
+            raise self.failure
 
     def _ask_to_stop(self) -> None:
         self._is_closing = True
         self._wake.set()
 
     def _stop(self, timeout_s: float | None = None) -> None:
+        """Wait for the thread; with a time limit, let no stream end before."""
+        if timeout_s is not None:
+            self._drains_until_s = -math.inf
         self._ask_to_stop()
         self._thread.join(timeout_s)
         atexit.unregister(self._stop)
@@ -161,36 +189,56 @@ class Worker:
     def _run(self) -> None:
         try:
             engine = self._load()
-        except Exception as error:
+            order = PromptThreads(engine.prompt, self.wake)
+            streams = EngineLoop(engine, self._line, order, self._clock)
+            info = engine.info
+        except BaseException as error:
             _post(self._loop, _settle, self._loaded, None, as_moss_error(error))
-        else:
-            self._engine = engine
-            self._engine_loop = EngineLoop(engine, self._max_queue, self.clock)
-            _post(self._loop, _settle, self._loaded, engine.info, None)
-            self._serve(self._engine_loop, engine)
+            return
+        self._engine, self._engine_loop = engine, streams
+        _post(self._loop, _settle, self._loaded, info, None)
+        try:
+            self._serve(streams, engine)
+        finally:
             self._engine = None
+            order.close()
 
     def _serve(self, streams: EngineLoop, engine: Engine) -> None:
-        while not self._is_closing or (self._is_draining and streams.is_busy):
-            self._record_all(engine)
-            wait_s = streams.tick()
+        while not self._is_closing or (streams.is_busy and self._clock() < self._drains_until_s):
+            try:
+                self._record_all(engine)
+                wait_s = streams.tick()
+            except BaseException as error:
+                streams.give_up(error)
+                continue
             if wait_s != 0.0:
-                self._wake.wait(wait_s)
+                self._wake.wait(self._until_asked(wait_s))
                 self._wake.clear()
         streams.fail(SynthesizerClosed(CLOSED))
         while self._recording:
-            _post(self._loop, _settle, self._recording.popleft()[1], None, SynthesizerClosed(CLOSED))
+            self._recorded(SynthesizerClosed(CLOSED))
+
+    def _until_asked(self, wait_s: float | None) -> float | None:
+        """Return how long to sleep at most; None: until woken."""
+        if not self._is_closing or self._drains_until_s == math.inf:
+            return wait_s
+        left_s = max(0.0, self._drains_until_s - self._clock())
+        return left_s if wait_s is None else min(wait_s, left_s)
 
     def _record_all(self, engine: Engine) -> None:
         while self._recording:
-            error = None
-            n_vq, done = self._recording[0]
-            try:
-                engine.record(n_vq)
-            except Exception as caught:
-                error = as_moss_error(caught)
-            self._recording.popleft()
-            _post(self._loop, _settle, done, None, error)
+            error = self.failure
+            if error is None:
+                try:
+                    engine.record(self._recording[0][0])
+                except BaseException as caught:
+                    error = as_moss_error(caught)
+            self._recorded(error)
+
+    def _recorded(self, error: MossError | None) -> None:
+        """Tell who waits first for a recording that it is made, or why it is not."""
+        done = self._recording.popleft()[1]
+        _post(done.get_loop(), _settle, done, None, error)
 
 
 def _settle(future: asyncio.Future[T], result: T, error: BaseException | None) -> None:

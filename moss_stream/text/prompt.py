@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from moss_stream.models.config import LocalConfig
     from moss_stream.text.tokenizer import ChatTokenizer
 
-__all__ = ["Codes", "Message", "PromptBuilder", "Rows"]
+__all__ = ["Codes", "Message", "Prompt", "PromptBuilder", "Rows"]
 
 Codes = npt.NDArray[np.int64]
 """Codes of audio frames, [T, Nq]."""
@@ -24,6 +24,7 @@ Rows = npt.NDArray[np.int64]
 """Rows of the model, [T, 1 + Nq]."""
 
 _AUDIO = "<|audio|>"
+_TEXT_FIELD = "- Text:\n"
 _TEMPLATE = """\
 <user_inst>
 - Reference(s):
@@ -63,6 +64,18 @@ class Message:
     language: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the model reads before it speaks a segment, ready to be run."""
+
+    message: Message
+    prefix: Codes | None
+    """Codes of the audio that the segment continues, [T, Nq]."""
+    rows: Rows
+    num_fixed: int = 0
+    """Rows at the start that are the same for any text: those of voice and manner."""
+
+
 class PromptBuilder:
     """Builds rows in the format of the reference implementation's processor.
 
@@ -75,8 +88,8 @@ class PromptBuilder:
         self._config = config
         self._tokenizer = tokenizer
 
-    def build(self, message: Message, prefix: Codes | None = None) -> Rows:
-        """Return the rows after which the model speaks.
+    def prompt(self, message: Message, prefix: Codes | None = None) -> Prompt:
+        """Return the rows after which the model speaks, and how many of them do not depend on the text.
 
         Args:
             message: What to say, and how.
@@ -87,27 +100,45 @@ class PromptBuilder:
             TextError: The text has nothing to say.
         """
         references = [codes for codes in message.reference or () if codes is not None]
-        user = self._tokenizer.chat("user", self._user_content(message), add_generation_prompt=prefix is None)
+        text = self._text(message)
+        content = self._user_content(message, text)
+        user = self._tokenizer.chat("user", content, add_generation_prompt=prefix is None)
         rows = self._rows(user, references, self._config.audio_user_slot_token_id)
+        num_fixed = self._num_fixed(user, text, references, rows)
+        return Prompt(message, prefix, np.concatenate([rows, *self._opening(prefix)]), num_fixed)
+
+    def build(self, message: Message, prefix: Codes | None = None) -> Rows:
+        """Return the rows alone; see `prompt`."""
+        return self.prompt(message, prefix).rows
+
+    def _opening(self, prefix: Codes | None) -> list[Rows]:
+        """Return the rows that the model's own message begins with."""
         if prefix is None:
-            return np.concatenate([rows, self._pad([self._config.audio_start_token_id])])
+            return [self._pad([self._config.audio_start_token_id])]
         assistant = self._tokenizer.chat("assistant", _AUDIO, add_generation_prompt=False)
         opening = assistant.partition(_AUDIO)[0]  # the model closes the message itself
-        return np.concatenate(
-            [rows, self._pad(self._tokenizer.encode(opening)), self._audio(prefix, self._slot)[:-1]]
-        )
+        return [self._pad(self._tokenizer.encode(opening)), self._audio(prefix, self._slot)[:-1]]
 
-    def num_fixed(self, message: Message, rows: Rows) -> int:
-        """Return how many of the `rows` that `build` gave are there for any text: voice and manner."""
-        other = self.build(replace(message, text="a" if message.text[:1] != "a" else "b"))
-        length = min(len(rows), len(other))
-        differs = (rows[:length] != other[:length]).any(axis=1)
+    def _num_fixed(self, chat: str, text: str, references: Sequence[Codes], rows: Rows) -> int:
+        """Return how many `rows` of a message come before its text.
+
+        Another text may melt its first characters into the last of them: then they are not shared, no more.
+        """
+        start = chat.rfind(_TEXT_FIELD + text)
+        if start < 0:  # a template that rewrites what it is given
+            return 0
+        head = self._rows(chat[: start + len(_TEXT_FIELD)], references, self._config.audio_user_slot_token_id)
+        length = min(len(head), len(rows))
+        differs = (rows[:length] != head[:length]).any(axis=1)
         return int(differs.argmax()) if differs.any() else length
 
-    def _user_content(self, message: Message) -> str:
+    def _text(self, message: Message) -> str:
         text = self._clean(message.text)
         if not text or text.isspace():
             raise TextError("There is nothing to say: the text is empty. Give at least one word.")
+        return text
+
+    def _user_content(self, message: Message, text: str) -> str:
         speakers = enumerate(message.reference or (), start=1)
         voices = [f"[S{number}]:\n{_AUDIO}" for number, codes in speakers if codes is not None]
         optional = {
