@@ -16,6 +16,7 @@ from moss_stream import bench_report
 from moss_stream.bench import Load, sweep
 from moss_stream.cli_options import Codec, Device, Dtype, Model, errors, note
 from moss_stream.errors import ConfigError
+from moss_stream.quote import quoted
 
 __all__ = ["bench"]
 
@@ -104,5 +105,5 @@ def _numbers(option: str, text: str) -> list[int]:
     except ValueError:
         numbers = []
     if not numbers or min(numbers) < 1:
-        raise ConfigError(f"{option} {text!r} is not a list of numbers. Give some, such as 1,2,4.")
+        raise ConfigError(f"{option} {quoted(text)} is not a list of numbers. Give some, such as 1,2,4.")
     return numbers
