@@ -141,7 +141,15 @@ class StreamEnded(StreamError):
 
 
 class Overloaded(StreamError):
-    """More streams are spoken, and wait, than can be; try again when some are over."""
+    """More streams are spoken, and wait, than can be; try again when some are over.
+
+    Attributes:
+        retry_after_s: In about how many seconds there could be room.
+    """
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class SynthesizerClosed(MossError, RuntimeError):

@@ -57,9 +57,9 @@ TEXTS = ["language", "instruction", "quality", "sound_event", "ambient_sound"]
 def test_what_goes_into_the_prompt_has_a_limit(name: str) -> None:
     """Whatever reaches the model's prompt is short, and the refusal quotes only some of it."""
     most = 64 if name == "language" else 2000
-    SynthesisOptions(**{name: "x" * most})
+    SynthesisOptions().replace(**{name: "x" * most})
     with pytest.raises(ConfigError, match=f"at most {most} characters") as caught:
-        SynthesisOptions(**{name: "x" * (most + 1)})
+        SynthesisOptions().replace(**{name: "x" * (most + 1)})
     assert str(caught.value).count("x") <= 80
 
 
@@ -75,9 +75,9 @@ def test_every_text_of_the_options_has_a_limit() -> None:
 def test_a_refusal_is_short(value: object) -> None:
     """However much was given, also inside options that are part of others."""
     for make in (
-        lambda: ChannelSampling(temperature=value),
-        lambda: SamplingOptions(audio=[{"top_k": value}] * 500),
-        lambda: SynthesisOptions(sampling={"text": value, "A" * 10**5: 1}),
+        lambda: ChannelSampling().replace(temperature=value),
+        lambda: SamplingOptions().replace(audio=[{"top_k": value}] * 500),
+        lambda: SynthesisOptions().replace(sampling={"text": value, "A" * 10**5: 1}),
     ):
         with pytest.raises(ConfigError) as caught:
             make()

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from moss_stream import StreamingSynthesizer
 from moss_stream.server import logs
 from moss_stream.server.app import create_app
-from moss_stream.server.patience import PatientProtocol
+from moss_stream.server.patience import PatientProtocol, PatientSocketProtocol
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.state import state_of
 
@@ -35,12 +35,11 @@ def config_of(
         host=settings.host,
         port=settings.port,
         http=PatientProtocol,  # h11, which also bounds headers
-        ws="websockets-sansio",
+        ws=PatientSocketProtocol,
         ws_per_message_deflate=False,
         ws_max_size=2 * settings.max_message_bytes,
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,
-        limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=CLOSE_S,
         server_header=False,
         access_log=False,

@@ -8,8 +8,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from moss_stream import AudioChunk, Spoken, StreamEnded, SynthesisOptions, SynthesisStream, Word
+from moss_stream import AudioChunk, MossError, Spoken, SynthesisOptions, SynthesisStream, Word
 from moss_stream.metrics import StreamMetrics
+from moss_stream.quote import quoted
 from moss_stream.server.logs import log_stream
 from moss_stream.server.problems import Problem, as_problem
 from moss_stream.server.state import State
@@ -90,8 +91,10 @@ class _Stream:
         self.permit = contextlib.ExitStack()
         self.hearing: asyncio.Task[None] | None = None
         self.num_words = 0
-        self.num_waiting = 0
+        self.num_waiting = self.num_written = self.num_chars = 0
+        self.has_ended = False
         self.texts: list[str] = []
+        """What was given, if texts are written down."""
         self._orders: asyncio.Queue[object] = asyncio.Queue()
         self.feeding = asyncio.create_task(self._feed())
 
@@ -112,23 +115,27 @@ class _Stream:
 
     def give(self, order: object) -> None:
         """Queue a text, or the order to flush or end; a stream that is far behind holds up no other order."""
-        if isinstance(order, str):
-            self.num_waiting += len(order)
-            self.texts.append(order)
+        self.num_waiting += _weight(order)
+        self.num_written += _weight(order)
         self._orders.put_nowait(order)
 
     async def _feed(self) -> None:
         """Give what is queued to the stream, as fast as it takes it."""
-        with contextlib.suppress(StreamEnded):  # it was cancelled, or has failed
+        with contextlib.suppress(MossError):  # the stream was cancelled, or ends with this error
             while True:
                 order = await self._orders.get()
                 if isinstance(order, str):
                     await self.stream.push(order)
-                    self.num_waiting -= len(order)
                 elif order is _FLUSH:
                     await self.stream.flush()
                 else:
                     await self.stream.end()
+                self.num_waiting -= _weight(order)
+
+
+def _weight(order: object) -> int:
+    """Return what an order counts against the limits: the length of a text, one for anything else."""
+    return max(1, len(order)) if isinstance(order, str) else 1
 
 
 class Session:
@@ -149,6 +156,11 @@ class Session:
         self._streams: dict[str, _Stream] = {}
         self._made: dict[str, _Stream] = {}
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no stream is open."""
+        return not self._streams
+
     def has(self, name: str) -> bool:
         """Tell whether a stream of that name is not over."""
         return name in self._streams
@@ -162,7 +174,7 @@ class Session:
         """
         made = self._made.get(name)
         if name in self._streams or (made is not None and made.is_heard_of):
-            raise Problem(409, "stream_exists", f"A stream {name!r} is open already. End or cancel it first.")
+            raise Problem(409, "stream_exists", f"A stream {quoted(name)} is open. End or cancel it first.")
         found = await self._state.voice(voice)
         self._made.pop(name, None)
         with contextlib.ExitStack() as permit:
@@ -176,20 +188,40 @@ class Session:
         """Give text to a stream.
 
         Raises:
-            Problem: There is no such stream, or too much text waits in it.
+            Problem: There is no such stream, too much text waits in it, or it has had too much.
         """
-        held, most = self._found(name), self._state.settings.max_text_chars
-        if held.num_waiting + len(text) > most:
-            raise Problem(429, "text_too_long", f"More than {most} characters wait. Send the rest later.")
-        held.give(text)
+        self._give(name, text)
 
     def flush(self, name: str) -> None:
         """Speak what a stream has, now. Raises what `push` raises."""
-        self._found(name).give(_FLUSH)
+        self._give(name, _FLUSH)
 
     def end(self, name: str) -> None:
         """Say that a stream gets no more text. Raises what `push` raises."""
-        self._found(name).give(_END)
+        self._give(name, _END)
+
+    def _give(self, name: str, order: object) -> None:
+        held, settings = self._found(name), self._state.settings
+        if order is _END:  # needs no room, and is the way out of a stream that has none
+            if not held.has_ended:
+                held.has_ended = True
+                held.give(order)
+            return
+        if held.num_waiting + _weight(order) > settings.max_text_chars:
+            raise Problem(
+                429, "text_too_long", f"{settings.max_text_chars} characters may wait. Send the rest later."
+            )
+        # What is never read out, such as code, does not wait; it is kept all the same, to say what was heard.
+        if held.num_written + _weight(order) > settings.max_turn_chars:
+            raise Problem(
+                400,
+                "turn_too_long",
+                f"A stream takes {settings.max_turn_chars} characters in all. End it, and start another.",
+            )
+        held.give(order)
+        if isinstance(order, str):
+            held.num_chars += len(order)
+            held.texts += [order] if settings.logs_texts else []
 
     async def cancel(self, name: str) -> None:
         """Stop a stream. One that is made, and perhaps not heard yet, is told of all the same."""
@@ -216,7 +248,8 @@ class Session:
         return spoken
 
     def _log(self, held: _Stream, end: str) -> None:
-        log_stream(self._state.settings, self._via, end, held.stream.metrics, "".join(held.texts))
+        text = "".join(held.texts)
+        log_stream(self._state.settings, self._via, end, held.stream.metrics, text, held.num_chars)
 
     async def _speak(self, name: str, held: _Stream) -> None:
         try:
@@ -257,5 +290,5 @@ class Session:
     def _found(self, name: str) -> _Stream:
         held = self._streams.get(name)
         if held is None:
-            raise Problem(404, "no_such_stream", f"There is no open stream {name!r}. Start it first.")
+            raise Problem(404, "no_such_stream", f"There is no open stream {quoted(name)}. Start it first.")
         return held
