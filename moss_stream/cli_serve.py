@@ -13,6 +13,7 @@ from rich.console import Console
 import moss_stream
 from moss_stream.cli_options import Codec, Device, Dtype, Model, errors
 from moss_stream.errors import ConfigError, MissingDependency
+from moss_stream.quote import complaint, quoted
 
 __all__ = ["serve"]
 
@@ -35,6 +36,12 @@ def serve(
         Path | None, typer.Option("--voices", help="Folder for uploaded voices.")
     ] = None,
     max_streams: Annotated[int, typer.Option(help="Streams that are spoken at the same time.")] = 8,
+    streams_per_key: Annotated[
+        int | None,
+        typer.Option(
+            help="Streams of one key at the same time; by default max-streams where there are several keys."
+        ),
+    ] = None,
     max_queue: Annotated[int, typer.Option(help="Streams that wait; further ones are refused.")] = 8,
     log_json: Annotated[bool, typer.Option(help="One JSON object a line.")] = False,
     log_texts: Annotated[bool, typer.Option(help="Write down what is spoken, not only how much.")] = False,
@@ -64,9 +71,19 @@ def serve(
                 is_open=is_open,
                 origins=tuple(origin or ()),
                 voices=voices_folder,
+                streams_per_key=streams_per_key,
                 logs_json=log_json,
                 logs_texts=log_texts,
             )
         except ValidationError as error:
-            raise ConfigError(error.errors()[0]["msg"].removeprefix("Value error, ") + ".") from error
+            raise ConfigError(_sentence(error)) from error
         asyncio.run(run())
+
+
+def _sentence(error: ValidationError) -> str:
+    """Return what is wrong with a setting, by the name of its option."""
+    first = error.errors()[0]
+    if not first["loc"]:  # it is about several of them
+        return f"{complaint(first)}."
+    option = "--" + str(first["loc"][0]).replace("_", "-")
+    return f"{option} {quoted(first['input'])}: {complaint(first)}."
