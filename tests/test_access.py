@@ -77,7 +77,7 @@ async def test_no_slot_stays_free_while_a_key_asks() -> None:
                     await socket.send(json.dumps({"type": "start", "stream": number}))
                     await socket.send(json.dumps({"type": "text", "stream": number, "text": "Hello."}))
                     await socket.send(json.dumps({"type": "flush", "stream": number}))
-                heard = set()
+                heard = set[int]()
                 while len(heard) < 16:
                     message = await socket.recv()
                     if isinstance(message, bytes):
