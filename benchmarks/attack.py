@@ -2,10 +2,10 @@
 
     python -m benchmarks.attack [--requests 10000] [--minutes 60] [--clients 4] [--seed 0] [--model FOLDER]
 
-Starts `moss-stream serve` and sends requests with wrong, extreme and odd values in all fields of all endpoints
-and of both sockets. Prints how they were answered and the server's memory before and after. Fails on any status
-of 500 and more but 503, on an error that blames the server, on silence, on an answer that repeats what was
-sent, on a server that has died, and on an ERROR or a traceback in its log.
+Starts `moss-stream serve` and sends requests with wrong, extreme and odd values in all fields of all
+endpoints and of both sockets. Prints how they were answered and the server's memory before and after. Fails
+on any status of 500 and more but 503, on an error that blames the server, on silence, on an answer that
+repeats what was sent, on a server that has died, and on an ERROR or a traceback in its log.
 """
 
 from __future__ import annotations

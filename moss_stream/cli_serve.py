@@ -17,6 +17,9 @@ from moss_stream.quote import complaint, quoted
 
 __all__ = ["serve"]
 
+MAX_QUEUE_S = 5.0
+"""Whoever listens has given up by then, and another server may be free."""
+
 
 def serve(
     model: Model = None,
@@ -43,6 +46,9 @@ def serve(
         ),
     ] = None,
     max_queue: Annotated[int, typer.Option(help="Streams that wait; further ones are refused.")] = 8,
+    max_queue_s: Annotated[
+        float, typer.Option(help="Seconds that a stream waits before it is refused, too.")
+    ] = MAX_QUEUE_S,
     log_json: Annotated[bool, typer.Option(help="One JSON object a line.")] = False,
     log_texts: Annotated[bool, typer.Option(help="Write down what is spoken, not only how much.")] = False,
     device: Device = "auto",
@@ -51,7 +57,9 @@ def serve(
     """Serve OpenAI's speech endpoint, WS /v1/speak and WS /tts/websocket."""
 
     async def run() -> None:
-        options = moss_stream.EngineOptions(max_streams=max_streams, max_queue=max_queue)
+        options = moss_stream.EngineOptions(
+            max_streams=max_streams, max_queue=max_queue, max_queue_s=max_queue_s
+        )
         async with await moss_stream.StreamingSynthesizer.load(
             model, codec=codec, device=device, dtype=dtype, options=options
         ) as synth:

@@ -171,6 +171,9 @@ class EngineOptions(_Options):
     max_queue: int = Field(
         default=32, ge=0, le=65_536, description="Streams that wait until they can be spoken."
     )
+    max_queue_s: float | None = Field(
+        default=None, gt=0.0, le=3600.0, description="How long each of them waits; None: until it is spoken."
+    )
     voice_cache: int = Field(default=64, ge=1, le=65_536, description="Encoded recordings that are kept.")
     voice_folder: Path | None = Field(default=None, description="Where they are kept on disk too.")
     threads: int | None = Field(

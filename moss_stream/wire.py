@@ -17,7 +17,7 @@ from moss_stream.audio import AudioChunk
 from moss_stream.errors import ConfigError, SinkError
 from moss_stream.quote import quoted
 
-__all__ = ["HEADER_BYTES", "FarEnd", "Packet", "pack", "unpack"]
+__all__ = ["HEADER_BYTES", "FarEnd", "Packet", "check_stream", "pack", "unpack"]
 
 _HEADER = struct.Struct("<5I")
 HEADER_BYTES = _HEADER.size
@@ -43,11 +43,16 @@ def pack(chunk: AudioChunk, stream: int, generation: int) -> bytes:
     Raises:
         ConfigError: `stream` is no number from 0 to 2^32 - 1.
     """
-    if not 0 <= stream < MAX_NUMBER:
-        raise ConfigError(f"stream={quoted(stream)} does not fit a header. Give a number below 2^32.")
+    check_stream(stream)
     start_ms = round(chunk.start_s * 1000)
     counts = (count % MAX_NUMBER for count in (generation, start_ms, chunk.char_start, chunk.char_end))
     return _HEADER.pack(stream, *counts) + chunk.pcm
+
+
+def check_stream(stream: int) -> None:
+    """Raise ConfigError if `stream` is no number that a header can hold."""
+    if not 0 <= stream < MAX_NUMBER:
+        raise ConfigError(f"stream={quoted(stream)} does not fit a header. Give a number below 2^32.")
 
 
 def unpack(message: bytes) -> Packet:

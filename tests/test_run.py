@@ -12,6 +12,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
+from moss_stream.cli import main
+
 COMMAND = [sys.executable, "-c", "from moss_stream.cli import main; main()", "serve", "--port", "0"]
 
 
@@ -55,6 +57,28 @@ async def test_a_server_that_is_stopped_lets_streams_end() -> None:
     assert heard > 0.4 and kinds[-1] == "done"
     assert b"Traceback" not in await process.stderr.read()
     await process.wait()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--port", "65536"),
+        ("--streams-per-key", "0"),
+        ("--max-streams", "9" * 400),
+        ("--max-queue", "-1"),
+        ("--max-queue-s", "0"),
+        ("--max-queue-s", "nan"),
+    ],
+)
+def test_a_number_out_of_range_is_named(
+    option: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a short sentence, before anything is loaded or listens."""
+    monkeypatch.setattr(sys, "argv", ["moss-stream", "serve", option, value])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert option.lstrip("-").replace("-", "_") in said.replace("-", "_") and len(said) < 400, said
 
 
 @pytest.mark.parametrize("arguments", [["--host", "0.0.0.0"], ["--api-key", "short"]])
