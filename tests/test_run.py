@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
 from moss_stream.cli import main
+from moss_stream.server.run import allow_files
 
 COMMAND = [sys.executable, "-c", "from moss_stream.cli import main; main()", "serve", "--port", "0"]
 
@@ -86,3 +88,15 @@ def test_an_unsafe_server_does_not_start(arguments: list[str]) -> None:
     """The error says what is missing."""
     run = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=15)
     assert run.returncode == 1 and "key" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_connections_are_not_turned_away_by_the_system() -> None:
+    """As many files may be open as connections are served; more than that stay allowed."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
+        for wanted, soft in ((150, 200), (300, 300)):
+            allow_files(wanted)
+            assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

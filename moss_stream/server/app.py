@@ -13,9 +13,9 @@ from fastapi.middleware.cors import CORSMiddleware
 from moss_stream import MossError, StreamingSynthesizer, Voice, __version__
 from moss_stream.server import calls, cartesia, cartesia_bytes, health, models, page, speak, speech, voices
 from moss_stream.server.access import Access, KeyGuard
+from moss_stream.server.bodies import BodyLimit
 from moss_stream.server.calls import Calls
 from moss_stream.server.guard import PageGuard
-from moss_stream.server.patience import BodyLimit
 from moss_stream.server.places import PlaceGuard, Places
 from moss_stream.server.problems import ErrorAnswer, handlers
 from moss_stream.server.settings import ServerSettings
