@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from moss_stream import AudioChunk, PlaybackReport, SinkError
-from moss_stream.wire import FarEnd, pack
+from moss_stream.wire import FarEnd, check_stream, pack
 
 __all__ = ["Connection", "WebSocketSink"]
 
@@ -37,6 +37,9 @@ class WebSocketSink:
         stream: The number of the stream in its messages.
         max_queue_s: Audio that `write` takes ahead of the socket.
         clock: Seconds that never go back.
+
+    Raises:
+        ConfigError: `stream` is no number from 0 to 2^32 - 1.
     """
 
     sample_rate = 24_000
@@ -48,6 +51,7 @@ class WebSocketSink:
         max_queue_s: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        check_stream(stream)
         self._connection = connection
         self._stream = stream
         self._max_queue_s = max_queue_s

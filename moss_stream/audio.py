@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moss_stream.errors import AudioError, SinkError
+from moss_stream.quote import quoted
 
 __all__ = ["FRAME_S", "FRAME_SAMPLES", "SAMPLE_RATE_HZ", "Audio", "AudioChunk"]
 
@@ -106,7 +107,7 @@ def read_mono(source: str | Path | bytes) -> Samples:
 
     if not isinstance(source, bytes) and not Path(source).is_file():
         raise AudioError(
-            f"There is no file {str(source)!r}. Give the path of a recording (wav, flac, ogg or mp3)."
+            f"There is no file {quoted(str(source))}. Give the path of a recording (wav, flac, ogg or mp3)."
         )
     name = "the given bytes" if isinstance(source, bytes) else repr(str(source))
     try:

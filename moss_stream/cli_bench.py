@@ -16,10 +16,13 @@ from moss_stream import bench_report
 from moss_stream.bench import Load, sweep
 from moss_stream.cli_options import Codec, Device, Dtype, Model, errors, note
 from moss_stream.errors import ConfigError
+from moss_stream.quote import quoted
 
 __all__ = ["bench"]
 
 
+MAX_STREAMS = 1024
+"""Listeners of one run; no engine has more slots than 256."""
 GPU_STREAMS, GPU_DEPTHS, GPU_SLOTS = "1,8,16,32,64", "8,16,32", 64
 
 
@@ -103,6 +106,8 @@ def _numbers(option: str, text: str) -> list[int]:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    if not numbers or min(numbers) < 1:
-        raise ConfigError(f"{option} {text!r} is not a list of numbers. Give some, such as 1,2,4.")
+    if not numbers or min(numbers) < 1 or max(numbers) > MAX_STREAMS:
+        raise ConfigError(
+            f"{option} {quoted(text)} is not a list of numbers up to {MAX_STREAMS}. Give some, such as 1,2,4."
+        )
     return numbers

@@ -13,8 +13,12 @@ from rich.console import Console
 import moss_stream
 from moss_stream.cli_options import Codec, Device, Dtype, Model, errors
 from moss_stream.errors import ConfigError, MissingDependency
+from moss_stream.quote import complaint, quoted
 
 __all__ = ["serve"]
+
+MAX_QUEUE_S = 5.0
+"""Whoever listens has given up by then, and another server may be free."""
 
 
 def serve(
@@ -35,7 +39,16 @@ def serve(
         Path | None, typer.Option("--voices", help="Folder for uploaded voices.")
     ] = None,
     max_streams: Annotated[int, typer.Option(help="Streams that are spoken at the same time.")] = 8,
+    streams_per_key: Annotated[
+        int | None,
+        typer.Option(
+            help="Streams of one key at the same time; by default max-streams where there are several keys."
+        ),
+    ] = None,
     max_queue: Annotated[int, typer.Option(help="Streams that wait; further ones are refused.")] = 8,
+    max_queue_s: Annotated[
+        float, typer.Option(help="Seconds that a stream waits before it is refused, too.")
+    ] = MAX_QUEUE_S,
     log_json: Annotated[bool, typer.Option(help="One JSON object a line.")] = False,
     log_texts: Annotated[bool, typer.Option(help="Write down what is spoken, not only how much.")] = False,
     device: Device = "auto",
@@ -44,7 +57,9 @@ def serve(
     """Serve OpenAI's speech endpoint, WS /v1/speak and WS /tts/websocket."""
 
     async def run() -> None:
-        options = moss_stream.EngineOptions(max_streams=max_streams, max_queue=max_queue)
+        options = moss_stream.EngineOptions(
+            max_streams=max_streams, max_queue=max_queue, max_queue_s=max_queue_s
+        )
         async with await moss_stream.StreamingSynthesizer.load(
             model, codec=codec, device=device, dtype=dtype, options=options
         ) as synth:
@@ -64,9 +79,19 @@ def serve(
                 is_open=is_open,
                 origins=tuple(origin or ()),
                 voices=voices_folder,
+                streams_per_key=streams_per_key,
                 logs_json=log_json,
                 logs_texts=log_texts,
             )
         except ValidationError as error:
-            raise ConfigError(error.errors()[0]["msg"].removeprefix("Value error, ") + ".") from error
+            raise ConfigError(_sentence(error)) from error
         asyncio.run(run())
+
+
+def _sentence(error: ValidationError) -> str:
+    """Return what is wrong with a setting, by the name of its option."""
+    first = error.errors()[0]
+    if not first["loc"]:  # it is about several of them
+        return f"{complaint(first)}."
+    option = "--" + str(first["loc"][0]).replace("_", "-")
+    return f"{option} {quoted(first['input'])}: {complaint(first)}."

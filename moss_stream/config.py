@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from moss_stream.errors import ConfigError
+from moss_stream.quote import MAX_QUOTE, brief, complaint, quoted
 
-__all__ = ["ChannelSampling", "EngineOptions", "SamplingOptions", "SynthesisOptions"]
+__all__ = [
+    "ChannelSampling",
+    "Codebooks",
+    "EngineOptions",
+    "Language",
+    "PromptText",
+    "SamplingOptions",
+    "Seed",
+    "SynthesisOptions",
+    "Tokens",
+]
+
+LEAST_TEMPERATURE = 1e-30
+"""Logits, of up to some thousands, divided by less do not fit into a float32."""
+SHOWN_PROBLEMS = 3
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""An int64, as the sampler takes it."""
+Codebooks = Annotated[int, Field(ge=1, le=1024)]
+"""The models of this family have at most 32; an engine says how many its own model has."""
+Tokens = Annotated[int, Field(ge=1, le=100_000)]
+"""More than two hours, and more than any context holds."""
+Language = Annotated[str, Field(max_length=64)]
+"""The longest names of languages have 50 characters."""
+PromptText = Annotated[str, Field(max_length=2000)]
+"""A long paragraph: about 500 of the 4,096 rows that a prompt and its audio share."""
 
 
 class _Options(BaseModel):
@@ -29,14 +55,17 @@ class _Options(BaseModel):
 
 
 def _sentence(name: str, error: ValidationError) -> str:
+    problems = error.errors(include_url=False)
     lines = []
-    for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"]) or "value"
+    for problem in problems[:SHOWN_PROBLEMS]:
+        where = brief(".".join(str(part) for part in problem["loc"]) or "value", MAX_QUOTE)
         if problem["type"] == "extra_forbidden":
             lines.append(f"{where} is not an option")
         else:
-            lines.append(f"{where}={problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}")
-    return f"{name}: {'; '.join(lines)}."
+            lines.append(f"{where}={quoted(problem['input'])}: {complaint(problem)}")
+    if len(problems) > SHOWN_PROBLEMS:
+        lines.append(f"and {len(problems) - SHOWN_PROBLEMS} more")
+    return brief(f"{name}: {'; '.join(lines)}.")
 
 
 class ChannelSampling(_Options):
@@ -48,8 +77,17 @@ class ChannelSampling(_Options):
 
     temperature: float = Field(default=1.0, ge=0.0, le=10.0)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
-    top_k: int = Field(default=0, ge=0, description="0 keeps every value; ties with the k-th value are kept.")
+    top_k: int = Field(
+        default=0, ge=0, lt=2**31, description="0 keeps every value; ties with the k-th value are kept."
+    )
     repetition_penalty: float = Field(default=1.0, ge=0.1, le=10.0)
+
+    @field_validator("temperature")
+    @classmethod
+    def _fits_a_float32(cls, temperature: float) -> float:
+        if 0.0 < temperature < LEAST_TEMPERATURE:
+            raise ValueError(f"give 0, which takes the most likely value, or at least {LEAST_TEMPERATURE}")
+        return temperature
 
 
 class SamplingOptions(_Options):
@@ -60,7 +98,7 @@ class SamplingOptions(_Options):
     """
 
     text: ChannelSampling = ChannelSampling(temperature=1.5, top_p=1.0, top_k=50)
-    audio: ChannelSampling | tuple[ChannelSampling, ...] = ChannelSampling(
+    audio: ChannelSampling | Annotated[tuple[ChannelSampling, ...], Field(max_length=1024)] = ChannelSampling(
         temperature=1.0, top_p=0.95, top_k=50, repetition_penalty=1.1
     )
 
@@ -85,20 +123,21 @@ class SynthesisOptions(_Options):
     `sampling` is how rows are sampled (None: as the model's `sampling.json` says, and without one as the
     reference implementation does). `n_vq` is the number of codebooks to generate and decode (None: all
     the model has; fewer are faster and sound rougher). `tokens` is the wanted length of the whole text
-    in frames of 80 ms; with it the text is spoken as one segment. The words from `language` to
-    `ambient_sound` go into the model's prompt as they are. `max_wait_ms`: when the text pauses for this long
-    and the listener is about to run dry, the words that are there are spoken.
+    in frames of 80 ms; with it the text is spoken as one segment. The words from `language` (64 characters at
+    most) to `ambient_sound` (2,000 characters each) go into the model's prompt as they are. `max_wait_ms`:
+    when the text pauses for this long and the listener is about to run dry, the words that are there are
+    spoken.
     """
 
     sampling: SamplingOptions | None = None
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    n_vq: int | None = Field(default=None, ge=1)
-    tokens: int | None = Field(default=None, ge=1, le=100_000)
-    language: str | None = None
-    instruction: str | None = None
-    quality: str | None = None
-    sound_event: str | None = None
-    ambient_sound: str | None = None
+    seed: Seed = 0
+    n_vq: Codebooks | None = None
+    tokens: Tokens | None = None
+    language: Language | None = None
+    instruction: PromptText | None = None
+    quality: PromptText | None = None
+    sound_event: PromptText | None = None
+    ambient_sound: PromptText | None = None
     trace: bool = Field(default=False, description="Note every event of the stream, for a plot.")
     max_wait_ms: int = Field(
         default=300, ge=0, le=60_000, description="Pause in the text after which single words are spoken."
@@ -120,8 +159,10 @@ class EngineOptions(_Options):
 
     text_head: Literal["pair", "full"] = "pair"
     max_context: int = Field(default=4096, ge=64, le=131_072, description="Rows the KV cache holds.")
-    prefill_chunk: int = Field(default=256, ge=1, description="Rows of one prefill step.")
-    max_lead_ms: int = Field(default=2000, ge=80, description="Audio made ahead of the listener.")
+    prefill_chunk: int = Field(default=256, ge=1, le=131_072, description="Rows of one prefill step.")
+    max_lead_ms: int = Field(
+        default=2000, ge=80, le=3_600_000, description="Audio made ahead of the listener; an hour at most."
+    )
     max_streams: int = Field(default=8, ge=1, le=256, description="Streams that are spoken at the same time.")
     fixed_batch: bool = Field(
         default=False,
@@ -133,10 +174,13 @@ class EngineOptions(_Options):
     max_queue_s: float | None = Field(
         default=None, gt=0.0, le=3600.0, description="How long each of them waits; None: until it is spoken."
     )
-    voice_cache: int = Field(default=64, ge=1, description="Encoded recordings that are kept.")
+    voice_cache: int = Field(default=64, ge=1, le=65_536, description="Encoded recordings that are kept.")
     voice_folder: Path | None = Field(default=None, description="Where they are kept on disk too.")
     threads: int | None = Field(
-        default=None, ge=1, description="CPU threads; None: one for a small model, else PyTorch's number."
+        default=None,
+        ge=1,
+        le=1024,
+        description="CPU threads; None: one for a small model, else PyTorch's number.",
     )
     depth_int8: bool = Field(
         default=False,

@@ -15,6 +15,10 @@ Text = str | Iterable[str] | AsyncIterable[str]
 
 MAX_WAITING = 1_000
 """Characters that wait to be spoken before no more are taken."""
+MAX_SILENT = 1_000_000
+"""Characters in a row of which none is read out: more than any model thinks or any block of code holds."""
+MAX_WHOLE = 100_000
+"""Characters that are kept to be spoken as one segment; no context holds as many."""
 PIECE = 500
 """Characters that are normalised at a time, so that a long text does not hold up the event loop."""
 
@@ -31,6 +35,7 @@ class Feed:
         self._normalizer = Normalizer()
         self._room = asyncio.Event()
         self._job: SpeechJob | None = None
+        self._num_silent = self._num_read = 0
         self.has_ended = False
 
     def attach(self, job: SpeechJob) -> None:
@@ -51,7 +56,7 @@ class Feed:
 
         Raises:
             StreamEnded: The feed was closed while it waited.
-            TextError: `text` is not a str.
+            TextError: `text` is not a str; or there is too much, which ends the stream with the same error.
         """
         if not isinstance(text, str):
             raise TextError(
@@ -61,8 +66,12 @@ class Feed:
         for start in range(0, len(text), PIECE):
             piece = text[start : start + PIECE]
             job = await self._with_room()
-            job.feed(piece, self._normalizer.feed(piece))
+            readable = self._normalizer.feed(piece)
+            self._count(job, len(piece), readable.text)
+            job.feed(piece, readable)
             self.wake()
+            if not readable.text:  # nothing to wait for: others are let in between
+                await asyncio.sleep(0)
 
     async def flush(self) -> None:
         """Let what was given be spoken now."""
@@ -78,6 +87,26 @@ class Feed:
         self._job.feed("", self._normalizer.end())
         self._job.end()
         self.wake()
+
+    def _count(self, job: SpeechJob, num_written: int, read: str) -> None:
+        """Hold to the limits what cannot wait for room, since none of it is taken to be spoken."""
+        self._num_silent = 0 if read.strip() else self._num_silent + num_written
+        self._num_read += len(read)
+        if self._num_silent > MAX_SILENT:
+            error = TextError(
+                f"Nothing of the last {MAX_SILENT:,} characters is read out. Is a code block or a tag never "
+                "closed? Leave out what is not for the listener, or make a new stream."
+            )
+        elif job.options.tokens is not None and self._num_read > MAX_WHOLE:
+            error = TextError(
+                f"With `tokens` a text is spoken as one segment; this one has over {MAX_WHOLE:,} characters. "
+                "Leave `tokens` out, or make a stream for each part."
+            )
+        else:
+            return
+        job.break_off(error)
+        self.wake()
+        raise error
 
     async def _with_room(self) -> SpeechJob:
         assert self._job is not None

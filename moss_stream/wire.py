@@ -2,22 +2,26 @@
 
 The header is 20 bytes, little endian: the number of the stream, its generation, where the audio begins in
 milliseconds, and which part of the written text it speaks (first character, and the one after the last).
-What a cancelled stream still had on its way carries an old generation and must not be played.
+What a cancelled stream still had on its way carries an old generation and must not be played. Times and
+places start again from 0 at 2^32, which is after 49 days or four thousand million characters.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from moss_stream.audio import AudioChunk
-from moss_stream.errors import SinkError
+from moss_stream.errors import ConfigError, SinkError
+from moss_stream.quote import quoted
 
-__all__ = ["HEADER_BYTES", "FarEnd", "Packet", "pack", "unpack"]
+__all__ = ["HEADER_BYTES", "FarEnd", "Packet", "check_stream", "pack", "unpack"]
 
 _HEADER = struct.Struct("<5I")
 HEADER_BYTES = _HEADER.size
+MAX_NUMBER = 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,21 @@ class Packet:
 
 
 def pack(chunk: AudioChunk, stream: int, generation: int) -> bytes:
-    """Return a chunk as a binary message."""
+    """Return a chunk as a binary message.
+
+    Raises:
+        ConfigError: `stream` is no number from 0 to 2^32 - 1.
+    """
+    check_stream(stream)
     start_ms = round(chunk.start_s * 1000)
-    return _HEADER.pack(stream, generation, start_ms, chunk.char_start, chunk.char_end) + chunk.pcm
+    counts = (count % MAX_NUMBER for count in (generation, start_ms, chunk.char_start, chunk.char_end))
+    return _HEADER.pack(stream, *counts) + chunk.pcm
+
+
+def check_stream(stream: int) -> None:
+    """Raise ConfigError if `stream` is no number that a header can hold."""
+    if not 0 <= stream < MAX_NUMBER:
+        raise ConfigError(f"stream={quoted(stream)} does not fit a header. Give a number below 2^32.")
 
 
 def unpack(message: bytes) -> Packet:
@@ -76,7 +92,9 @@ class FarEnd:
         self._dry_s = max(now_s, self._dry_s or now_s) + duration_s
 
     def played(self, seconds: float) -> None:
-        """Take a report: seconds played, of all that was sent."""
+        """Take a report: seconds played, of all that was sent; what is no number (NaN) is passed over."""
+        if math.isnan(seconds):
+            return
         self._reported_s = max(seconds, self._reported_s or 0.0)
 
     def dropped(self) -> None:

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
-import pytest
+import contextlib
+import json
 
+import pytest
+from fakes import FakeEngine
+from web import served
+from websockets.asyncio.client import connect
+
+from moss_stream import EngineOptions
 from moss_stream.server.access import Access
 from moss_stream.server.problems import Problem
 from moss_stream.server.settings import ServerSettings
+from moss_stream.wire import unpack
 
 KEYS = ("first-secret", "second-secret")
 
@@ -42,3 +50,38 @@ def test_a_key_has_so_many_streams() -> None:
         raise ZeroDivisionError
     with access.stream("a"), access.stream("a"):
         pass
+
+
+def test_keys_share_what_the_engine_can_speak() -> None:
+    """Each of several keys may have as many streams as there are slots, or what is said; one alone, any."""
+    for keys, per_key, wanted in ((KEYS, None, 16), (KEYS, 20, 20), (KEYS[:1], None, None), ((), None, None)):
+        access = Access(ServerSettings(api_keys=keys, streams_per_key=per_key), max_streams=16)
+        with contextlib.ExitStack() as streams:
+            for _ in range(wanted or 100):
+                streams.enter_context(access.stream("a"))
+            if wanted is not None:
+                with pytest.raises(Problem) as caught:
+                    streams.enter_context(access.stream("a"))
+                assert caught.value.retry_after_s is not None
+
+
+async def test_no_slot_stays_free_while_a_key_asks() -> None:
+    """Sixteen slots are sixteen streams, whatever the keys."""
+    engine = FakeEngine(frames_per_segment=10**6, max_streams=16)
+    options = EngineOptions(max_streams=16, max_lead_ms=80)
+    for keys in ((), KEYS[:1], KEYS):
+        async with served(engine, options, api_keys=keys) as (client, synth):
+            url = str(client.base_url).replace("http", "ws") + "/v1/speak?api_key=first-secret"
+            async with connect(url, compression=None) as socket:
+                for number in range(16):
+                    await socket.send(json.dumps({"type": "start", "stream": number}))
+                    await socket.send(json.dumps({"type": "text", "stream": number, "text": "Hello."}))
+                    await socket.send(json.dumps({"type": "flush", "stream": number}))
+                heard = set[int]()
+                while len(heard) < 16:
+                    message = await socket.recv()
+                    if isinstance(message, bytes):
+                        heard.add(unpack(message).stream)
+                    else:
+                        assert json.loads(message)["type"] != "error"
+                assert synth.metrics.active == 16

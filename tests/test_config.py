@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -33,6 +34,13 @@ NAN = float("nan")
         (EngineOptions, "max_context", 63),
         (EngineOptions, "prefill_chunk", 0),
         (EngineOptions, "max_lead_ms", 79),
+        *[
+            (kind, name, value)
+            for kind in (ChannelSampling, SynthesisOptions, EngineOptions)
+            for name, field in kind.model_fields.items()
+            if field.annotation in (int, float, int | None, float | None)
+            for value in (2**63, 2**64, float("inf"), NAN)
+        ],
     ],
 )
 def test_a_bad_value_is_named(kind: type[Any], option: str, value: object) -> None:
@@ -40,6 +48,48 @@ def test_a_bad_value_is_named(kind: type[Any], option: str, value: object) -> No
     with pytest.raises(ConfigError) as caught:
         kind(**{option: value})
     assert str(caught.value).startswith(f"{kind.__name__}: {option}={value!r}: Input should")
+
+
+TEXTS = ["language", "instruction", "quality", "sound_event", "ambient_sound"]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_goes_into_the_prompt_has_a_limit(name: str) -> None:
+    """Whatever reaches the model's prompt is short, and the refusal quotes only some of it."""
+    most = 64 if name == "language" else 2000
+    SynthesisOptions().replace(**{name: "x" * most})
+    with pytest.raises(ConfigError, match=f"at most {most} characters") as caught:
+        SynthesisOptions().replace(**{name: "x" * (most + 1)})
+    assert str(caught.value).count("x") <= 80
+
+
+def test_every_text_of_the_options_has_a_limit() -> None:
+    """A new one cannot be forgotten here."""
+    fields = SynthesisOptions.model_fields
+    assert [name for name in fields if re.search(r"\bstr\b", str(fields[name].annotation))] == TEXTS
+
+
+@pytest.mark.parametrize(
+    "value", ["A" * 10**6, 10**5000, [["A" * 999] * 999], {"A" * 10**6: 1}, b"\0" * 10**6], ids=range(5)
+)
+def test_a_refusal_is_short(value: object) -> None:
+    """However much was given, also inside options that are part of others."""
+    for make in (
+        lambda: ChannelSampling().replace(temperature=value),
+        lambda: SamplingOptions().replace(audio=[{"top_k": value}] * 500),
+        lambda: SynthesisOptions().replace(sampling={"text": value, "A" * 10**5: 1}),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            make()
+        assert len(str(caught.value)) <= 1000
+
+
+def test_a_temperature_is_nothing_or_fits_a_float32() -> None:
+    """What would become infinite inside the model is refused; 0 means the most likely value."""
+    assert ChannelSampling(temperature=-0.0).temperature == 0.0
+    for temperature in (5e-324, 1e-45):
+        with pytest.raises(ConfigError, match="most likely"):
+            ChannelSampling(temperature=temperature)
 
 
 @pytest.mark.parametrize("kind", [ChannelSampling, SamplingOptions, SynthesisOptions, EngineOptions])

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
 from fakes import FakeEngine
 from lab import Lab
 
+from moss_stream.config import SynthesisOptions
 from moss_stream.errors import StreamEnded, TextError
 from moss_stream.feed import Feed, draw
 
@@ -77,3 +79,43 @@ async def test_drawing_ends_with_the_text_or_with_its_error() -> None:
         await draw(text, feed, lab.listeners[0].job)
         await lab.run(5, lambda lab=lab: lab.listeners[0].is_done)  # type: ignore[misc]
         assert isinstance(lab.listeners[0].error, error or type(None))
+
+
+async def test_text_that_is_never_read_out_has_a_limit() -> None:
+    """A code block that is never closed ends the stream with a sentence; until then it may be long."""
+    for deltas in (["```\n", *["x = 1\n" * 1000] * 200], ["```\n" + "x = 1\n" * 200_000]):
+        feed, _ = fed(lab := Lab(FakeEngine()))
+        with pytest.raises(TextError, match="never closed"):
+            for delta in deltas:
+                await feed.write(delta)
+        await lab.run(1)
+        assert isinstance(lab.listeners[0].error, TextError)
+    feed, _ = fed(lab := Lab(FakeEngine()))
+    for _ in range(3):
+        await feed.write("```\n" + "x = 1\n" * 100_000 + "```\nSo much for that.\n")
+    assert lab.listeners[0].job.error is None
+
+
+async def test_a_text_of_one_segment_has_a_limit() -> None:
+    """With a wanted length nothing is spoken before the end, so nothing else would stop it."""
+    lab = Lab(FakeEngine())
+    feed = Feed(lambda: None)
+    feed.attach(lab.speak(options=SynthesisOptions(tokens=100)).job)
+    lab.listeners[0].job._on_taken = feed.taken
+    writing = asyncio.create_task(feed.write("word " * 30_000))
+    await lab.run(60, lambda: writing.done())
+    with pytest.raises(TextError, match="one segment"):
+        await writing
+
+
+async def test_the_written_text_takes_the_memory_of_its_characters() -> None:
+    """A string for every token of a Chinese text would take twenty times as much."""
+    feed, _ = fed(lab := Lab(FakeEngine()))
+    await feed.write("```\n")
+    tracemalloc.start()
+    for number in range(20_000):
+        await feed.write(chr(0x4E00 + number))
+        lab.listeners[0].job.poll(lab.engine, lab.now_s)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 20 * 20_000 and len(lab.listeners[0].job.turn.timeline.written) == 4 + 20_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from web import served, served_beside
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from benchmarks.attack import Attack
+
+HOSTILE = 400
 MESSAGES = 5000
 BATCH = 500
 EXAMPLES = 25
@@ -44,6 +48,18 @@ def test_requests_made_from_the_openapi_document(tmp_path: Path) -> None:
 
             requested()
     assert len(operations) >= 10
+
+
+async def test_hostile_values_in_every_field(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """At and past the limits of numbers, and texts that no person writes; `benchmarks.attack` sends more."""
+    caplog.set_level(logging.WARNING)
+    async with served(FakeEngine(frames_per_segment=1), voices=tmp_path / "voices") as (client, synth):
+        made = Attack(str(client.base_url).rstrip("/"), HOSTILE, math.inf)
+        await asyncio.gather(made.client(1), made.client(2))
+        assert not made.failures and made.answers.total() >= HOSTILE
+        while synth.metrics.active:
+            await asyncio.sleep(0.01)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info]
 
 
 def value(choose: random.Random, depth: int = 0) -> Any:

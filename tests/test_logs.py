@@ -91,3 +91,15 @@ async def test_streams_are_written_down_without_their_texts(
     assert lines[0]["chars"] == len(TEXT) and lines[0]["audio_s"] == pytest.approx(0.4)
     assert all(("text" in line) is logs_texts for line in lines)
     assert ("Rumpelstiltskin" in str([vars(line) for line in caplog.records])) is logs_texts
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+def test_lines_are_short(is_json: bool) -> None:
+    """A log does not grow with what is sent; texts that were asked for stay whole."""
+    failed = record("x" * 10**6, text="y" * 3000)
+    try:
+        raise ValueError("z" * 10**6)
+    except ValueError:
+        failed.exc_info = sys.exc_info()
+    line = LineFormatter(is_json).format(failed)
+    assert len(line) < 10_000 and "y" * 3000 in line

@@ -37,3 +37,17 @@ def test_answers_have_openais_shape() -> None:
     assert "retry-after" not in made.headers
     assert response(Problem(503, "full", "Full.")).headers["retry-after"] == "1"
     assert json.loads(bytes(response(Problem(503, "full", "Full.")).body))["error"]["type"] == "server_error"
+
+
+@pytest.mark.parametrize(("hint_s", "wanted"), [(0.2, "1"), (3.0, "3"), (12.3, "13")])
+def test_overload_says_when_there_could_be_room(hint_s: float, wanted: str) -> None:
+    """In whole seconds, by HTTP, and not too early."""
+    problem = as_problem(Overloaded("full", hint_s))
+    assert problem.retry_after_s == hint_s and response(problem).headers["retry-after"] == wanted
+    assert as_problem(TextError("nothing")).retry_after_s is None
+
+
+def test_a_message_is_short() -> None:
+    """Whatever it is made of."""
+    assert len(str(as_problem(TextError("x" * 10**6)))) <= 1000
+    assert len(Problem(400, "bad", "Bad.", "x" * 10**6).param or "") <= 80

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,9 @@ import urllib.request
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
+
+from moss_stream.cli import main
+from moss_stream.server.run import allow_files
 
 COMMAND = [sys.executable, "-c", "from moss_stream.cli import main; main()", "serve", "--port", "0"]
 
@@ -57,8 +61,42 @@ async def test_a_server_that_is_stopped_lets_streams_end() -> None:
     await process.wait()
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--port", "65536"),
+        ("--streams-per-key", "0"),
+        ("--max-streams", "9" * 400),
+        ("--max-queue", "-1"),
+        ("--max-queue-s", "0"),
+        ("--max-queue-s", "nan"),
+    ],
+)
+def test_a_number_out_of_range_is_named(
+    option: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a short sentence, before anything is loaded or listens."""
+    monkeypatch.setattr(sys, "argv", ["moss-stream", "serve", option, value])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert option.lstrip("-").replace("-", "_") in said.replace("-", "_") and len(said) < 400, said
+
+
 @pytest.mark.parametrize("arguments", [["--host", "0.0.0.0"], ["--api-key", "short"]])
 def test_an_unsafe_server_does_not_start(arguments: list[str]) -> None:
     """The error says what is missing."""
     run = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=15)
     assert run.returncode == 1 and "key" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_connections_are_not_turned_away_by_the_system() -> None:
+    """As many files may be open as connections are served; more than that stay allowed."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
+        for wanted, soft in ((150, 200), (300, 300)):
+            allow_files(wanted)
+            assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -21,3 +21,18 @@ def test_unsafe_settings_are_refused(bad: dict[str, Any]) -> None:
     assert ServerSettings(host="0.0.0.0", is_open=True).host == "0.0.0.0"
     for host in ("127.0.0.1", "::1", "localhost"):
         assert ServerSettings(host=host).api_keys == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, field in ServerSettings.model_fields.items()
+        if field.annotation in (int, float, int | None, float | None)
+    ],
+)
+def test_every_number_has_bounds(name: str) -> None:
+    """A new one cannot be forgotten here."""
+    for value in (-1, 2**63, 10**5000, float("inf"), float("nan")):
+        with pytest.raises(ValidationError):
+            ServerSettings(**{name: value})  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from test_sinks import chunk, expected, speech
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from moss_stream import SinkError, play
+from moss_stream import ConfigError, SinkError, play
 from moss_stream.wire import Packet, unpack
 
 
@@ -146,3 +146,10 @@ async def test_a_closed_connection_is_a_sink_error() -> None:
         with pytest.raises(SinkError):
             await sink.flush()
         await sink.aclose()
+
+
+@pytest.mark.parametrize("stream", [-1, 2**32, 2**64])
+async def test_a_number_that_no_header_holds_is_refused_at_once(stream: int) -> None:
+    """Not with the first chunk, as if the connection had broken."""
+    with pytest.raises(ConfigError, match="header"):
+        WebSocketSink(Stuck(), stream=stream)

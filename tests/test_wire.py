@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moss_stream import AudioChunk, SinkError
+from moss_stream import AudioChunk, ConfigError, SinkError
 from moss_stream.wire import HEADER_BYTES, FarEnd, pack, unpack
 
 U32 = st.integers(0, 2**32 - 1)
@@ -46,3 +46,22 @@ def test_a_far_end_plays_in_real_time_until_it_says_otherwise() -> None:
     for seconds, wanted in ((0.12, 0.12), (0.11, 0.12), (5.0, 0.18)):
         far_end.played(seconds)
         assert far_end.position_s == pytest.approx(wanted)
+
+
+def test_counts_that_leave_the_header_begin_again() -> None:
+    """A stream of two months goes on; a number that is none is refused before anything is sent."""
+    chunk = AudioChunk(b"", 24_000, 7, 2**32 / 1000 + 1, 0.08, 0, False, 2**32, 2**40 + 5)
+    made = unpack(pack(chunk, 0, 2**32 + 3))
+    assert (made.generation, made.start_ms, made.char_start, made.char_end) == (3, 1000, 0, 5)
+    for stream in (-1, 2**32, 2**64):
+        with pytest.raises(ConfigError, match="header"):
+            pack(chunk, stream, 0)
+
+
+def test_a_report_that_is_no_number_changes_nothing() -> None:
+    """The position stays one."""
+    far_end = FarEnd(lambda: 0.0)
+    far_end.sent(0.08)
+    for seconds in (float("nan"), -1.0, float("inf")):
+        far_end.played(seconds)
+        assert 0.0 <= far_end.position_s <= 0.08

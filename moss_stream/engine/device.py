@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from moss_stream.errors import ConfigError
+from moss_stream.quote import quoted
 
 __all__ = ["choose_device", "choose_dtype", "choose_threads"]
 
@@ -26,16 +27,19 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ConfigError(f"device={name!r} is no device. Use auto, cuda, cuda:0, mps or cpu.") from error
+        raise ConfigError(
+            f"device={quoted(name)} is no device. Use auto, cuda, cuda:0, mps or cpu."
+        ) from error
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(device.type, False):
         raise ConfigError(
-            f"device={name!r} is not there: this PyTorch ({torch.__version__}) sees no such device. "
+            f"device={quoted(name)} is not there: this PyTorch ({torch.__version__}) sees no such device. "
             "Use device='auto'."
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
-            f"device={name!r} is not there: this machine has {torch.cuda.device_count()} CUDA device(s)."
+            f"device={quoted(name)} is not there: this machine has {torch.cuda.device_count()} CUDA "
+            "device(s)."
         )
     return device
 
@@ -54,7 +58,7 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     try:
         return _DTYPES[_SHORT.get(name, name)]
     except KeyError:
-        raise ConfigError(f"dtype={name!r} is not known. Use auto, {', '.join(_DTYPES)}.") from None
+        raise ConfigError(f"dtype={quoted(name)} is not known. Use auto, {', '.join(_DTYPES)}.") from None
 
 
 def _auto_dtype(device: torch.device) -> str:

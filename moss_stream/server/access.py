@@ -8,21 +8,36 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from moss_stream.server.problems import Problem
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from moss_stream.server.places import HEALTH
+from moss_stream.server.problems import Problem, response
 from moss_stream.server.settings import ServerSettings
 
-__all__ = ["Access"]
+__all__ = ["Access", "KeyGuard"]
+
+PUBLIC = HEALTH | {"/", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+PUBLIC_FOLDER = "/page/"
+"""What everybody may read: health, the page, and how the server is to be asked."""
 
 OPEN = ""
 """The key of everybody, where none is asked for."""
 
 
 class Access:
-    """Checks keys and counts the streams of each."""
+    """Checks keys and counts the streams of each.
 
-    def __init__(self, settings: ServerSettings) -> None:
+    Args:
+        settings: With the keys, and how many streams each may have.
+        max_streams: What the engine can speak at once: what each of several keys may have if the settings do
+            not say. A single key, or none, has no limit but the engine's, its queue included.
+    """
+
+    def __init__(self, settings: ServerSettings, max_streams: int | None = None) -> None:
         self._keys = settings.api_keys
-        self._most = settings.streams_per_key
+        fair = max_streams if len(set(self._keys)) > 1 else None
+        self._most = fair if settings.streams_per_key is None else settings.streams_per_key
         self._streams: Counter[str] = Counter()
         self._over = asyncio.Event()
 
@@ -54,11 +69,12 @@ class Access:
         Raises:
             Problem: It has as many as it may have.
         """
-        if self._streams[key] >= self._most:
+        if self._most is not None and self._streams[key] >= self._most:
             raise Problem(
                 429,
                 "too_many_streams",
-                f"{self._most} streams of this key are spoken already. End one of them.",
+                f"This key has {self._most} streams already, as many as it may have at once. "
+                "Try again when one of them is over.",
             )
         self._streams[key] += 1
         try:
@@ -72,3 +88,32 @@ class Access:
         while self._streams.total():
             self._over.clear()
             await self._over.wait()
+
+
+class KeyGuard:
+    """Asks for the key before anything else is looked at: no body of a stranger is read, or judged.
+
+    Sockets are asked when they are accepted, since a web page gives their key in the address.
+
+    Args:
+        app: What is asked otherwise.
+        access: Knows the keys.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] == "http" and not _is_public(scope["path"]):
+            try:
+                self._access.key(Headers(scope=scope))
+            except Problem as problem:
+                await response(problem)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _is_public(path: str) -> bool:
+    return path in PUBLIC or path.startswith(PUBLIC_FOLDER)

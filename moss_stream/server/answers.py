@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from moss_stream import AudioChunk, SynthesisOptions, SynthesisStream
 from moss_stream.server.logs import log_stream
 from moss_stream.server.problems import Problem
-from moss_stream.server.settings import ServerSettings
+from moss_stream.server.readers import Reader
 from moss_stream.server.state import State
 from moss_stream.text.turn import TurnState
 
@@ -68,7 +68,7 @@ class Answer(StreamingResponse):
         content: What is sent.
         media_type: Of it.
         begun: What it is made from.
-        settings: With the limits.
+        state: Of the server.
     """
 
     def __init__(
@@ -76,17 +76,18 @@ class Answer(StreamingResponse):
         content: AsyncIterator[bytes] | AsyncIterator[str],
         media_type: str,
         begun: Begun,
-        settings: ServerSettings,
+        state: State,
     ) -> None:
         super().__init__(content, media_type=media_type)
         self._begun = begun
-        self._settings = settings
+        self._settings = state.settings
+        self._reader = Reader(state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
 
         async def patient(message: Message) -> None:
-            async with asyncio.timeout(self._settings.idle_s):
+            async with self._reader.reads():
                 await send(message)
 
         try:

@@ -12,10 +12,11 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from moss_stream import MossError, StreamingSynthesizer, Voice, __version__
 from moss_stream.server import calls, cartesia, cartesia_bytes, health, models, page, speak, speech, voices
-from moss_stream.server.access import Access
+from moss_stream.server.access import Access, KeyGuard
+from moss_stream.server.bodies import BodyLimit
 from moss_stream.server.calls import Calls
 from moss_stream.server.guard import PageGuard
-from moss_stream.server.patience import BodyLimit
+from moss_stream.server.places import PlaceGuard, Places
 from moss_stream.server.problems import ErrorAnswer, handlers
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.state import State
@@ -40,9 +41,9 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
     async def encode(recording: bytes) -> Voice:
         return await synth.encode_voice(recording)
 
-    state = State(
-        synth, settings, Access(settings), VoiceStore(settings.voices, encode), Calls(settings.max_calls)
-    )
+    access, places = Access(settings, synth.info.max_streams), Places(settings.max_connections)
+    store = VoiceStore(settings.voices, encode)
+    state = State(synth, settings, access, store, Calls(settings.max_calls), places)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -63,7 +64,14 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
         app.add_exception_handler(kind, handler)
     for part in (page, speech, voices, models, speak, cartesia, cartesia_bytes, calls, health):
         app.include_router(part.router)
-    app.add_middleware(BodyLimit, most=settings.max_body_bytes, patience_s=settings.idle_s)
+    app.add_middleware(
+        BodyLimit,
+        most=settings.max_body_bytes,
+        most_json=settings.max_json_bytes,
+        patience_s=settings.idle_s,
+    )
+    app.add_middleware(PlaceGuard, places=places)
+    app.add_middleware(KeyGuard, access=access)
     if settings.origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_headers=["*"])
     app.add_middleware(PageGuard, settings=settings)  # the last one is asked first

@@ -11,6 +11,7 @@ from aiortc.contrib.media import MediaBlackhole
 
 from moss_stream.adapters.webrtc import WebRTCSink
 from moss_stream.audio import AudioChunk
+from moss_stream.quote import MAX_QUOTE, brief
 from moss_stream.server.dialogue import Dialogue
 from moss_stream.server.problems import Problem
 from moss_stream.server.state import State
@@ -19,6 +20,8 @@ __all__ = ["Call"]
 
 INBOX = 256
 """Messages that may wait; a client that sends more without pause is hung up on."""
+MAX_UNREAD = 1 << 20
+"""Bytes of messages that the peer has not taken; they are small, so it reads none of them."""
 
 
 class Call:
@@ -51,7 +54,9 @@ class Call:
         try:
             await self._peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         except Exception as error:  # the parser raises whatever comes
-            raise Problem(400, "invalid_sdp", f"The offer cannot be read ({error}).", "sdp") from error
+            raise Problem(
+                400, "invalid_sdp", f"The offer cannot be read ({brief(str(error), MAX_QUOTE)}).", "sdp"
+            ) from error
         if not any(transceiver.kind == "audio" for transceiver in self._peer.getTransceivers()):
             raise Problem(400, "no_audio", "The offer has no audio. Add a transceiver for it.", "sdp")
         self._peer.addTrack(self._output.sink.track)
@@ -107,7 +112,11 @@ class Call:
         self._inbox.put_nowait(None)
 
     async def _send(self, text: str) -> None:
-        if self._channel is not None and self._channel.readyState == "open":
+        if self._channel is None or self._channel.readyState != "open":
+            return
+        if self._channel.bufferedAmount > MAX_UNREAD:
+            self._hang_up()
+        else:
             self._channel.send(text)
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from moss_stream import Word
 from moss_stream.errors import MossError
+from moss_stream.quote import MAX_QUOTE, brief, complaint
 from moss_stream.server.cartesia_shapes import Order
 from moss_stream.server.problems import Problem, as_problem
 from moss_stream.server.raw import RawAudio
@@ -29,7 +30,7 @@ async def cartesia(socket: WebSocket) -> None:
     """Serve one connection."""
     if (found := await accepted(socket)) is not None:
         state, key = found
-        await _Connection(Socket(socket, state.settings), state, key).serve()
+        await _Connection(Socket(socket, state), state, key).serve()
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class _Connection:
 
     async def serve(self) -> None:
         try:
-            await self._socket.serve(self._order)
+            await self._socket.serve(self._order, lambda: self._session.is_idle)
         finally:
             await self._session.aclose()
 
@@ -61,7 +62,8 @@ class _Connection:
             order = Order.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
-            await self._error("", Problem(400, "invalid_message", f"{first['loc']}: {first['msg']}"))
+            where = brief(".".join(str(part) for part in first["loc"]) or "message", MAX_QUOTE)
+            await self._error("", Problem(400, "invalid_message", f"{where}: {complaint(first)}."))
             return
         try:
             await self._carry_out(order, order.context_id)
@@ -119,12 +121,14 @@ class _Connection:
         await self._socket.send(json.dumps(message))
 
     async def _error(self, name: str, problem: Problem) -> None:
-        about = {
+        about: dict[str, Any] = {
             "title": problem.code,
             "message": str(problem),
             "error_code": problem.code,
             "error": str(problem),
         }
+        if problem.retry_after_s is not None:
+            about["retry_after_s"] = problem.retry_after_s
         await self._say(name, "error", problem.status, done=True, **about)
 
 

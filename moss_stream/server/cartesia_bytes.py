@@ -30,7 +30,7 @@ async def tts_bytes(request: Request, body: BytesRequest) -> StreamingResponse:
         raise Problem(400, "unsupported_format", "A WAV file needs the encoding pcm_s16le.", "output_format")
     begun = await begin(state, key, body.transcript, body.voice_in(state), body.options())
     media_type = "audio/wav" if output.container == "wav" else "application/octet-stream"
-    return Answer(_converted(begun.chunks, output), media_type, begun, state.settings)
+    return Answer(_converted(begun.chunks, output), media_type, begun, state)
 
 
 async def _converted(chunks: AsyncIterator[AudioChunk], output: OutputFormat) -> AsyncIterator[bytes]:

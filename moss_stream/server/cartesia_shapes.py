@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from moss_stream import SynthesisOptions
+from moss_stream.config import Language
 from moss_stream.server.raw import Encoding
 from moss_stream.server.state import State
 
@@ -60,7 +61,7 @@ class BytesRequest(_Loose):
 
     transcript: str = ""
     voice: Voice = Voice()
-    language: Annotated[str | None, Field(max_length=100)] = None
+    language: Language | None = None
     output_format: OutputFormat = OutputFormat()
 
     def voice_in(self, state: State) -> str | None:

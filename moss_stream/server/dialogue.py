@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from moss_stream.audio import SAMPLE_RATE_HZ, AudioChunk
 from moss_stream.errors import MossError
+from moss_stream.quote import MAX_QUOTE, brief, complaint
 from moss_stream.server.messages import (
     FROM_CLIENT,
     Cancel,
@@ -31,6 +32,10 @@ from moss_stream.server.session import Audio, Cancelled, Done, Event, Failed, Fl
 from moss_stream.server.state import State
 
 __all__ = ["Dialogue", "Output"]
+
+
+REMEMBERED = 1024
+"""Streams whose generation is kept; of one that was cancelled so many others ago nothing is on its way."""
 
 
 class Output(Protocol):
@@ -68,6 +73,11 @@ class Dialogue:
         self._generations: dict[str, int] = {}
         self._session = Session(state, key, via, self._emit)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no stream is open."""
+        return self._session.is_idle
+
     async def aclose(self) -> None:
         """Stop all streams; nobody listens any more."""
         await self._session.aclose()
@@ -78,15 +88,14 @@ class Dialogue:
             order = FROM_CLIENT.validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "message"
-            message = f"{where}: {first['msg']}."
-            await self._send(ErrorMessage(stream=None, code="invalid_message", message=message))
+            where = brief(".".join(str(part) for part in first["loc"]) or "message", MAX_QUOTE)
+            problem = Problem(400, "invalid_message", f"{where}: {complaint(first)}.")
+            await self._send(_error(None, problem))
             return
         try:
             await self._carry_out(order, str(order.stream))
         except (Problem, MossError) as error:
-            problem = as_problem(error)
-            await self._send(ErrorMessage(stream=order.stream, code=problem.code, message=str(problem)))
+            await self._send(_error(order.stream, as_problem(error)))
 
     async def _carry_out(self, order: ClientMessage, name: str) -> None:
         match order:
@@ -120,12 +129,18 @@ class Dialogue:
                 await self._drain(name)
                 await self._send(DoneMessage(stream=int(name), metrics=metrics))
             case Cancelled(id=name, spoken=spoken):
-                self._generations[name] = generation + 1
+                self._begin_generation(name, generation + 1)
                 await self._output.clear(int(name))
                 await self._send(CancelledMessage(stream=int(name), generation=generation + 1, spoken=spoken))
             case Failed(id=name, problem=problem):
                 await self._drain(name)
-                await self._send(ErrorMessage(stream=int(name), code=problem.code, message=str(problem)))
+                await self._send(_error(int(name), problem))
+
+    def _begin_generation(self, name: str, generation: int) -> None:
+        self._generations.pop(name, None)
+        self._generations[name] = generation
+        if len(self._generations) > REMEMBERED:
+            del self._generations[next(iter(self._generations))]
 
     async def _play(self, name: str, generation: int, chunk: AudioChunk) -> None:
         await self._output.play(int(name), generation, chunk)
@@ -140,3 +155,9 @@ class Dialogue:
 
     async def _send(self, message: ServerMessage) -> None:
         await self._send_text(message.model_dump_json())
+
+
+def _error(stream: int | None, problem: Problem) -> ErrorMessage:
+    return ErrorMessage(
+        stream=stream, code=problem.code, message=str(problem), retry_after_s=problem.retry_after_s
+    )

@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from moss_stream.quote import quoted
 from moss_stream.server.problems import Problem, response
 from moss_stream.server.settings import ServerSettings, is_loopback
 
@@ -42,11 +43,11 @@ class PageGuard:
     def _problem(self, headers: Headers) -> Problem | None:
         host, origin = headers.get("host", ""), headers.get("origin")
         if self._is_local and not is_loopback(_parts(f"//{host}").hostname or "localhost"):
-            message = f"This server is local; it is not {host!r}. Give it an API key, or --open."
+            message = f"This server is local; it is not {quoted(host)}. Give it an API key, or --open."
             return Problem(403, "wrong_host", message)
         if origin is None or origin in self._origins or _parts(origin).netloc == host:
             return None
-        return Problem(403, "wrong_origin", f"Pages of {origin!r} may not use this server (--origin).")
+        return Problem(403, "wrong_origin", f"Pages of {quoted(origin)} may not use this server (--origin).")
 
 
 def _parts(url: str) -> SplitResult:

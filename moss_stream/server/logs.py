@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moss_stream.metrics import StreamMetrics
+from moss_stream.quote import brief
 from moss_stream.server.settings import ServerSettings
 
 __all__ = ["LineFormatter", "config", "log_stream"]
@@ -33,7 +34,12 @@ def config(is_json: bool) -> dict[str, Any]:
 
 
 def log_stream(
-    settings: ServerSettings, via: str, end: str, metrics: StreamMetrics | None, text: str
+    settings: ServerSettings,
+    via: str,
+    end: str,
+    metrics: StreamMetrics | None,
+    text: str,
+    num_chars: int | None = None,
 ) -> None:
     """Note how a stream went.
 
@@ -42,9 +48,11 @@ def log_stream(
         via: The way it came.
         end: How it ended: done, cancelled, or the code of an error.
         metrics: Of the stream; None if it was never started.
-        text: All of it that was given.
+        text: All of it that was given; whoever keeps none of it where texts are not written down says how
+            much there was.
+        num_chars: That.
     """
-    fields: dict[str, Any] = {"via": via, "end": end, "chars": len(text)}
+    fields: dict[str, Any] = {"via": via, "end": end, "chars": len(text) if num_chars is None else num_chars}
     if metrics is not None:
         fields["audio_s"] = round(metrics.audio_s, 2)
         fields["ttfa_ms"] = None if metrics.ttfa_s is None else round(1000 * metrics.ttfa_s)
@@ -80,7 +88,7 @@ class LineFormatter(logging.Formatter):
         if self._is_json:
             return _SECRET.sub(r"\1…", self._json(record, fields))
         pairs = "".join(f" {name}={json.dumps(value)}" for name, value in fields.items())
-        first, *trace = super().format(record).split("\n")
+        first, *trace = (brief(line) for line in super().format(record).split("\n"))
         return _SECRET.sub(r"\1…", "\n".join([first + pairs, *trace]))
 
     def _json(self, record: logging.LogRecord, fields: dict[str, Any]) -> str:
@@ -88,9 +96,10 @@ class LineFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": brief(record.getMessage()),
             **fields,
         }
         if record.exc_info:
-            content["trace"] = self.formatException(record.exc_info)
+            trace = self.formatException(record.exc_info).split("\n")
+            content["trace"] = "\n".join(brief(line) for line in trace)
         return json.dumps(content)

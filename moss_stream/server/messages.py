@@ -7,9 +7,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from moss_stream import SamplingOptions, Spoken, SynthesisOptions, Word
+from moss_stream.config import Codebooks, Language, PromptText, Seed
 from moss_stream.metrics import StreamMetrics
 
 __all__ = ["FROM_CLIENT", "TO_CLIENT", "ClientMessage", "ServerMessage"]
+
+MAX_PLAYED_S = 2**32 / 1000
+"""Where the milliseconds of the audio's header end: 49 days."""
 
 StreamNumber = Annotated[int, Field(ge=0, lt=2**32, description="Chosen by the client.")]
 
@@ -25,10 +29,10 @@ class Start(_Message):
 
     type: Literal["start"] = "start"
     voice: str | None = Field(None, max_length=100, description="A name that /v1/audio/voices lists.")
-    seed: int = Field(0, ge=0, lt=2**63)
-    n_vq: int | None = Field(None, ge=1, description="Codebooks to use; all, if not given.")
-    language: str | None = Field(None, max_length=100)
-    instruction: str | None = Field(None, max_length=1000)
+    seed: Seed = 0
+    n_vq: Codebooks | None = Field(None, description="Codebooks to use; all, if not given.")
+    language: Language | None = None
+    instruction: PromptText | None = None
     max_wait_ms: int = Field(300, ge=0, le=60_000, description="Pause after which single words are spoken.")
     sampling: SamplingOptions | None = None
 
@@ -66,7 +70,7 @@ class Played(_Message):
     """Report how much of the stream was really played."""
 
     type: Literal["played"] = "played"
-    seconds: float = Field(ge=0)
+    seconds: float = Field(ge=0, le=MAX_PLAYED_S, allow_inf_nan=False)
 
 
 ClientMessage = Start | Text | Flush | End | Cancel | Played
@@ -115,6 +119,9 @@ class ErrorMessage(BaseModel):
     stream: int | None
     code: str
     message: str
+    retry_after_s: float | None = Field(
+        None, description="When to try again, in seconds; null where that would not help."
+    )
 
 
 ServerMessage = StartedMessage | WordsMessage | FlushedMessage | DoneMessage | CancelledMessage | ErrorMessage

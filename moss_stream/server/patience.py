@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from moss_stream.server.problems import Problem, response
 from moss_stream.server.state import state_of
 
-__all__ = ["BodyLimit", "PatientProtocol"]
+__all__ = ["PatientProtocol", "PatientSocketProtocol"]
+
+SEND_BUFFER = 64 << 10
+"""Bytes that the operating system takes ahead of a client: 1.4 s of PCM, 8 s of MP3. Left alone it takes
+megabytes, a minute and a half of PCM. Across an ocean (150 ms) it still lets nine times as much through as
+PCM is played."""
+CUT_S = 2.0
+"""How long after the idle time a client that takes nothing is cut off; its streams have ended by then."""
+
+
+class _Cut:
+    """Cuts off a client that takes nothing: a connection in order closes only when all of it was taken."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s + CUT_S
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, transport: asyncio.Transport) -> None:
+        """The client does not take what is sent."""
+        self.stop()
+        self._timer = asyncio.get_running_loop().call_later(self._patience_s, transport.abort)
+
+    def stop(self) -> None:
+        """It does, or is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class PatientProtocol(H11Protocol):
@@ -19,13 +45,21 @@ class PatientProtocol(H11Protocol):
 
     def __init__(self, config: Any, *args: Any, **options: Any) -> None:
         super().__init__(config, *args, **options)
-        self._patience_s = state_of(config.app).settings.idle_s
+        state = state_of(config.app)
+        self._patience_s = state.settings.idle_s
+        self._places = state.places
         self._waiting: asyncio.TimerHandle | None = None
+        self._cut = _Cut(self._patience_s)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio."""
         super().connection_made(transport)
+        # No audio beside what the operating system holds: each buffer is audio that may be made for nobody.
+        transport.set_write_buffer_limits(high=0)
+        if (sock := transport.get_extra_info("socket")) is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._watch()
+        self._places.open(self)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
@@ -36,13 +70,40 @@ class PatientProtocol(H11Protocol):
         """See asyncio."""
         super().connection_lost(error)
         self._stop()
+        self._cut.stop()
+        self._places.close(self)
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """See uvicorn."""
+        self._places.close(self)  # a line is counted once
+        super().handle_websocket_upgrade(event)
+
+    def on_response_complete(self) -> None:
+        """See uvicorn."""
+        super().on_response_complete()
+        self._watch()
+
+    def pause_writing(self) -> None:
+        """See asyncio."""
+        super().pause_writing()
+        self._cut.start(self.transport)
+
+    def resume_writing(self) -> None:
+        """See asyncio."""
+        super().resume_writing()
+        self._cut.stop()
 
     def _watch(self) -> None:
         is_asking = self.cycle is not None and not self.cycle.response_complete
-        if is_asking or self.transport.get_protocol() is not self:  # the latter is a WebSocket by now
+        if self.transport.get_protocol() is not self:  # it is a WebSocket by now
             self._stop()
+            self._places.close(self)
+        elif is_asking:
+            self._stop()
+            self._places.work(self)
         elif self._waiting is None:
             self._waiting = self.loop.call_later(self._patience_s, self.transport.close)
+            self._places.rest(self, self.transport.abort)
 
     def _stop(self) -> None:
         if self._waiting is not None:
@@ -50,64 +111,32 @@ class PatientProtocol(H11Protocol):
             self._waiting = None
 
 
-class BodyLimit:
-    """Refuses bodies that are too large, also those that do not say so, and those that do not come.
+class PatientSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, on a connection that `PatientProtocol` has made."""
 
-    Args:
-        app: What is asked otherwise.
-        most: Bytes.
-        patience_s: How long the next part of a body may take.
-    """
+    def __init__(self, config: Any, *args: Any, **options: Any) -> None:
+        super().__init__(config, *args, **options)
+        state = state_of(config.app)
+        self._places = state.places
+        self._cut = _Cut(state.settings.idle_s)
 
-    def __init__(self, app: ASGIApp, most: int, patience_s: float) -> None:
-        self._app = app
-        self._most = most
-        self._patience_s = patience_s
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio."""
+        super().connection_made(transport)
+        self._places.open(self)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        too_large = Problem(413, "too_large", f"The body is larger than {self._most} bytes.")
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._most:
-            await response(too_large)(scope, receive, send)
-            return
-        received, is_complete, is_refused, problem = 0, False, False, None
+    def connection_lost(self, error: Exception | None) -> None:
+        """See asyncio."""
+        super().connection_lost(error)
+        self._cut.stop()
+        self._places.close(self)
 
-        async def limited() -> Message:
-            nonlocal received, is_complete, problem
-            if problem is not None:  # who asks again waits for the client to go; it is as good as gone
-                return {"type": "http.disconnect"}
-            try:
-                # A body must go on; after it the wait is for the client to go, and may be long.
-                async with asyncio.timeout(None if is_complete else self._patience_s):
-                    message = await receive()
-            except TimeoutError:
-                problem = Problem(408, "too_slow", "The body did not come. Send it without pauses.")
-                return END
-            received += len(message.get("body", b""))
-            is_complete = not message.get("more_body", False)
-            problem = too_large if received > self._most else None
-            return END if problem is not None else message
+    def pause_writing(self) -> None:
+        """See asyncio."""
+        super().pause_writing()
+        self._cut.start(self.transport)
 
-        async def corrected(message: Message) -> None:
-            """Answer with the refusal, whatever the application makes of a body that was cut off."""
-            if problem is None:
-                await send(message)
-            else:
-                await refuse(problem)
-
-        async def refuse(problem: Problem) -> None:
-            nonlocal is_refused
-            if not is_refused:
-                is_refused = True
-                await response(problem)(scope, receive, send)
-
-        await self._app(scope, limited, corrected)
-        if problem is not None:
-            await refuse(problem)
-
-
-END: Message = {"type": "http.request", "more_body": False}
+    def resume_writing(self) -> None:
+        """See asyncio."""
+        super().resume_writing()
+        self._cut.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -17,10 +19,12 @@ from moss_stream.errors import (
     SynthesizerClosed,
     TextError,
 )
+from moss_stream.quote import MAX_QUOTE, brief, complaint
 
 __all__ = ["ErrorAnswer", "Problem", "as_problem", "handlers", "response"]
 
-RETRY_AFTER_S = 1
+RETRY_AFTER_S = 1.0
+"""When to try again if nothing better is known: a short answer is over by then."""
 
 
 class Problem(Exception):
@@ -30,11 +34,21 @@ class Problem(Exception):
         status: Of HTTP.
         code: For programs.
         param: The field of the request that is wrong.
+        retry_after_s: When to try again; None if that would not help.
     """
 
-    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.param = status, code, param
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(brief(message))
+        self.status, self.code, self.param = status, code, param and brief(param, MAX_QUOTE)
+        is_passing = status in (429, 503)
+        self.retry_after_s = RETRY_AFTER_S if is_passing and retry_after_s is None else retry_after_s
 
 
 class ErrorDetail(BaseModel):
@@ -58,7 +72,8 @@ def as_problem(error: Exception) -> Problem:
         return error
     for kind, status, code in _KINDS:
         if isinstance(error, kind):
-            return Problem(status, code, str(error))
+            hint_s = error.retry_after_s if isinstance(error, Overloaded) else None
+            return Problem(status, code, str(error), retry_after_s=hint_s)
     return Problem(500, "internal_error", "The server failed. Its log says why.")
 
 
@@ -76,7 +91,9 @@ def response(problem: Problem) -> JSONResponse:
     """Return a problem in OpenAI's shape."""
     kind = "invalid_request_error" if problem.status < 500 else "server_error"
     detail = ErrorDetail(message=str(problem), type=kind, param=problem.param, code=problem.code)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if problem.status in (429, 503) else None
+    headers = None
+    if problem.retry_after_s is not None:  # whole seconds, by HTTP
+        headers = {"Retry-After": str(max(1, math.ceil(problem.retry_after_s)))}
     return JSONResponse(ErrorAnswer(error=detail).model_dump(), problem.status, headers)
 
 
@@ -87,10 +104,9 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:])
-    return response(
-        Problem(400, "invalid_request", f"{where or 'The request'}: {first['msg']}.", where or None)
-    )
+    where = brief(".".join(str(part) for part in first["loc"][1:]), MAX_QUOTE)
+    message = f"{where or 'The request'}: {complaint(first)}."
+    return response(Problem(400, "invalid_request", message, where or None))
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

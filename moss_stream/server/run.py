@@ -13,17 +13,20 @@ from fastapi import FastAPI
 from moss_stream import StreamingSynthesizer
 from moss_stream.server import logs
 from moss_stream.server.app import create_app
-from moss_stream.server.patience import PatientProtocol
+from moss_stream.server.patience import PatientProtocol, PatientSocketProtocol
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.state import state_of
 
-__all__ = ["Server", "config_of", "run"]
+__all__ = ["Server", "allow_files", "config_of", "run"]
 
 DRAIN_S, CLOSE_S = 30, 5
 """How long streams may go on when the server is asked to stop, and connections after them."""
 PING_S = 5
 """How often a WebSocket is asked whether it is there, and how long it may take to answer: a client that drops
 its socket without closing it (LiveKit's plugin does) would hold its slot until then."""
+
+OTHER_FILES = 256
+"""Files that are open besides connections: of the model, of calls, of uploads."""
 
 
 def config_of(
@@ -35,12 +38,11 @@ def config_of(
         host=settings.host,
         port=settings.port,
         http=PatientProtocol,  # h11, which also bounds headers
-        ws="websockets-sansio",
+        ws=PatientSocketProtocol,
         ws_per_message_deflate=False,
         ws_max_size=2 * settings.max_message_bytes,
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,
-        limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=CLOSE_S,
         server_header=False,
         access_log=False,
@@ -51,6 +53,7 @@ def config_of(
 async def run(synth: StreamingSynthesizer, settings: ServerSettings) -> None:
     """Serve until SIGTERM or SIGINT; then take no more connections and let streams end for half a minute."""
     app = create_app(synth, settings)
+    allow_files(2 * settings.max_connections + OTHER_FILES)
     await Server(config_of(app, settings, logs.config(settings.logs_json))).serve()
     await synth.close(drain=True)
 
@@ -66,3 +69,19 @@ class Server(uvicorn.Server):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(access.wait_idle(), DRAIN_S)
         await super().shutdown(sockets)
+
+
+def allow_files(wanted: int) -> None:
+    """Let the process open so many files, connections included, if the system lets it.
+
+    Many systems give a process 1,024 unless it asks; then it is the system that turns connections away.
+    """
+    try:
+        import resource
+    except ImportError:  # on Windows there is no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from moss_stream import AudioChunk, Spoken, StreamEnded, SynthesisOptions, SynthesisStream, Word
+from moss_stream import AudioChunk, Spoken, SynthesisOptions, Word
 from moss_stream.metrics import StreamMetrics
+from moss_stream.quote import quoted
 from moss_stream.server.logs import log_stream
+from moss_stream.server.open_stream import END, FLUSH, OpenStream, weight
 from moss_stream.server.problems import Problem, as_problem
 from moss_stream.server.state import State
-from moss_stream.wire import FarEnd
 
 __all__ = ["Audio", "Cancelled", "Done", "Event", "Failed", "Flushed", "Session", "Started", "Words"]
 
@@ -75,60 +75,8 @@ class Failed:
 Event = Started | Audio | Words | Flushed | Done | Cancelled | Failed
 Emit = Callable[[Event], Awaitable[None]]
 
-_FLUSH, _END = object(), object()
 REMEMBERED = 8
 """Streams that are made but perhaps not heard, and can still be cancelled."""
-
-
-class _Stream:
-    """A stream, what waits to be given to it, and the tasks that feed and hear it."""
-
-    def __init__(self, stream: SynthesisStream) -> None:
-        self.stream = stream
-        self.far_end = FarEnd(time.monotonic)
-        stream.attach(lambda: self.far_end.position_s)  # begins it, or raises
-        self.permit = contextlib.ExitStack()
-        self.hearing: asyncio.Task[None] | None = None
-        self.num_words = 0
-        self.num_waiting = 0
-        self.texts: list[str] = []
-        self._orders: asyncio.Queue[object] = asyncio.Queue()
-        self.feeding = asyncio.create_task(self._feed())
-
-    @property
-    def is_heard_of(self) -> bool:
-        """Whether the client is still told something of it."""
-        return self.hearing is not None and not self.hearing.done()
-
-    async def stop(self) -> Spoken:
-        """Stop it; return what was heard."""
-        spoken = await self.stream.cancel()
-        tasks = [task for task in (self.feeding, self.hearing) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        self.permit.close()
-        return spoken
-
-    def give(self, order: object) -> None:
-        """Queue a text, or the order to flush or end; a stream that is far behind holds up no other order."""
-        if isinstance(order, str):
-            self.num_waiting += len(order)
-            self.texts.append(order)
-        self._orders.put_nowait(order)
-
-    async def _feed(self) -> None:
-        """Give what is queued to the stream, as fast as it takes it."""
-        with contextlib.suppress(StreamEnded):  # it was cancelled, or has failed
-            while True:
-                order = await self._orders.get()
-                if isinstance(order, str):
-                    await self.stream.push(order)
-                    self.num_waiting -= len(order)
-                elif order is _FLUSH:
-                    await self.stream.flush()
-                else:
-                    await self.stream.end()
 
 
 class Session:
@@ -146,8 +94,13 @@ class Session:
         self._key = key
         self._via = via
         self._emit = emit
-        self._streams: dict[str, _Stream] = {}
-        self._made: dict[str, _Stream] = {}
+        self._streams: dict[str, OpenStream] = {}
+        self._made: dict[str, OpenStream] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no stream is open."""
+        return not self._streams
 
     def has(self, name: str) -> bool:
         """Tell whether a stream of that name is not over."""
@@ -162,13 +115,13 @@ class Session:
         """
         made = self._made.get(name)
         if name in self._streams or (made is not None and made.is_heard_of):
-            raise Problem(409, "stream_exists", f"A stream {name!r} is open already. End or cancel it first.")
+            raise Problem(409, "stream_exists", f"A stream {quoted(name)} is open. End or cancel it first.")
         found = await self._state.voice(voice)
         self._made.pop(name, None)
         with contextlib.ExitStack() as permit:
             permit.enter_context(self._state.access.stream(self._key))
             stream = self._state.synth.stream(voice=found, options=options)
-            held = self._streams[name] = _Stream(stream)
+            held = self._streams[name] = OpenStream(stream)
             held.permit = permit.pop_all()
         held.hearing = asyncio.create_task(self._speak(name, held))
 
@@ -176,20 +129,40 @@ class Session:
         """Give text to a stream.
 
         Raises:
-            Problem: There is no such stream, or too much text waits in it.
+            Problem: There is no such stream, too much text waits in it, or it has had too much.
         """
-        held, most = self._found(name), self._state.settings.max_text_chars
-        if held.num_waiting + len(text) > most:
-            raise Problem(429, "text_too_long", f"More than {most} characters wait. Send the rest later.")
-        held.give(text)
+        self._give(name, text)
 
     def flush(self, name: str) -> None:
         """Speak what a stream has, now. Raises what `push` raises."""
-        self._found(name).give(_FLUSH)
+        self._give(name, FLUSH)
 
     def end(self, name: str) -> None:
         """Say that a stream gets no more text. Raises what `push` raises."""
-        self._found(name).give(_END)
+        self._give(name, END)
+
+    def _give(self, name: str, order: object) -> None:
+        held, settings = self._found(name), self._state.settings
+        if order is END:  # needs no room, and is the way out of a stream that has none
+            if not held.has_ended:
+                held.has_ended = True
+                held.give(order)
+            return
+        if held.num_waiting + weight(order) > settings.max_text_chars:
+            raise Problem(
+                429, "text_too_long", f"{settings.max_text_chars} characters may wait. Send the rest later."
+            )
+        # What is never read out, such as code, does not wait; it is kept all the same, to say what was heard.
+        if held.num_written + weight(order) > settings.max_turn_chars:
+            raise Problem(
+                400,
+                "turn_too_long",
+                f"A stream takes {settings.max_turn_chars} characters in all. End it, and start another.",
+            )
+        held.give(order)
+        if isinstance(order, str):
+            held.num_chars += len(order)
+            held.texts += [order] if settings.logs_texts else []
 
     async def cancel(self, name: str) -> None:
         """Stop a stream. One that is made, and perhaps not heard yet, is told of all the same."""
@@ -210,15 +183,16 @@ class Session:
         self._streams, self._made = {}, {}
         await asyncio.gather(*(self._stop(held) for held in streams), *(held.stop() for held in made))
 
-    async def _stop(self, held: _Stream) -> Spoken:
+    async def _stop(self, held: OpenStream) -> Spoken:
         spoken = await held.stop()
         self._log(held, "cancelled")
         return spoken
 
-    def _log(self, held: _Stream, end: str) -> None:
-        log_stream(self._state.settings, self._via, end, held.stream.metrics, "".join(held.texts))
+    def _log(self, held: OpenStream, end: str) -> None:
+        text = "".join(held.texts)
+        log_stream(self._state.settings, self._via, end, held.stream.metrics, text, held.num_chars)
 
-    async def _speak(self, name: str, held: _Stream) -> None:
+    async def _speak(self, name: str, held: OpenStream) -> None:
         try:
             with held.permit:
                 await self._emit(Started(name))
@@ -239,12 +213,12 @@ class Session:
             self._remember(name, held)
             await self._emit(Done(name, metrics))
 
-    def _remember(self, name: str, held: _Stream) -> None:
+    def _remember(self, name: str, held: OpenStream) -> None:
         self._made[name] = held
         if len(self._made) > REMEMBERED:
             del self._made[next(iter(self._made))]
 
-    async def _emit_chunk(self, name: str, held: _Stream, chunk: AudioChunk) -> None:
+    async def _emit_chunk(self, name: str, held: OpenStream, chunk: AudioChunk) -> None:
         if chunk.pcm:
             await self._emit(Audio(name, chunk))
         words = held.stream.words
@@ -254,8 +228,8 @@ class Session:
         if chunk.is_flush:
             await self._emit(Flushed(name))
 
-    def _found(self, name: str) -> _Stream:
+    def _found(self, name: str) -> OpenStream:
         held = self._streams.get(name)
         if held is None:
-            raise Problem(404, "no_such_stream", f"There is no open stream {name!r}. Start it first.")
+            raise Problem(404, "no_such_stream", f"There is no open stream {quoted(name)}. Start it first.")
         return held

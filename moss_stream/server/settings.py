@@ -23,22 +23,40 @@ class ServerSettings(BaseModel):
     """Bind to another address although there is no key."""
     origins: tuple[str, ...] = ()
     """Web pages of these origins may use the server (CORS)."""
-    max_text_chars: int = Field(default=20_000, ge=1)
-    max_body_bytes: int = Field(default=16 << 20, ge=1024)
-    max_message_bytes: int = Field(default=64 << 10, ge=1024)
-    streams_per_key: int = Field(default=8, ge=1)
-    max_connections: int = Field(default=1000, ge=1)
-    max_calls: int = Field(default=32, ge=0)
+    max_text_chars: int = Field(default=20_000, ge=1, le=1_000_000)
+    """Of one request; of a stream on a socket, the text that waits to be spoken."""
+    max_turn_chars: int = Field(default=1_000_000, ge=1, le=100_000_000)
+    """All that is written into one stream on a socket, code and thoughts that are never read out included: as
+    much as a language model with a context of 250,000 tokens can write."""
+    max_body_bytes: int = Field(default=16 << 20, ge=1024, le=1 << 30)
+    """Of an upload; other bodies hold a text and options, and have a smaller limit that follows from them."""
+    max_message_bytes: int = Field(default=64 << 10, ge=1024, le=16 << 20)
+    streams_per_key: int | None = Field(default=None, ge=1, le=65_536)
+    """None: with several keys each may have as many streams as the engine speaks at once."""
+    max_connections: int = Field(default=1000, ge=1, le=1_000_000)
+    """Requests and sockets that are served at the same time; idle connections make room for them."""
+    max_calls: int = Field(default=32, ge=0, le=65_536)
     """WebRTC calls that are held at the same time."""
-    idle_s: float = Field(default=60.0, gt=0)
+    idle_s: float = Field(default=60.0, gt=0, le=86_400, allow_inf_nan=False)
     """A connection or call on which nothing comes or goes for this long is closed, with its streams."""
-    total_s: float = Field(default=3600.0, gt=0)
+    stall_s: float = Field(default=10.0, gt=0, le=86_400, allow_inf_nan=False)
+    """A client that falls so far behind in reading loses its stream when others wait for a slot. A player
+    that reads 64 KiB of MP3 at a time asks for more every 8 s."""
+    total_s: float = Field(default=3600.0, gt=0, le=604_800, allow_inf_nan=False)
     logs_texts: bool = False
     """Write down what is spoken; otherwise only how much."""
     logs_json: bool = False
     """Write a JSON object for each line of the log."""
     voices: Path | None = None
     """Folder for uploaded voices; None: none can be uploaded."""
+
+    @property
+    def max_json_bytes(self) -> int:
+        """The largest body that is not an upload, in bytes.
+
+        It holds a text, each character escaped in twelve (a surrogate pair), and 64 KiB of everything else.
+        """
+        return min(self.max_body_bytes, 12 * self.max_text_chars + (64 << 10))
 
     @model_validator(mode="after")
     def _is_safe(self) -> ServerSettings:

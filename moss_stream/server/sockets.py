@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from fastapi import WebSocket, WebSocketDisconnect
 
 from moss_stream.server.problems import Problem
-from moss_stream.server.settings import ServerSettings
+from moss_stream.server.readers import Reader
 from moss_stream.server.state import State, state_of
 
 __all__ = ["Socket", "accepted"]
 
-QUEUE = 64
-"""Messages that wait for a slow client before its streams are halted."""
+QUEUE = 12
+"""Messages that wait for a slow client before its streams are halted: a second of audio."""
 CLOSE_S = 1.0
 GOING_AWAY, POLICY_VIOLATION, TOO_BIG = 1001, 1008, 1009
 
@@ -37,12 +37,15 @@ class Socket:
 
     Args:
         socket: Accepted.
-        settings: With the limits.
+        state: Of the server.
     """
 
-    def __init__(self, socket: WebSocket, settings: ServerSettings) -> None:
+    def __init__(self, socket: WebSocket, state: State) -> None:
         self._socket = socket
-        self._settings = settings
+        self._settings = state.settings
+        self._places = state.places
+        self._reader = Reader(state)
+        self._is_given_up = asyncio.Event()
         self._queue: asyncio.Queue[str | bytes] = asyncio.Queue(QUEUE)
         self._num_sent = 0
 
@@ -50,19 +53,28 @@ class Socket:
         """Queue a message; waits while the client is slow."""
         await self._queue.put(message)
 
-    async def serve(self, take: Callable[[str], Awaitable[None]]) -> None:
+    async def serve(self, take: Callable[[str], Awaitable[None]], is_idle: Callable[[], bool]) -> None:
         """Read until the client has gone, nothing was read or sent for too long, or its time is used up.
 
         Args:
             take: Is given each text message; a binary one is given as an empty text.
+            is_idle: Tells whether the connection can be given up when places run short.
         """
-        tasks = {asyncio.create_task(self._write_all()), reading := asyncio.create_task(self._read_all(take))}
+        with self._places.socket(self, is_idle, self._is_given_up.set):
+            await self._serve(take)
+
+    async def _serve(self, take: Callable[[str], Awaitable[None]]) -> None:
+        giving_up = asyncio.create_task(self._is_given_up.wait())
+        reading = asyncio.create_task(self._read_all(take))
+        tasks = {asyncio.create_task(self._write_all()), reading, giving_up}
         try:
             done, _ = await asyncio.wait(
                 tasks, timeout=self._settings.total_s, return_when=asyncio.FIRST_COMPLETED
             )
             if not done:
                 await self._close(GOING_AWAY, "This connection was open for as long as one may be.")
+            elif giving_up in done:
+                await self._close(GOING_AWAY, "Nothing is said here, and others need the place.")
             elif reading in done:
                 reading.result()
         finally:
@@ -81,6 +93,7 @@ class Socket:
                     text = reading.result()
                     if text is None:
                         return
+                    self._places.heard(self)
                     await take(text)
                     reading = asyncio.create_task(self._read())
                 elif num_sent == self._num_sent:
@@ -104,12 +117,12 @@ class Socket:
         return content if isinstance(content, str) else ""
 
     async def _write_all(self) -> None:
-        # A client that does not read for the idle time is given up: its streams would hold their slots.
+        # A client that does not read is given up: its streams would hold their slots.
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
             while True:
                 item = await self._queue.get()
                 send = self._socket.send_text if isinstance(item, str) else self._socket.send_bytes
-                async with asyncio.timeout(self._settings.idle_s):
+                async with self._reader.reads():
                     await send(item)  # type: ignore[arg-type]
                 self._num_sent += 1
 

@@ -20,10 +20,10 @@ async def speak(socket: WebSocket) -> None:
     if (found := await accepted(socket)) is None:
         return
     state, key = found
-    connection = Socket(socket, state.settings)
+    connection = Socket(socket, state)
     dialogue = Dialogue(state, key, "socket", connection.send, _Binary(connection))
     try:
-        await connection.serve(dialogue.take)
+        await connection.serve(dialogue.take, lambda: dialogue.is_idle)
     finally:
         await dialogue.aclose()
 

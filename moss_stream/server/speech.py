@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from moss_stream import AudioChunk, SamplingOptions, SynthesisOptions, SynthesisStream
+from moss_stream.config import Codebooks, Language, PromptText, Seed, Tokens
 from moss_stream.server.answers import Answer, begin
 from moss_stream.server.formats import MEDIA_TYPES, Encoder, Format, encoder
 from moss_stream.server.problems import Problem
@@ -21,11 +22,13 @@ __all__ = ["SpeechRequest", "router"]
 
 router = APIRouter()
 
+VoiceName = Annotated[str, Field(max_length=100)]
+
 
 class VoiceId(BaseModel):
     """A voice by its id, as newer clients name it."""
 
-    id: str
+    id: VoiceName
 
 
 class SpeechRequest(BaseModel):
@@ -34,17 +37,17 @@ class SpeechRequest(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     input: str
-    model: str = ""
-    voice: str | VoiceId | None = None
-    instructions: str | None = None
+    model: Annotated[str, Field(max_length=200)] = ""
+    voice: VoiceName | VoiceId | None = None
+    instructions: PromptText | None = None
     response_format: Format = "mp3"
     stream_format: Literal["audio", "sse"] = "audio"
     speed: Annotated[float, Field(ge=0.25, le=4.0)] = 1.0
     """Taken for OpenAI's clients; only 1.0 can be spoken."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    n_vq: Annotated[int | None, Field(ge=1)] = None
-    tokens: Annotated[int | None, Field(ge=1, le=100_000)] = None
-    language: str | None = None
+    seed: Seed = 0
+    n_vq: Codebooks | None = None
+    tokens: Tokens | None = None
+    language: Language | None = None
     sampling: SamplingOptions | None = None
 
     def options(self) -> SynthesisOptions:
@@ -73,8 +76,8 @@ async def speech(request: Request, body: SpeechRequest) -> StreamingResponse:
     begun = await begin(state, key, body.input, voice, body.options())
     made = _encoded(begun.chunks, encoder(body.response_format))
     if body.stream_format == "sse":
-        return Answer(_events(made, body.input, begun.stream), "text/event-stream", begun, state.settings)
-    return Answer(made, MEDIA_TYPES[body.response_format], begun, state.settings)
+        return Answer(_events(made, body.input, begun.stream), "text/event-stream", begun, state)
+    return Answer(made, MEDIA_TYPES[body.response_format], begun, state)
 
 
 async def _encoded(chunks: AsyncIterator[AudioChunk], made: Encoder) -> AsyncIterator[bytes]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, cast
 from fastapi import FastAPI
 
 from moss_stream import StreamingSynthesizer, Voice
+from moss_stream.quote import quoted
 from moss_stream.server.access import Access
+from moss_stream.server.places import Places
 from moss_stream.server.problems import Problem
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.voice_store import VoiceStore
@@ -28,6 +30,7 @@ class State:
     access: Access
     store: VoiceStore
     calls: Calls
+    places: Places
 
     async def voice(self, name: str | None) -> Voice | None:
         """Return a voice by its name: one of the model's, or an uploaded one.
@@ -42,12 +45,17 @@ class State:
         voice = self.synth.voices.get(name) or await self.store.get(name)
         if voice is None:
             known = [*self.synth.voices, *self.store.names()]
-            raise Problem(
-                400, "unknown_voice", f"There is no voice {name!r}. There are: {', '.join(known)}.", "voice"
+            more = ", …" if len(known) > SHOWN_VOICES else ""
+            message = (
+                f"There is no voice {quoted(name)}. There are: {', '.join(known[:SHOWN_VOICES])}{more}. "
+                "GET /v1/audio/voices lists all."
             )
+            raise Problem(400, "unknown_voice", message, "voice")
         return voice
 
 
+SHOWN_VOICES = 10
+"""In an error; there may be a thousand."""
 OPENAI_VOICES = frozenset(
     "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse default".split()
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from moss_stream import Voice
+from moss_stream.quote import quoted
 from moss_stream.server.problems import Problem
 
 __all__ = ["StoredVoice", "VoiceStore"]
@@ -74,7 +75,9 @@ class VoiceStore:
         if not NAME.fullmatch(name):
             raise Problem(400, "invalid_name", "A name has a-z, 0-9, - and _, at most 64 characters.", "name")
         if name in self._known:
-            raise Problem(409, "name_taken", f"There is a voice {name!r} already. Delete it first.", "name")
+            raise Problem(
+                409, "name_taken", f"There is a voice {quoted(name)} already. Delete it first.", "name"
+            )
         if not consent.strip():
             raise Problem(
                 400, "no_consent", "Say who agreed that this voice is cloned, and to what.", "consent"
@@ -95,7 +98,7 @@ class VoiceStore:
         """
         folder = self._writable()
         if self._known.pop(name, None) is None:
-            raise Problem(404, "unknown_voice", f"There is no uploaded voice {name!r}.", "name")
+            raise Problem(404, "unknown_voice", f"There is no uploaded voice {quoted(name)}.", "name")
         for suffix in (".json", ".npy"):
             await asyncio.to_thread((folder / f"{name}{suffix}").unlink, missing_ok=True)
 

@@ -16,6 +16,8 @@ from moss_stream.text.duration import elapsed_s
 __all__ = ["Spoken", "Timeline", "Word"]
 
 _WORD = re.compile(r"\S+")
+PIECE = 1_000
+"""Characters of written text that are kept as one string."""
 _HEARD_S = FRAME_S / 2
 """A word counts as heard when no more than this of it is missing."""
 
@@ -83,7 +85,10 @@ class Timeline:
 
     def write(self, text: str) -> None:
         """Note written text, before it is normalised."""
-        self._written.append(text)
+        if self._written and len(self._written[-1]) < PIECE:
+            self._written[-1] += text  # a string for each token would take many times the memory of its text
+        else:
+            self._written.append(text)
         self._num_written += len(text)
 
     def read(self, ends: list[int]) -> None:
