@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from moss_stream.errors import StreamError
-from moss_stream.feed import Text
 from moss_stream.stream import SynthesisStream
 from moss_stream.text.history import History
+from moss_stream.text_source import Text
 
 __all__ = ["Conversation"]
 

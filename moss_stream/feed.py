@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import Callable
 
 from moss_stream.engine.job import SpeechJob
 from moss_stream.errors import StreamEnded, TextError
 from moss_stream.text.normalizer import Normalizer
+from moss_stream.text_source import Text, deltas, was_cancelled, why_it_ended
 
-__all__ = ["Feed", "Text", "draw"]
-
-Text = str | Iterable[str] | AsyncIterable[str]
+__all__ = ["Feed", "draw"]
 
 MAX_WAITING = 1_000
 """Characters that wait to be spoken before no more are taken."""
@@ -121,27 +120,17 @@ class Feed:
 
 
 async def draw(text: Text, feed: Feed, job: SpeechJob) -> None:
-    """Give all of a text; what goes wrong ends the stream with it."""
+    """Give all of a text; however its source ends, the stream ends with it."""
     try:
-        async for delta in _deltas(text):
+        async for delta in deltas(text):
             await feed.write(delta)
         await feed.end()
     except StreamEnded:
         pass  # it was cancelled
-    except Exception as error:
-        job.break_off(error)
+    except BaseException as error:
+        if was_cancelled(error):
+            raise
+        job.break_off(why_it_ended(error))
         feed.wake()
-
-
-async def _deltas(text: Text) -> AsyncIterator[object]:
-    """Yield a text's deltas; a blocking iterator is drawn from on a thread."""
-    if isinstance(text, str):
-        yield text
-    elif isinstance(text, AsyncIterable):
-        async for delta in text:
-            yield delta
-    else:
-        iterator: Iterator[object] = iter(text)
-        end = object()
-        while (item := await asyncio.to_thread(next, iterator, end)) is not end:
-            yield item
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise

@@ -10,15 +10,16 @@ from typing import Self
 from moss_stream.audio import AudioChunk
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
-from moss_stream.engine.job import SpeechJob
+from moss_stream.engine.job import SpeechJob, as_moss_error
 from moss_stream.engine.worker import Worker
 from moss_stream.errors import StreamConsumed, StreamEnded
-from moss_stream.feed import Feed, Text, draw
+from moss_stream.feed import Feed, draw
 from moss_stream.metrics import Event, StreamMetrics
 from moss_stream.text.history import History
 from moss_stream.text.prompt import Codes
 from moss_stream.text.timeline import Spoken, Word
 from moss_stream.text.turn import Turn, TurnState
+from moss_stream.text_source import Text, was_cancelled
 
 __all__ = ["SynthesisStream"]
 
@@ -197,6 +198,9 @@ class SynthesisStream:
     async def _find_voice(self, job: SpeechJob) -> None:
         try:
             job.set_voice(await self._voice())
-        except Exception as error:
-            job.break_off(error)
-        self._worker.wake()
+        except BaseException as error:
+            if was_cancelled(error):
+                raise
+            job.break_off(as_moss_error(error) if isinstance(error, asyncio.CancelledError) else error)
+        finally:
+            self._worker.wake()

@@ -18,12 +18,12 @@ from moss_stream.engine.protocol import Engine, EngineInfo
 from moss_stream.engine.worker import CLOSED, Worker
 from moss_stream.engine_metrics import EngineMetrics
 from moss_stream.errors import AudioError, ConfigError, SynthesizerClosed
-from moss_stream.feed import Text
 from moss_stream.hub import codec_of, locate, read_json
 from moss_stream.models.config import LocalConfig
 from moss_stream.stream import SynthesisStream
 from moss_stream.text.history import History
 from moss_stream.text.prompt import Codes
+from moss_stream.text_source import Text
 from moss_stream.voice_cache import VoiceCache
 from moss_stream.voices import Reference, Voice
 

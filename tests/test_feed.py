@@ -115,7 +115,7 @@ async def test_the_written_text_takes_the_memory_of_its_characters() -> None:
     tracemalloc.start()
     for number in range(20_000):
         await feed.write(chr(0x4E00 + number))
-        lab.listeners[0].job.poll(lab.engine, lab.now_s)
+        lab.listeners[0].job.poll(lab.engine, lab.prompts, lab.now_s)
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 20 * 20_000 and len(lab.listeners[0].job.turn.timeline.written) == 4 + 20_000

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from fakes import FakeEngine
 from lab import Lab, Listener, give
 
-from moss_stream.errors import DeviceFailed, Overloaded, TextError
+from moss_stream.engine.protocol import Frame
+from moss_stream.errors import DeviceFailed, EngineError, MossError, Overloaded, SinkError, TextError
 from moss_stream.text.turn import TurnState
 
 SENTENCE = "This is a sentence of average length. "
@@ -187,3 +189,67 @@ async def test_every_stream_ends_in_exactly_one_state(seed: int) -> None:
     assert all(listener.job.is_over and listener.job.turn.state in ends for listener in lab.listeners)
     assert lab.loop.num_active == lab.loop.num_queued == 0
     assert done(*(listener for listener in lab.listeners if not listener.job.channel.is_closed))
+
+
+class BadSink(Exception):
+    """What somebody's sink may raise."""
+
+
+@pytest.mark.parametrize("error", [OSError("unplugged"), BadSink(), SystemExit(3)], ids=["os", "own", "exit"])
+@pytest.mark.parametrize("after", [0, 3])
+async def test_a_sink_that_cannot_say_its_position_ends_its_own_stream(
+    error: BaseException, after: int
+) -> None:
+    """Asked at any time, it ends that stream with a typed error; the others are spoken."""
+    lab = Lab(FakeEngine(frames_per_segment=20))
+    bad, good = lab.speak(SENTENCE), lab.speak(SENTENCE)
+
+    def position_s() -> float:
+        if len(bad.chunks) >= after:
+            raise error
+        return 0.0
+
+    bad.job.lead.attach(position_s)
+    await lab.run(30, lambda: done(bad, good))
+    assert isinstance(bad.error, MossError) and bad.error.__cause__ is error
+    assert good.error is None and len(good.chunks) == 21 and lab.loop.failure is None
+
+
+async def test_a_position_that_is_no_number_ends_its_own_stream() -> None:
+    """Not a number, it would keep the stream from ever being stepped."""
+    lab = Lab(FakeEngine(frames_per_segment=20))
+    listener = lab.speak(SENTENCE)
+    listener.job.lead.attach(lambda: float("nan"))
+    await lab.run(30, lambda: listener.is_done)
+    assert isinstance(listener.error, SinkError)
+
+
+@pytest.mark.parametrize("where", ["frame", "prefilled", "poll", "candidate", "wait_s"])
+async def test_an_error_in_one_streams_bookkeeping_ends_that_stream_alone(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the device's own failure is everybody's."""
+    lab = Lab(FakeEngine(frames_per_segment=60))
+    bad, good = lab.speak(SENTENCE), lab.speak(SENTENCE)
+
+    def fail(*arguments: object) -> None:
+        raise KeyError(where)
+
+    monkeypatch.setattr(bad.job, where, fail)
+    await lab.run(30, lambda: done(bad, good))
+    assert isinstance(bad.error, EngineError) and not isinstance(bad.error, DeviceFailed)
+    assert good.error is None and len(good.chunks) == 61
+    assert lab.loop.failure is None and lab.loop.num_active == 0
+
+
+async def test_a_step_without_a_frame_for_everybody_is_the_devices_failure() -> None:
+    """An engine that loses a frame cannot be trusted with the next one."""
+
+    class Lossy(FakeEngine):
+        def step(self, slots: Sequence[int]) -> list[Frame]:
+            return super().step(slots)[1:]
+
+    lab = Lab(Lossy())
+    listeners = [lab.speak(SENTENCE), lab.speak(SENTENCE)]
+    await lab.run(30, lambda: done(*listeners))
+    assert all(isinstance(listener.error, DeviceFailed) for listener in listeners)

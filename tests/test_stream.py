@@ -20,8 +20,8 @@ from moss_stream import (
     TextError,
     TurnState,
 )
-from moss_stream.feed import Text
 from moss_stream.stream import SynthesisStream
+from moss_stream.text_source import Text
 
 Pair = tuple[StreamingSynthesizer, FakeEngine]
 

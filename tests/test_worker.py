@@ -214,3 +214,46 @@ async def test_recording_is_done_on_the_engines_thread() -> None:
     await worker.close()
     with pytest.raises(SynthesizerClosed):
         await worker.record()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("torn"), SystemExit(3), KeyboardInterrupt()], ids=type)
+async def test_what_escapes_the_loop_ends_all_streams_and_nobody_waits(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is raised on the engine's thread: a typed error for everybody, and no more streams are taken."""
+    worker = await started(FakeEngine())
+    assert worker._engine_loop is not None
+
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(worker._engine_loop, "_admit", fail)
+    jobs = [speak(worker, "Hello."), speak(worker)]
+    for job in jobs:
+        async with asyncio.timeout(60):
+            with pytest.raises(EngineError, match="load again"):
+                await count(job)
+    with pytest.raises(EngineError):
+        speak(worker, "Hello.")
+    with pytest.raises(EngineError):
+        await worker.record()
+    async with asyncio.timeout(60):
+        await worker.close()
+
+
+async def test_draining_ends_after_a_while() -> None:
+    """A stream whose text nobody ends does not keep the worker from closing."""
+    now = [100.0]
+    worker = Worker(FakeEngine, clock=lambda: now[0])
+    await worker.start()
+    job = speak(worker)
+    give(job, "Hello.")
+    closing = asyncio.create_task(worker.close(drain_s=30))
+    while not worker.is_closed:
+        await asyncio.sleep(0)
+    now[0] += 31
+    worker.wake()
+    async with asyncio.timeout(60):
+        await closing
+        with pytest.raises(SynthesizerClosed):
+            await count(job)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from benchmarks.embedded import measure
 from moss_stream import Audio, EngineOptions, StreamingSynthesizer, SynthesisOptions
 from moss_stream.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
-from moss_stream.feed import Text
+from moss_stream.text_source import Text
 from training.command import stage_parser
 from training.evaluate_codec import evaluate as evaluate_codec
 from training.flite import Flite

@@ -14,7 +14,7 @@ from moss_stream.engine.lead import Lead
 from moss_stream.engine.prompts import Order
 from moss_stream.engine.protocol import Engine, Frame
 from moss_stream.engine.scheduler import Candidate
-from moss_stream.errors import EngineError, MossError, TextError
+from moss_stream.errors import EngineError, MossError
 from moss_stream.metrics import StreamMeter
 from moss_stream.text.duration import ALPHABETIC_S, estimate_s
 from moss_stream.text.normalizer import Readable
@@ -26,9 +26,6 @@ __all__ = ["SpeechJob", "as_moss_error"]
 logger = logging.getLogger("moss_stream.engine")
 
 MAX_SILENT_FRAMES = 25
-MAX_WHOLE_CHARS = 120_000
-"""Of a text that is spoken as one segment: what the longest length that can be asked for (`tokens`: 100,000
-frames of 80 ms) holds at 15 characters a second."""
 PAUSE = "[pause"
 
 
@@ -250,11 +247,6 @@ class SpeechJob:
 
     def _feed(self, written: str, readable: Readable, now_s: float) -> None:
         self._num_read += len(readable.text)
-        if self.options.tokens is not None and self._num_read > MAX_WHOLE_CHARS:
-            raise TextError(
-                "The text is too long: with `tokens` it is spoken as one segment, of at most "
-                f"{MAX_WHOLE_CHARS:,} characters. Shorten it, or leave `tokens` away."
-            )
         self.turn.feed(written, readable, now_s)
 
     def _flush(self) -> None:
