@@ -26,7 +26,7 @@ def was_cancelled(error: BaseException) -> bool:
 def why_it_ended(error: BaseException) -> BaseException:
     """Return what a stream ends with when its text raised `error`.
 
-    Exceptions stay what they are. What would cancel the reader's own task or end its program becomes a TextError.
+    Exceptions stay what they are. What would cancel the task that reads, or end its program, is a TextError.
     """
     if isinstance(error, Exception):
         return error
@@ -61,7 +61,7 @@ async def _close(source: object) -> None:
 class _Drawn:
     """A blocking iterator, drawn from on a thread of its own.
 
-    The thread is a daemon: an iterator that never returns keeps neither the stream nor the program from ending.
+    The thread is a daemon: an iterator that never returns keeps neither stream nor program from ending.
     """
 
     def __init__(self, iterator: Iterator[object]) -> None:

@@ -220,7 +220,7 @@ async def test_recording_is_done_on_the_engines_thread() -> None:
 async def test_what_escapes_the_loop_ends_all_streams_and_nobody_waits(
     error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever is raised on the engine's thread: a typed error for everybody, and no more streams are taken."""
+    """Whatever is raised on the engine's thread: a typed error for all, and no more streams are taken."""
     worker = await started(FakeEngine())
     assert worker._engine_loop is not None
 
