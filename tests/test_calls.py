@@ -95,6 +95,29 @@ async def test_a_failed_stream_gives_the_track_free() -> None:
         await caller.until("done")
 
 
+async def test_a_call_has_the_limits_of_a_socket() -> None:
+    """Of texts and numbers, with a time to try again where that helps; the call goes on."""
+    limits = {"max_text_chars": 500, "max_turn_chars": 700}
+    async with called(FakeEngine(frames_per_segment=2), **limits) as (caller, _):
+        for bad in ({"instruction": "A" * 2001}, {"language": "A" * 65}, {"n_vq": 2**63}, {"seed": 2**63}):
+            caller.send("start", **bad)
+            answer = await caller.until("error")
+            assert answer["code"] == "invalid_message" and answer["message"].count("A") <= 80
+        caller.send("start")
+        caller.send("text", text="A" * 501)
+        answer = await caller.until("error")
+        assert answer["code"] == "text_too_long" and answer["retry_after_s"] > 0
+        for _ in range(20):
+            caller.send("text", text="```\n" + "x = 1\n" * 10)
+        while answer["code"] == "text_too_long":
+            answer = await caller.until("error")
+        assert answer["code"] == "turn_too_long" and answer["retry_after_s"] is None
+        caller.send("cancel")
+        await caller.until("cancelled")
+        caller.say("Hello.")
+        await caller.until("done")
+
+
 async def test_a_call_ends_when_its_caller_has_gone() -> None:
     """Nothing is spoken to nobody, and nothing is left."""
     async with served(FakeEngine(frames_per_segment=10**6), EngineOptions(max_lead_ms=400)) as (

@@ -81,7 +81,8 @@ async def test_an_answer_that_is_not_read_is_stopped() -> None:
     engine = FakeEngine(frames_per_segment=10**6, max_streams=1)
     async with served(engine, EngineOptions(max_lead_ms=400), idle_s=0.5) as (client, synth):
         _, writer = await line_to(client)
-        body = b'{"input": "Hello.", "response_format": "pcm"}'
+        # Long enough not to be all in the buffers before it is seen to be spoken.
+        body = b'{"input": "%b", "response_format": "pcm"}' % (b"This is a sentence. " * 50)
         writer.write(REQUEST + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         while not synth.metrics.active:
             await asyncio.sleep(0.001)
