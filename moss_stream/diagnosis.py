@@ -34,11 +34,15 @@ def _torch() -> Iterator[tuple[str, str]]:
         import torch
 
         from moss_stream.engine.device import choose_device, choose_dtype
+        from moss_stream.engine.processor import describe_features, describe_weights
+        from moss_stream.engine.trial import measure
         from moss_stream.kernels.choose import try_kernels
     except (ImportError, OSError) as error:
         yield "torch", f"cannot be imported ({error}): pip install torch"
         return
     yield "torch", f"{torch.__version__}, {torch.get_num_threads()} threads"
+    yield "cpu", describe_features()
+    yield "weights", f"large ones on the CPU: {describe_weights()}"
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
         name = torch.cuda.get_device_name(index)
@@ -46,6 +50,8 @@ def _torch() -> Iterator[tuple[str, str]]:
     device = choose_device("auto")
     dtype = str(choose_dtype("auto", device)).removeprefix("torch.")
     yield "chosen", f"device {device}, speech model in {dtype}, codec in float32"
+    if device.type == "cpu":
+        yield "measured", measure().summary
     if device.type == "cuda":
         found = try_kernels(device, choose_dtype("auto", device))
         yield "kernels", f"PyTorch's ({found})" if isinstance(found, str) else "ours, by Triton"
