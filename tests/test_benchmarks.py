@@ -96,7 +96,6 @@ def test_what_is_measured_on_a_gpu_exists() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_every_kernel_of_a_large_frame_compiles(tmp_path: Path) -> None:
     """For the oldest GPU that is served: without spills, and with a third of PyTorch's operations."""
     pytest.importorskip("triton")

@@ -36,7 +36,6 @@ class Wrong(TorchOps):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("dtype", DTYPES if DEVICE.type == "cuda" else DTYPES[:1], ids=str)
 def test_the_kernels_compute_what_pytorch_computes(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch

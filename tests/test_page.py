@@ -54,7 +54,7 @@ async def test_it_speaks_and_can_be_interrupted(transport: str) -> None:
         await page.locator("#text").fill(TEXT)
         await page.locator("#speak").click()
         await expect(page.locator("#state")).to_have_text("speaking")
-        await expect(page.locator("#heard")).to_contain_text("fox", timeout=10_000)
+        await expect(page.locator("#heard")).to_contain_text("fox")
         await page.screenshot(path=ARTEFACTS / f"{transport}-speaking.png")
         await page.locator("#interrupt").click()
         await expect(page.locator("#state")).to_have_text("interrupted")
@@ -76,14 +76,14 @@ async def test_text_arrives_as_from_a_language_model() -> None:
         await page.locator("#codebooks").fill("4")
         await page.locator("#voice").select_option("slt")
         await page.locator("#speak").click()
-        await expect(page.locator("#state")).to_have_text("done", timeout=10_000)
+        await expect(page.locator("#state")).to_have_text("done")
         assert await page.locator("#heard").inner_text() == "Good morning."
         assert re.fullmatch(r"\d+ ms", await page.locator("#first").inner_text())
         assert await page.locator("#gaps").inner_text() == "0"
         before = await sounding(page)
         assert before > 5000
         await page.locator("#speak").click()
-        await expect(page.locator("#state")).to_have_text("done", timeout=10_000)
+        await expect(page.locator("#state")).to_have_text("done")
         assert await sounding(page) > before, "the same connection speaks again"
         await page.screenshot(path=ARTEFACTS / "done.png")
         assert not errors
@@ -101,5 +101,5 @@ async def test_what_goes_wrong_is_shown() -> None:
         await page.locator("#text").fill("Hello.")
         await page.locator("#speak").click()
         await expect(page.locator("#problem")).to_be_hidden()
-        await expect(page.locator("#state")).to_have_text("done", timeout=10_000)
+        await expect(page.locator("#state")).to_have_text("done")
         assert not errors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -80,7 +80,7 @@ def _multiplier(weight: Tensor) -> Callable[[Tensor], Tensor]:
     return partial(F.linear, weight=weight)
 
 
-def _best_ms(calls: list[Callable[[], Tensor]], tries: int) -> list[float]:
+def _best_ms(calls: Sequence[Callable[[], Tensor]], tries: int) -> list[float]:
     """Return the shortest time of each call, tried in turns, so that all see the same machine."""
     best = [float("inf")] * len(calls)
     for _ in range(tries):
