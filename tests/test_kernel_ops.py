@@ -50,6 +50,7 @@ def speak(ops: Ops, frames: int) -> list[tuple[list[int], bytes]]:
     return said
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_golden_codes_and_sound() -> None:
     """All parts of a frame by kernels: the codes of the reference, the samples of PyTorch."""
