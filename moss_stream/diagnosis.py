@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import psutil
 
 import moss_stream
+from moss_stream.config import EngineOptions
 from moss_stream.embedded import embedded_model
 from moss_stream.errors import MossError
 
@@ -33,6 +34,7 @@ def _torch() -> Iterator[tuple[str, str]]:
     try:
         import torch
 
+        from moss_stream.engine.choose_compute import why_not_compiled
         from moss_stream.engine.device import choose_device, choose_dtype
         from moss_stream.engine.processor import describe_features, describe_weights
         from moss_stream.engine.trial import measure
@@ -52,9 +54,16 @@ def _torch() -> Iterator[tuple[str, str]]:
     yield "chosen", f"device {device}, speech model in {dtype}, codec in float32"
     if device.type == "cpu":
         yield "measured", measure().summary
+        yield "frames", _frames(why_not_compiled(device, EngineOptions()))
     if device.type == "cuda":
         found = try_kernels(device, choose_dtype("auto", device))
         yield "kernels", f"PyTorch's ({found})" if isinstance(found, str) else "ours, by Triton"
+
+
+def _frames(problem: str | None) -> str:
+    if problem is not None:
+        return f"by PyTorch: {problem}"
+    return "compiled for this CPU, in float32: of small models, and of large ones where that is faster"
 
 
 def _model() -> str:

@@ -55,7 +55,15 @@ def test_on_a_cpu_the_choice_comes_with_its_measurement(monkeypatch: pytest.Monk
     monkeypatch.setattr("moss_stream.engine.device.choose_device", lambda name: torch.device("cpu"))
     found = dict(diagnose())
     assert "speech model in float32" in found["chosen"]
+    assert found["frames"].startswith("compiled for this CPU, in float32")
     assert "1.00 ms in float32 and 0.50 in bfloat16, of 16 rows 2.00 and 9.00" in found["measured"]
+
+
+def test_without_numba_pytorch_computes_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said why, and how to install it."""
+    monkeypatch.setattr("moss_stream.engine.device.choose_device", lambda name: torch.device("cpu"))
+    monkeypatch.setitem(sys.modules, "moss_stream.cpu.linear", None)
+    assert "by PyTorch: Numba cannot be imported" in dict(diagnose())["frames"]
 
 
 def test_a_gpu_is_listed_with_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
