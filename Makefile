@@ -8,7 +8,7 @@ SETUP := .venv/.ready
 
 CLIENTS := .venv-clients
 
-.PHONY: say test test-clients style types bench voice clean
+.PHONY: say test test-avx2 test-clients style types bench voice clean
 
 $(SETUP): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('moss-stream needs Python 3.11 or newer, this is ' + sys.version.split()[0])"
@@ -20,8 +20,18 @@ $(SETUP): pyproject.toml constraints.txt
 say: $(SETUP)
 	$(BIN)/moss-stream say "$(TEXT)"
 
+# All but what only CI needs; `make test SELECT=` runs that, too.
+SELECT ?= not ci
+
 test: $(SETUP)
-	$(BIN)/pytest
+	$(BIN)/pytest -m "$(SELECT)"
+
+# On any x86-64 machine, as on one whose CPU has AVX2 alone (see tests/README.md).
+AVX2 := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 DNNL_DEFAULT_FPMATH_MODE=STRICT \
+	MKL_ENABLE_INSTRUCTIONS=AVX2 NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=
+
+test-avx2: $(SETUP)
+	$(AVX2) $(BIN)/pytest -m "not ci and not slow"
 
 # Pipecat and LiveKit, as they are published, against `moss-stream serve` (750 MB, installed once).
 $(CLIENTS)/.ready: tests/clients/requirements.txt

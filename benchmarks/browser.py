@@ -6,11 +6,14 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
-__all__ = ["CHROMIUM", "opened"]
+__all__ = ["CHROMIUM", "launched", "opened", "shown"]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+PATIENCE_MS = 120_000
+"""What a page does not do by then it never does, however slow the machine."""
 
 FLAGS = [
     "--no-sandbox",
@@ -26,19 +29,36 @@ FLAGS = [
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[tuple[Page, list[str]]]:
-    """A page, and what it complains about on its console."""
+async def launched() -> AsyncIterator[Browser]:
+    """A browser."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            page = await browser.new_page(viewport={"width": 1100, "height": 760})
-            errors: list[str] = []
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            page.on(
-                "console",
-                lambda said: errors.append(said.text) if said.type in ("error", "warning") else None,
-            )
-            await page.goto(url)
-            yield page, errors
+            yield browser
         finally:
             await browser.close()
+
+
+@asynccontextmanager
+async def shown(browser: Browser, url: str) -> AsyncIterator[tuple[Page, list[str]]]:
+    """A page that shares nothing with the browser's others, and what it complains about on its console."""
+    page = await browser.new_page(viewport={"width": 1100, "height": 760})
+    page.set_default_timeout(PATIENCE_MS)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console",
+        lambda said: errors.append(said.text) if said.type in ("error", "warning") else None,
+    )
+    try:
+        await page.goto(url)
+        yield page, errors
+    finally:
+        await page.close()
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[tuple[Page, list[str]]]:
+    """A page in a browser of its own."""
+    async with launched() as browser, shown(browser, url) as found:
+        yield found

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks.measure import times_ms
-from moss_stream.models.packing import PackedLinear
+from moss_stream.models.packing import PackedLinear, why_plain
 
 CPU = torch.device("cpu")
 
@@ -21,6 +21,9 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; GB/s of weights")
     with torch.inference_mode():
         for dtype in (torch.float32, torch.bfloat16):
+            if (reason := why_plain(dtype)) is not None:
+                print(f"  {str(dtype):15} is not packed here: {reason}")
+                continue
             plain = [nn.Linear(1024, 6144, bias=False, dtype=dtype) for _ in range(32)]
             packed = [PackedLinear(layer) for layer in plain]
             size = sum(layer.weight.nbytes for layer in plain)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import psutil
 
 import moss_stream
+from moss_stream.config import EngineOptions
 from moss_stream.embedded import embedded_model
 from moss_stream.errors import MossError
 
@@ -33,12 +34,17 @@ def _torch() -> Iterator[tuple[str, str]]:
     try:
         import torch
 
+        from moss_stream.engine.choose_compute import why_not_compiled
         from moss_stream.engine.device import choose_device, choose_dtype
+        from moss_stream.engine.processor import describe_features, describe_weights
+        from moss_stream.engine.trial import measure
         from moss_stream.kernels.choose import try_kernels
     except (ImportError, OSError) as error:
         yield "torch", f"cannot be imported ({error}): pip install torch"
         return
     yield "torch", f"{torch.__version__}, {torch.get_num_threads()} threads"
+    yield "cpu", describe_features()
+    yield "weights", f"large ones on the CPU: {describe_weights()}"
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
         name = torch.cuda.get_device_name(index)
@@ -46,9 +52,18 @@ def _torch() -> Iterator[tuple[str, str]]:
     device = choose_device("auto")
     dtype = str(choose_dtype("auto", device)).removeprefix("torch.")
     yield "chosen", f"device {device}, speech model in {dtype}, codec in float32"
+    if device.type == "cpu":
+        yield "measured", measure().summary
+        yield "frames", _frames(why_not_compiled(device, EngineOptions()))
     if device.type == "cuda":
         found = try_kernels(device, choose_dtype("auto", device))
         yield "kernels", f"PyTorch's ({found})" if isinstance(found, str) else "ours, by Triton"
+
+
+def _frames(problem: str | None) -> str:
+    if problem is not None:
+        return f"by PyTorch: {problem}"
+    return "compiled for this CPU, in float32: of small models, and of large ones where that is faster"
 
 
 def _model() -> str:

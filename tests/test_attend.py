@@ -56,7 +56,10 @@ def test_sequences_that_stand_still_leave_no_trace() -> None:
     assert torch.equal(keys[1, :, :40], before[1, :, :40])
 
 
-@pytest.mark.parametrize(("length", "splits"), [(1, 1), (3, 2), (8, 4)])
+@pytest.mark.parametrize(
+    ("length", "splits"),
+    [*(pytest.param(*case, marks=pytest.mark.ci) for case in ((1, 1), (3, 2))), (8, 4)],
+)
 def test_chunks_over_a_ring(length: int, splits: int) -> None:
     """Far beyond the window, in chunks, with a sequence that moves on in every other step only."""
     ring = RingCache.zeros((1, 2, 2, D), 37, length, DEVICE, torch.float32)

@@ -95,8 +95,8 @@ def test_what_is_measured_on_a_gpu_exists() -> None:
         assert all(f'"{option}"' in text for option in options if option.startswith("-")), module
 
 
+@pytest.mark.ci
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_every_kernel_of_a_large_frame_compiles(tmp_path: Path) -> None:
     """For the oldest GPU that is served: without spills, and with a third of PyTorch's operations."""
     pytest.importorskip("triton")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fakes import FakeEngine
+from limits import HANG_S
 from web import served
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -44,7 +45,7 @@ async def send(connection: ClientConnection, context: str, text: str, goes_on: b
 async def until_done(connection: ClientConnection) -> list[Message]:
     messages: list[Message] = []
     while not messages or not messages[-1]["done"]:
-        messages.append(json.loads(await asyncio.wait_for(connection.recv(), 5)))
+        messages.append(json.loads(await asyncio.wait_for(connection.recv(), HANG_S)))
     return messages
 
 

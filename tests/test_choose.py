@@ -35,8 +35,8 @@ class Wrong(TorchOps):
         return super().project(x, linear, None if len(x) == 8 else norm, activation)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("dtype", DTYPES if DEVICE.type == "cuda" else DTYPES[:1], ids=str)
 def test_the_kernels_compute_what_pytorch_computes(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ import torch
 
 import moss_stream
 from moss_stream.diagnosis import diagnose
+from moss_stream.engine.trial import Trial
 
 
 class PortAudioError(Exception):
@@ -43,7 +44,26 @@ def test_the_machine_is_shown() -> None:
     assert found["moss-stream"] == moss_stream.__version__
     assert torch.__version__ in found["torch"] and "GiB free" in found["memory"]
     assert "speech model in" in found["chosen"] and "--model" in found["model"]
+    assert "; PyTorch computes with " in found["cpu"] and "float32 p" in found["weights"]
     assert all(found.values())
+
+
+def test_on_a_cpu_the_choice_comes_with_its_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `auto` takes is what was faster, and the figures are there to see."""
+    monkeypatch.setattr("moss_stream.engine.device.measure", lambda: Trial((1.0, 2.0), (0.5, 9.0)))
+    monkeypatch.setattr("moss_stream.engine.trial.measure", lambda: Trial((1.0, 2.0), (0.5, 9.0)))
+    monkeypatch.setattr("moss_stream.engine.device.choose_device", lambda name: torch.device("cpu"))
+    found = dict(diagnose())
+    assert "speech model in float32" in found["chosen"]
+    assert found["frames"].startswith("compiled for this CPU, in float32")
+    assert "1.00 ms in float32 and 0.50 in bfloat16, of 16 rows 2.00 and 9.00" in found["measured"]
+
+
+def test_without_numba_pytorch_computes_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said why, and how to install it."""
+    monkeypatch.setattr("moss_stream.engine.device.choose_device", lambda name: torch.device("cpu"))
+    monkeypatch.setitem(sys.modules, "moss_stream.cpu.linear", None)
+    assert "by PyTorch: Numba cannot be imported" in dict(diagnose())["frames"]
 
 
 def test_a_gpu_is_listed_with_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:

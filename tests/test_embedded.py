@@ -10,30 +10,51 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from moss_stream import AudioError, ModelNotFound, StreamingSynthesizer, SynthesisOptions, Voice
 from moss_stream.audio import FRAME_SAMPLES
 from moss_stream.embedded import embedded_model
-from training.recognise import Recogniser, spoken_words
+from training.recognise import Recogniser, error_rate
 
 MAX_BYTES, MAX_FILE_BYTES = 40_000_000, 16_000_000
 
 
-@pytest.fixture
+on_the_modules_loop = pytest.mark.asyncio(loop_scope="module")
+
+SENTENCES = (
+    "Good morning, how are you today?",
+    "I will be back in ten minutes.",
+    "She said that the weather will be better tomorrow.",
+    "We had dinner at a small place near the river.",
+    "Can you tell me where the station is?",
+    "My brother has lived in this house for many years.",
+)
+MAX_ERROR_RATE = 0.25
+"""Heard wrong were 0.02 to 0.18 of these words with a seed, in any dtype, with and without AVX-512; of speech
+that nobody understands (one codebook) it is 0.8. Which words depends on the last bits of the sampler."""
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def synth() -> AsyncIterator[StreamingSynthesizer]:
-    """What a user gets who names no model."""
+    """What a user gets who names no model; one for all tests, which leave nothing in it."""
     async with await StreamingSynthesizer.load(device="cpu") as synth:
         yield synth
 
 
+@on_the_modules_loop
 async def test_a_recogniser_understands_it(synth: StreamingSynthesizer) -> None:
-    """What it says is transcribed correctly: every word of an everyday sentence nobody has trained on."""
+    """Everyday sentences that nobody has trained on are transcribed with few wrong words."""
     recogniser = Recogniser()
-    for text in ("The quick brown fox jumps over the lazy dog", "Good morning, how are you today?"):
-        heard = recogniser.words((await synth.say(text)).samples)
-        assert heard == spoken_words(text)
+    heard = [
+        (text, recogniser.words((await synth.say(text, options=SynthesisOptions(seed=seed))).samples))
+        for seed in (0, 1)
+        for text in SENTENCES
+    ]
+    assert error_rate(heard) < MAX_ERROR_RATE, heard
 
 
+@on_the_modules_loop
 async def test_segments_join_without_a_click(synth: StreamingSynthesizer) -> None:
     """Sentences given letter by letter play as one stream: no border jumps further than speech does."""
     text = "The first sentence is here. Then comes another one. And the last one ends it all. " * 2
@@ -58,6 +79,7 @@ async def test_it_says_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
     assert len([line for line in lines if "OpenMOSS-Team/MOSS-TTS-Local-Transformer" in line]) == 1
 
 
+@on_the_modules_loop
 async def test_its_voices_are_there_by_name(synth: StreamingSynthesizer) -> None:
     """Each named voice speaks, and not as the others do; an unknown name is an error that helps."""
     assert set(synth.voices) == {"rms", "slt", "awb"}
@@ -67,6 +89,7 @@ async def test_its_voices_are_there_by_name(synth: StreamingSynthesizer) -> None
         await synth.say("Good morning.", voice="nobody")
 
 
+@on_the_modules_loop
 async def test_a_recording_of_one_of_its_voices_can_be_cloned(
     synth: StreamingSynthesizer, tmp_path: Path
 ) -> None:

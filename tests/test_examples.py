@@ -18,6 +18,7 @@ import pytest
 from fakes import FakeEngine
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
+from limits import HANG_S
 from web import listening, served
 
 from benchmarks.far_ends import Caller
@@ -30,7 +31,9 @@ def run(name: str, folder: Path, *arguments: str) -> str:
     """Run an example in a folder; return what it prints."""
     command = [sys.executable, "-W", "error::DeprecationWarning:__main__", str(EXAMPLES / name), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=18)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=HANG_S
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

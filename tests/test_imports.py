@@ -23,6 +23,8 @@ TORCH = {
         "graph",
         "local",
         "prefix_store",
+        "processor",
+        "trial",
         "vocoder",
     )
 }

@@ -50,8 +50,8 @@ def speak(ops: Ops, frames: int) -> list[tuple[list[int], bytes]]:
     return said
 
 
+@pytest.mark.ci
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 def test_golden_codes_and_sound() -> None:
     """All parts of a frame by kernels: the codes of the reference, the samples of PyTorch."""
     wanted = expected("local")["direct.greedy.k8"].tolist()[:2]

@@ -78,6 +78,7 @@ async def hold_the_line(port: int, until: asyncio.Event) -> None:
     writer.close()
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 async def test_two_hundred_sockets() -> None:
     """No listener gets a gap; afterwards no task, stream or slot is left."""

@@ -188,7 +188,7 @@ def alone(made: LocalEngine, number: int) -> list[tuple[list[int], bytes]]:
     return [(frame.codes.tolist(), frame.pcm) for _ in range(FRAMES) for frame in made.step([0])]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [0, 1, 2, *(pytest.param(n, marks=pytest.mark.ci) for n in range(3, 20))])
 def test_streams_do_not_touch_each_other(seed: int) -> None:
     """Ten random schedules each: joins, cancels, pauses and reused slots change no code of any stream."""
     speak_in_company(shared_engine(), seed)

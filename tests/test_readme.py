@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from golden_data import GOLDEN
+from limits import HANG_S
 
 from moss_stream import Audio
 
@@ -39,7 +40,7 @@ def test_the_code_blocks_run(tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=18,
+        timeout=HANG_S,
     )
     assert run.returncode == 0, run.stderr
     assert len(BLOCKS) == 3

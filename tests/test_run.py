@@ -10,6 +10,7 @@ import sys
 import urllib.request
 
 import pytest
+from limits import HANG_S
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
@@ -30,11 +31,11 @@ def test_a_server_runs_until_it_is_asked_to_stop() -> None:
             b'{"input": "Good morning.", "response_format": "wav"}',
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=HANG_S) as answer:
             assert answer.read().startswith(b"RIFF")
         process.send_signal(signal.SIGTERM)
         rest = "".join(lines)
-        assert process.wait(10) in (0, -signal.SIGTERM) and "Traceback" not in rest
+        assert process.wait(HANG_S) in (0, -signal.SIGTERM) and "Traceback" not in rest
 
 
 async def test_a_server_that_is_stopped_lets_streams_end() -> None:
@@ -86,7 +87,7 @@ def test_a_number_out_of_range_is_named(
 @pytest.mark.parametrize("arguments", [["--host", "0.0.0.0"], ["--api-key", "short"]])
 def test_an_unsafe_server_does_not_start(arguments: list[str]) -> None:
     """The error says what is missing."""
-    run = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=15)
+    run = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=HANG_S)
     assert run.returncode == 1 and "key" in run.stderr and "Traceback" not in run.stderr
 
 

@@ -40,7 +40,11 @@ def draws(made: Sampler, logits: Tensor, count: int) -> Tensor:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"case{case['case']}")
 def test_golden_scores_and_probabilities(case: dict[str, float]) -> None:
-    """Processed scores are bit for bit those of the reference."""
+    """Processed scores are bit for bit those of the reference; probabilities up to the rounding of exp.
+
+    Scores are quotients of floats, which every platform rounds alike. A CPU's vector units each have
+    an exp and an order of sums of their own, some units in the last place (2**-24) apart.
+    """
     data = {
         name: expected("sampler")[f"{case['case']}.{name}"]
         for name in ("logits", "history", "scores", "probs")
@@ -48,7 +52,7 @@ def test_golden_scores_and_probabilities(case: dict[str, float]) -> None:
     seen = torch.zeros_like(data["logits"], dtype=torch.bool).scatter_(1, data["history"], True)
     scores = process(data["logits"], options(case, len(seen)), seen)
     assert torch.equal(scores, data["scores"])
-    assert torch.equal(scores.softmax(-1), data["probs"])
+    torch.testing.assert_close(scores.softmax(-1), data["probs"], rtol=1e-5, atol=1e-9)
 
 
 def test_ties_with_the_kth_value_are_kept() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fakes import FakeEngine
+from limits import HANG_S
 from web import served
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -38,7 +39,7 @@ async def receive(connection: ClientConnection, until: str) -> tuple[list[Packet
     """Audio and messages, up to a message of a kind."""
     packets, messages = list[Packet](), list[Message]()
     while not messages or messages[-1]["type"] != until:
-        message = await asyncio.wait_for(connection.recv(), 5)
+        message = await asyncio.wait_for(connection.recv(), HANG_S)
         if isinstance(message, bytes):
             packets.append(unpack(message))
         else:
@@ -206,11 +207,11 @@ async def test_limits_of_a_connection() -> None:
     async with socket(max_message_bytes=1024) as (connection, _):
         await connection.send("x" * 2000)
         with pytest.raises(ConnectionClosed):
-            await asyncio.wait_for(connection.recv(), 5)
+            await asyncio.wait_for(connection.recv(), HANG_S)
         assert connection.close_code == 1009
     async with socket(idle_s=0.05) as (connection, _):
         with pytest.raises(ConnectionClosed):
-            await asyncio.wait_for(connection.recv(), 5)
+            await asyncio.wait_for(connection.recv(), HANG_S)
         assert connection.close_code == 1001
     with pytest.raises(InvalidStatus, match="403"):
         async with socket(api_keys=("long-secret",)):

@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 from fakes import LOUD, FakeEngine, synthesizer_on
+from limits import HANG_S
 from web import served
 
 from moss_stream import EngineOptions, StreamingSynthesizer
@@ -143,7 +144,7 @@ async def test_a_client_that_is_gone_before_the_answer_begins_holds_nothing() ->
         for _ in range(2):
             with contextlib.suppress(Exception):
                 await app(scope, receive, send)
-            await asyncio.wait_for(nothing_active(synth), 5)
+            await asyncio.wait_for(nothing_active(synth), HANG_S)
         assert synth.metrics.ended == {"cancelled": 2}
 
 

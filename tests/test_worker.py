@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fakes import FakeEngine
 from lab import give
+from limits import HANG_S
 
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
@@ -189,7 +190,7 @@ print("done")
 
 def test_a_program_that_forgets_to_close_ends() -> None:
     """Without close() the interpreter still exits, at once and without a crash."""
-    run = subprocess.run([sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=15)
+    run = subprocess.run([sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=HANG_S)
     assert (run.stdout, run.returncode) == ("done\n", 0), run.stderr
 
 

@@ -12,6 +12,7 @@ import httpx
 import uvicorn
 from fakes import FakeEngine, synthesizer_on
 from fastapi import FastAPI
+from limits import HANG_S
 
 from benchmarks.serving import serving
 from moss_stream import EngineOptions, StreamingSynthesizer
@@ -22,7 +23,7 @@ async def running(synth: StreamingSynthesizer, **settings: Any) -> AsyncIterator
     """A client of a server of its own."""
     async with (
         serving(synth, **settings) as url,
-        httpx.AsyncClient(base_url=url, timeout=10) as client,
+        httpx.AsyncClient(base_url=url, timeout=HANG_S) as client,
     ):
         yield client
 

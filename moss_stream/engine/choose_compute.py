@@ -21,7 +21,7 @@ from moss_stream.models.config import TransformerConfig
 from moss_stream.models.local import MossTTSLocal
 from moss_stream.models.packing import pack_linears
 
-__all__ = ["choose_compute", "wants_compiled"]
+__all__ = ["choose_compute", "wants_compiled", "why_not_compiled"]
 
 logger = logging.getLogger("moss_stream.engine")
 
@@ -52,7 +52,7 @@ def wants_compiled(
     """
     if options.compiled is False:
         return False
-    problem = _problem(device, options)
+    problem = why_not_compiled(device, options)
     if problem is None:
         return options.compiled is True or size <= SMALL_MODEL_BYTES or _is_faster(config, dtype)
     if options.compiled:
@@ -60,7 +60,8 @@ def wants_compiled(
     return False
 
 
-def _problem(device: torch.device, options: EngineOptions) -> str | None:
+def why_not_compiled(device: torch.device, options: EngineOptions) -> str | None:
+    """Return why no model's frames can be compiled here, in a few words; None if they can."""
     if device.type != "cpu":
         return f"it is for the CPU, and the device is {device}"
     if options.depth_int8:

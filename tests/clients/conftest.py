@@ -21,7 +21,7 @@ class Server:
 
     def count(self, metric: str) -> float:
         """Return one of its figures."""
-        with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=60) as answer:
             text = answer.read().decode()
         found = re.search(rf"^{re.escape(metric)} (\S+)$", text, flags=re.MULTILINE)
         return float(found[1]) if found else 0.0
