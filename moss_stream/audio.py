@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from moss_stream.errors import AudioError, SinkError
-from moss_stream.quote import quoted
+from moss_stream.errors import SinkError
 
 __all__ = ["FRAME_S", "FRAME_SAMPLES", "SAMPLE_RATE_HZ", "Audio", "AudioChunk"]
 
@@ -95,30 +93,6 @@ def is_audible(pcm: bytes) -> bool:
     """Tell whether mono int16 samples are more than silence."""
     samples = np.frombuffer(pcm, dtype="<i2")
     return len(samples) > 0 and int(np.abs(samples.astype(np.int32)).max()) >= SILENCE_PEAK
-
-
-def read_mono(source: str | Path | bytes) -> Samples:
-    """Read a sound file or its bytes as mono float32 at 24 kHz.
-
-    Raises:
-        AudioError: There is no such file, or it is not audio in a format libsndfile knows.
-    """
-    import soundfile
-
-    if not isinstance(source, bytes) and not Path(source).is_file():
-        raise AudioError(
-            f"There is no file {quoted(str(source))}. Give the path of a recording (wav, flac, ogg or mp3)."
-        )
-    name = "the given bytes" if isinstance(source, bytes) else repr(str(source))
-    try:
-        file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
-        data, rate = soundfile.read(file, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, TypeError) as error:
-        why = getattr(error, "error_string", error)  # the whole message names the buffer by its address
-        raise AudioError(
-            f"{name} is not audio that can be read ({why}). Use wav, flac, ogg or mp3."
-        ) from error
-    return resample(data.mean(axis=1), int(rate), SAMPLE_RATE_HZ)
 
 
 def resample(samples: Samples, rate: int, new_rate: int) -> Samples:

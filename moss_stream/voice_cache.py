@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from moss_stream.files import new_file
 from moss_stream.text.prompt import Codes
 from moss_stream.voices import Reference, Voice, content_key, load_reference
 
@@ -70,10 +70,13 @@ class VoiceCache:
         if self._folder is None:
             return None
         try:
-            return np.asarray(np.load(self._folder / f"{key}.npy"), dtype=np.int64)
+            codes = np.load(self._folder / f"{key}.npy", allow_pickle=False)
+            if codes.ndim != 2 or not len(codes) or codes.dtype.kind not in "iu":
+                raise ValueError("it holds no codes")
+            return np.asarray(codes, dtype=np.int64)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             logger.warning("A kept voice cannot be read (%s); it is encoded again.", error)
             return None
 
@@ -83,9 +86,7 @@ class VoiceCache:
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            part = self._folder / f"{key}.{os.getpid()}.part"
-            with part.open("wb") as file:
+            with new_file(self._folder / f"{key}.npy") as file:
                 np.save(file, codes.astype(np.int16))
-            part.replace(self._folder / f"{key}.npy")
         except OSError as error:
             logger.warning("A voice cannot be kept in %s (%s).", self._folder, error)

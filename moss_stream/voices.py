@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ, Audio, read_mono, resample
+from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ, Audio, resample
 from moss_stream.errors import AudioError, CorruptCheckpoint
 from moss_stream.hub import read_json
+from moss_stream.sound_file import check_format, read_mono
 from moss_stream.text.prompt import Codes
 
 __all__ = ["Reference", "Voice", "read_voices"]
@@ -81,11 +82,12 @@ def load_reference(reference: Reference) -> npt.NDArray[np.float32]:
         AudioError: The recording is missing, no audio, too short, too long, silent or damaged.
     """
     if isinstance(reference, Audio):
+        check_format(reference.sample_rate, 1, len(reference.samples), MAX_S)
         samples = resample(
             reference.samples.astype(np.float32) / 32768.0, reference.sample_rate, SAMPLE_RATE_HZ
         )
     else:
-        samples = read_mono(reference)
+        samples = read_mono(reference, SAMPLE_RATE_HZ, MAX_S)
     _check(samples)
     gain_db = np.clip(_TARGET_DBFS - _dbfs(samples), -_MAX_GAIN_DB, _MAX_GAIN_DB)
     return np.asarray(samples * 10.0 ** (gain_db / 20.0), dtype=np.float32)
@@ -106,10 +108,6 @@ def _check(samples: npt.NDArray[np.float32]) -> None:
         raise AudioError(
             f"The reference is {seconds:.2f} s long, too short to know a voice from. "
             f"Give {MIN_S} to {MAX_S:.0f} s; 5 to 20 s of clean speech are best."
-        )
-    if seconds > MAX_S:
-        raise AudioError(
-            f"The reference is {seconds:.0f} s long. Cut it to at most {MAX_S:.0f} s; 5 to 20 s are best."
         )
     if not np.isfinite(samples).all():
         raise AudioError(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from moss_stream import EngineOptions, StreamingSynthesizer
+from moss_stream import EngineOptions, StreamingSynthesizer, Voice
 from moss_stream.audio import FRAME_SAMPLES
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.protocol import EngineInfo, Frame
@@ -59,6 +59,7 @@ class FakeEngine:
     on_step: Callable[[int], None] | None = None
     on_work: Callable[[str, int], None] | None = None
     frame_costs_s: dict[int, float] = field(default_factory=lambda: {1: 0.001, 16: 0.001})
+    voices: dict[str, Voice] = field(default_factory=dict)
     log: list[tuple[str, object]] = field(default_factory=list)
     prefixes: list[Codes | None] = field(default_factory=list)
     batches: list[tuple[int, ...]] = field(default_factory=list)
@@ -68,7 +69,7 @@ class FakeEngine:
     @property
     def info(self) -> EngineInfo:
         return EngineInfo(
-            NUM_CODEBOOKS, "a fake", max_streams=self.max_streams, frame_costs_s=self.frame_costs_s
+            NUM_CODEBOOKS, "a fake", self.voices, self.max_streams, frame_costs_s=self.frame_costs_s
         )
 
     def record(self, n_vq: int | None) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from fakes import FakeEngine
 from web import served
+
+from moss_stream import Voice
 
 PATH = "/v1/audio/voices"
 
@@ -63,3 +66,74 @@ async def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
             assert answer.status_code == 400 and answer.json()["error"]["code"] == code
     async with served() as (client, _):
         assert (await client.post(PATH, **form("a"))).status_code == 403  # type: ignore[arg-type]
+
+
+async def test_names_that_mean_something_else_are_taken(tmp_path: Path) -> None:
+    """A voice that could not be reached under its name is not stored under it."""
+    own = {"slt": Voice(np.zeros((5, 4), np.int64), "slt")}
+    async with served(FakeEngine(voices=own), voices=tmp_path) as (client, _):
+        for name in ("slt", "nova", "alloy", "default"):
+            answer = await client.post(PATH, **form(name))  # type: ignore[arg-type]
+            assert answer.status_code == 409 and answer.json()["error"]["code"] == "name_taken"
+    assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
+
+
+async def test_of_uploads_of_one_name_at_once_one_succeeds(tmp_path: Path) -> None:
+    """The others are told that it is taken, also by another server with the same folder."""
+    async with served(voices=tmp_path) as (client, _), served(voices=tmp_path) as (other, _):
+        uploads = [client.post(PATH, **form("anna", audio=recording(1 + n / 10))) for n in range(4)]  # type: ignore[arg-type]
+        statuses = sorted(answer.status_code for answer in await asyncio.gather(*uploads))
+        assert statuses == [201, 409, 409, 409]
+        assert (await other.post(PATH, **form("anna"))).status_code == 409  # type: ignore[arg-type]
+        body = {"input": "Hello there.", "voice": "anna"}
+        assert (await client.post("/v1/audio/speech", json=body)).status_code == 200
+
+
+async def test_a_full_disk_leaves_nothing_and_the_name_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The upload is refused with the reason; later it can be made again."""
+
+    def full(file: object, codes: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with served(voices=tmp_path) as (client, _):
+        with monkeypatch.context() as patch:
+            patch.setattr("moss_stream.server.voice_store.np.save", full)
+            answer = await client.post(PATH, **form("anna"))  # type: ignore[arg-type]
+        assert answer.status_code == 507 and "No space left" in answer.json()["error"]["message"]
+        assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
+        assert (await client.post(PATH, **form("anna"))).status_code == 201  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("damage", ["empty json", "no json", "empty codes", "no codes", "pickle", "a key"])
+async def test_a_damaged_voice_does_not_stop_the_server(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is passed over with a warning that names the file; the others are there."""
+    async with served(voices=tmp_path) as (client, _):
+        for name in ("anna", "bert"):
+            assert (await client.post(PATH, **form(name))).status_code == 201  # type: ignore[arg-type]
+
+    def spoil() -> None:
+        (codes,) = tmp_path.glob("anna.*.npy")
+        about = tmp_path / "anna.json"
+        if damage == "empty json":
+            about.write_bytes(b"")
+        elif damage == "no json":
+            about.write_bytes(b"\xff" * 10)
+        elif damage == "empty codes":
+            codes.write_bytes(b"")
+        elif damage == "no codes":
+            codes.unlink()
+        elif damage == "pickle":
+            np.save(codes, np.array([{}], dtype=object))
+        else:
+            about.write_text("{}")
+        (tmp_path / ".bert.json.0badcafe.part").write_bytes(b"left over")
+
+    await asyncio.to_thread(spoil)
+    async with served(voices=tmp_path) as (client, _):
+        assert [voice["id"] for voice in (await client.get(PATH)).json()["voices"]] == ["bert"]
+    assert "anna.json" in caplog.text
+    assert not await asyncio.to_thread(lambda: list(tmp_path.glob("*.part")))

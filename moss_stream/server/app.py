@@ -19,7 +19,7 @@ from moss_stream.server.guard import PageGuard
 from moss_stream.server.places import PlaceGuard, Places
 from moss_stream.server.problems import ErrorAnswer, handlers
 from moss_stream.server.settings import ServerSettings
-from moss_stream.server.state import State
+from moss_stream.server.state import OPENAI_VOICES, State
 from moss_stream.server.voice_store import VoiceStore
 
 __all__ = ["create_app"]
@@ -42,7 +42,7 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
         return await synth.encode_voice(recording)
 
     access, places = Access(settings, synth.info.max_streams), Places(settings.max_connections)
-    store = VoiceStore(settings.voices, encode)
+    store = VoiceStore(settings.voices, encode, {*synth.voices, *OPENAI_VOICES})
     state = State(synth, settings, access, store, Calls(settings.max_calls), places)
 
     @asynccontextmanager
