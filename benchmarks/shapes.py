@@ -14,8 +14,9 @@ from torch import nn
 from moss_stream.config import EngineOptions
 from moss_stream.kernels.choose import choose_ops
 from moss_stream.models.cat import Cat
+from moss_stream.models.cat_config import CatConfig
 from moss_stream.models.checkpoint import quantize_depth
-from moss_stream.models.config import CatConfig, LocalConfig
+from moss_stream.models.config import LocalConfig
 from moss_stream.models.local import MossTTSLocal
 from moss_stream.models.names import local_weights
 from moss_stream.models.ops import use

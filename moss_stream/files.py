@@ -22,7 +22,7 @@ def new_file(path: Path, replaces: bool = True) -> Iterator[IO[bytes]]:
 
     Args:
         path: Its name; the folder must exist.
-        replaces: Take the place of a file that is there; otherwise FileExistsError is raised, also for one that
+        replaces: Take the place of a file that is there; otherwise that is FileExistsError, also if it
             comes meanwhile.
 
     Raises:

@@ -118,4 +118,9 @@ def codec_of(model: Path) -> str | Path:
     nested = config.get("audio_tokenizer")
     name = nested.get("audio_tokenizer_name_or_path") if isinstance(nested, dict) else None
     name = str(name or config.get("audio_tokenizer_name_or_path") or DEFAULT_CODEC)
-    return model / name if (model / name).is_dir() else name
+    try:
+        return model / name if (model / name).is_dir() else name
+    except (OSError, ValueError) as error:  # longer than a path may be
+        raise CorruptCheckpoint(
+            f"The codec that {model / 'processor_config.json'} names cannot be a path ({error})."
+        ) from error

@@ -52,6 +52,8 @@ def test_every_module_has_a_test_file() -> None:
         "engine/local": "local_engine",
         "kernels/ops": "kernel_ops",
         "models/cat_layers": "cat",
+        "models/cat_config": "model_config",
+        "models/checked": "model_config",
         "cli_bench": "cli",
         "cli_options": "cli",
         "cli_serve": "run",

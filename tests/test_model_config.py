@@ -7,7 +7,8 @@ import pytest
 from golden_data import GOLDEN
 
 from moss_stream.errors import CorruptCheckpoint, UnsupportedModel
-from moss_stream.models.config import CatConfig, LocalConfig
+from moss_stream.models.cat_config import CatConfig
+from moss_stream.models.config import LocalConfig
 
 LOCAL: dict[str, Any] = json.loads((GOLDEN / "local" / "config.json").read_text(encoding="utf-8"))
 CAT: dict[str, Any] = json.loads((GOLDEN / "cat" / "config.json").read_text(encoding="utf-8"))

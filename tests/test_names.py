@@ -4,7 +4,8 @@ import torch
 from golden_data import codec, model
 from torch import nn
 
-from moss_stream.models.config import CatConfig, LocalConfig
+from moss_stream.models.cat_config import CatConfig
+from moss_stream.models.config import LocalConfig
 from moss_stream.models.names import cat_weights, is_ignored, local_weights, modern_name
 
 

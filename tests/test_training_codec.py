@@ -8,8 +8,8 @@ import torch
 from golden_data import CPU
 
 from moss_stream.config import EngineOptions
+from moss_stream.models.cat_config import CatConfig
 from moss_stream.models.checkpoint import load_cat
-from moss_stream.models.config import CatConfig
 from training.adapt_codec import EncoderTrainer
 from training.codec_model import TrainableCat, cat_config, encode
 from training.export import export_checkpoint

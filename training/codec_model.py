@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from moss_stream.models.cat_config import CatConfig, CatStage, QuantizerConfig
 from moss_stream.models.cat_layers import Patch
-from moss_stream.models.config import CatConfig, CatStage, QuantizerConfig
 from moss_stream.models.layers import WideRotary
 from training.attention import causal_attention
 from training.settings import PATCH, CodecSettings

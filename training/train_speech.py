@@ -14,7 +14,8 @@ import torch
 
 from moss_stream.engine.device import choose_device
 from moss_stream.hub import read_json
-from moss_stream.models.config import CatConfig, LocalConfig
+from moss_stream.models.cat_config import CatConfig
+from moss_stream.models.config import LocalConfig
 from moss_stream.text.prompt import PromptBuilder
 from moss_stream.text.tokenizer import ChatTokenizer
 from training.command import stage_parser

@@ -23,7 +23,7 @@ from moss_stream.engine.generator import FrameGenerator
 from moss_stream.engine.graph import GraphRecorder
 from moss_stream.engine.protocol import EngineInfo, Frame
 from moss_stream.engine.vocoder import Vocoder
-from moss_stream.errors import ConfigError, CorruptCheckpoint, TextError, UnsupportedModel
+from moss_stream.errors import AudioError, ConfigError, CorruptCheckpoint, TextError, UnsupportedModel
 from moss_stream.hub import read_json
 from moss_stream.kernels.choose import choose_ops
 from moss_stream.models.cat import Cat
@@ -82,6 +82,7 @@ class LocalEngine:
     ) -> None:
         self._codec = codec
         self._prompts = prompts
+        self._num_codes = model.config.audio_vocab_size
         self._device = model.text_embedding.device
         dtype = str(model.text_embedding.dtype).removeprefix("torch.")
         self.generator = FrameGenerator(model, options)
@@ -178,12 +179,22 @@ class LocalEngine:
         self._check_fits(speech + len(message.text) // MAX_CHARS_OF_ROW)
         prompt = self._prompts.prompt(message, prefix)
         self._check_fits(speech + len(prompt.rows))
+        self._check_codes(prompt)
         return prompt
 
     def begin(self, slot: int, prompt: Prompt) -> int:
         """See the protocol."""
         self.generator.begin(slot, prompt.rows, prompt.num_fixed)
         return self.generator.capacity - len(prompt.rows)
+
+    def _check_codes(self, prompt: Prompt) -> None:
+        """Refuse codes of a voice that has them from elsewhere: what looks them up does not check them."""
+        codes = prompt.rows[:, 1:]
+        if codes.min() < 0 or codes.max() > self._num_codes:
+            raise AudioError(
+                f"The voice holds codes that are not from 0 to {self._num_codes - 1}: it is damaged, or was "
+                "encoded for another model. Encode its recording again with this synthesizer."
+            )
 
     def _check_fits(self, rows: int) -> None:
         if rows > self.generator.capacity:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from moss_stream.models.cache import RingCache
+from moss_stream.models.cat_config import CatConfig, CatStage
 from moss_stream.models.cat_layers import CatTransformer, Patch
-from moss_stream.models.config import CatConfig, CatStage
 from moss_stream.models.quantizer import ResidualQuantizer
 
 __all__ = ["Cat", "CatDecoder", "CatEncoder", "CatState"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from moss_stream.models.cache import RingCache
-from moss_stream.models.config import CatStage
+from moss_stream.models.cat_config import CatStage
 from moss_stream.models.layers import Heads, Rotation, WideRotary
 from moss_stream.models.ops import Ops, Place, TorchOps
 

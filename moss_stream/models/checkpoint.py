@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from moss_stream.config import EngineOptions
 from moss_stream.errors import CorruptCheckpoint, ModelNotFound, WeightsMismatch
 from moss_stream.hub import read_json
 from moss_stream.models.cat import Cat
-from moss_stream.models.config import CatConfig, LocalConfig
+from moss_stream.models.cat_config import CatConfig
+from moss_stream.models.config import LocalConfig
 from moss_stream.models.int8 import quantize_linears
-from moss_stream.models.local import MossTTSLocal
+from moss_stream.models.local import MossTTSLocal, text_rows
 from moss_stream.models.names import Plan, Weight, cat_weights, is_ignored, local_weights, modern_name
 from moss_stream.models.packing import pack_linears
+
+_SHARD = re.compile(r"[A-Za-z0-9][\w.-]{0,200}\.safetensors")
 
 __all__ = ["load_cat", "load_local", "quantize_depth"]
 
@@ -33,9 +37,12 @@ def load_local(
         ConfigError: `options.depth_int8` does not work here.
     """
     config = LocalConfig.parse(read_json(folder, "config.json"), str(folder))
+    tensors = _Tensors(folder)
+    plan = local_weights(config, text_rows(config, options.text_head))
+    _check(plan, tensors)  # before a module is built: sizes in a config can be anything
     with torch.device("meta"):
         model = MossTTSLocal(config, options.text_head)
-    _fill(model, local_weights(config, model.text_rows), _Tensors(folder), device, dtype)
+    _fill(model, plan, tensors, device, dtype)
     model.prepare(options.max_context)
     if options.depth_int8:
         quantize_depth(model)
@@ -57,9 +64,11 @@ def load_cat(folder: Path, device: torch.device, options: EngineOptions) -> Cat:
         LoadError: See `moss_stream.errors`: not found, not supported, damaged, or with other weights.
     """
     config = CatConfig.parse(read_json(folder, "config.json"), str(folder))
+    tensors, plan = _Tensors(folder), cat_weights(config)
+    _check(plan, tensors)
     with torch.device("meta"):
         codec = Cat(config)
-    _fill(codec, cat_weights(config), _Tensors(folder), device, torch.float32)
+    _fill(codec, plan, tensors, device, torch.float32)
     codec.prepare()
     if options.pack_weights:
         pack_linears(codec)
@@ -73,7 +82,7 @@ class _Tensors:
         self.folder = folder
         index = folder / "model.safetensors.index.json"
         if index.is_file():
-            names = sorted(set(read_json(folder, index.name).get("weight_map", {}).values()))
+            names = _shards(read_json(folder, index.name).get("weight_map"), index)
         else:
             names = ["model.safetensors"]
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -108,6 +117,17 @@ class _Tensors:
         return tensor
 
 
+def _shards(weight_map: object, index: Path) -> list[str]:
+    """Return the files that an index names, all of them in its own folder."""
+    names = set(weight_map.values()) if isinstance(weight_map, dict) else {None}
+    if not names or not all(isinstance(name, str) and _SHARD.fullmatch(name) for name in names):
+        raise CorruptCheckpoint(
+            f"{index} is damaged: its weight_map must give a file in the same folder, such as "
+            "model-00001-of-00002.safetensors, for each tensor. Download the checkpoint again."
+        )
+    return sorted(str(name) for name in names)
+
+
 class _opened:
     """safe_open, with its errors translated."""
 
@@ -129,7 +149,6 @@ class _opened:
 
 def _fill(module: nn.Module, plan: Plan, tensors: _Tensors, device: torch.device, dtype: torch.dtype) -> None:
     """Replace the parameters of a module on the meta device, one at a time."""
-    _check(plan, tensors)
     with torch.inference_mode():
         for name in [name for name, _ in module.named_parameters()]:
             owner, _, leaf = name.rpartition(".")

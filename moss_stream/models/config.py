@@ -1,60 +1,67 @@
-"""What the config.json of a checkpoint says, checked; and the naming of checkpoints that are not ours."""
+"""What the config.json of a speech model says, checked; and the naming of checkpoints that are not ours."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, model_validator
 
-from moss_stream.errors import CorruptCheckpoint, UnsupportedModel
+from moss_stream.errors import UnsupportedModel
+from moss_stream.models.checked import SUPPORTED, Checked, Count, Positive, Width, validated
+from moss_stream.quote import quoted
 
-__all__ = ["CatConfig", "CatStage", "LocalConfig", "TransformerConfig"]
-
-SUPPORTED = (
-    "Supported: MOSS-TTS Local v1.0 (MossTTSLocal) with the MOSS-Audio-Tokenizer v1 codec (24 kHz mono)."
-)
+__all__ = ["LocalConfig", "TransformerConfig", "name_of"]
 
 
-class _Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-C = TypeVar("C", bound=_Config)
-
-
-class TransformerConfig(_Config):
+class TransformerConfig(Checked):
     """The shape of a stack of Qwen3 layers."""
 
-    hidden_size: int = Field(gt=0)
-    intermediate_size: int = Field(gt=0)
-    num_hidden_layers: int = Field(gt=0)
-    num_attention_heads: int = Field(gt=0)
-    num_key_value_heads: int = Field(gt=0)
-    head_dim: int = Field(gt=0)
-    vocab_size: int = Field(gt=0)
-    max_position_embeddings: int = Field(gt=0)
-    rms_norm_eps: float = 1e-6
-    rope_theta: float = 1_000_000.0
+    hidden_size: Width
+    intermediate_size: Width
+    num_hidden_layers: Count
+    num_attention_heads: Count
+    num_key_value_heads: Count
+    head_dim: int = Field(gt=0, le=1024, multiple_of=2)
+    vocab_size: int = Field(gt=0, le=1 << 22)
+    max_position_embeddings: int = Field(gt=0, le=1 << 24)
+    rms_norm_eps: float = Field(default=1e-6, gt=0, lt=1)
+    rope_theta: Positive = 1_000_000.0
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError("num_attention_heads is no multiple of num_key_value_heads")
+        return self
 
 
-class LocalConfig(_Config):
+class LocalConfig(Checked):
     """A MossTTSLocal v1.0 checkpoint."""
 
     language_config: TransformerConfig
-    n_vq: int = Field(gt=0)
-    audio_vocab_size: int = Field(gt=0)
+    n_vq: Count
+    audio_vocab_size: int = Field(gt=0, lt=1 << 15, description="Codes travel to the host as int16.")
     audio_pad_code: int
     pad_token_id: int
     audio_start_token_id: int
     audio_end_token_id: int
     audio_user_slot_token_id: int
     audio_assistant_gen_slot_token_id: int
-    local_hidden_size: int = Field(gt=0)
-    local_ffn_hidden_size: int = Field(gt=0)
-    local_num_layers: int = Field(gt=0)
-    additional_mlp_ffn_hidden_size: int = Field(gt=0)
+    local_hidden_size: Width
+    local_ffn_hidden_size: Width
+    local_num_layers: Count
+    additional_mlp_ffn_hidden_size: Width
     sampling_rate: Literal[24000] = 24000
+
+    @model_validator(mode="after")
+    def _ids_are_embedded(self) -> Self:
+        size = self.language_config.vocab_size
+        for name in type(self).model_fields:
+            if name.endswith("_token_id") and not 0 <= getattr(self, name) < size:
+                raise ValueError(f"{name} is not below vocab_size, {size}")
+        if not 0 <= self.audio_pad_code <= self.audio_vocab_size:
+            raise ValueError(f"audio_pad_code is not within audio_vocab_size, {self.audio_vocab_size}")
+        return self
 
     @property
     def depth(self) -> TransformerConfig:
@@ -75,98 +82,29 @@ class LocalConfig(_Config):
             UnsupportedModel: It is a checkpoint of another model; the message says of which.
             CorruptCheckpoint: A field is missing or makes no sense.
         """
-        name = _name_of(raw)
+        name = name_of(raw)
         if name is not None:
             raise UnsupportedModel(f"{where} is {name}, which moss-stream cannot run. {SUPPORTED}")
-        language = _transformer(raw.get("language_config") or {}, where)
-        return _validate(cls, {**raw, "language_config": language}, where)
+        language = _transformer(_object(raw.get("language_config")), where)
+        return validated(cls, {**raw, "language_config": language}, where)
 
 
-class CatStage(_Config):
-    """One module of the codec: a causal transformer, or a reshape between samples and patches."""
-
-    module_type: Literal["Transformer", "PatchedPretransform"]
-    patch_size: int = 1
-    input_dimension: int = 0
-    output_dimension: int = 0
-    d_model: int = 0
-    num_heads: int = 1
-    num_layers: int = 0
-    dim_feedforward: int = 0
-    max_period: float = 10_000.0
-    causal: Literal[True] = True
-    gating: Literal["none"] = "none"
-    norm: Literal["layer_norm"] = "layer_norm"
-    positional_embedding: Literal["rope"] = "rope"
-    layer_scale: float | None = None
-
-
-class QuantizerConfig(_Config):
-    """The residual quantizer of the codec."""
-
-    input_dim: int
-    rvq_dim: int
-    output_dim: int
-    num_quantizers: int
-    codebook_size: int
-    codebook_dim: int
-    quantizer_type: Literal["rlfq", "random_prefix_rlfq"] = "rlfq"
-
-
-class CatConfig(_Config):
-    """A MOSS-Audio-Tokenizer v1 (Cat) checkpoint."""
-
-    sampling_rate: Literal[24000]
-    downsample_rate: Literal[1920]
-    number_channels: Literal[1] = 1
-    causal_transformer_context_duration: float = Field(gt=0)
-    encoder_kwargs: tuple[CatStage, ...]
-    decoder_kwargs: tuple[CatStage, ...]
-    quantizer_kwargs: QuantizerConfig
-
-    @classmethod
-    def parse(cls, raw: Mapping[str, Any], where: str) -> Self:
-        """Check a config.json; `where` names it in errors.
-
-        Raises:
-            UnsupportedModel: It is no codec, or one of another version.
-            CorruptCheckpoint: A field is missing or makes no sense.
-        """
-        if "quantizer_kwargs" not in raw or "decoder_kwargs" not in raw:
-            what = _name_of(raw) or "a speech model"
-            raise UnsupportedModel(
-                f"{where} is not a codec but {what}. "
-                "Give the MOSS-Audio-Tokenizer's folder or repository as codec."
-            )
-        rate, channels = raw.get("sampling_rate"), raw.get("number_channels", 1)
-        if rate != 24_000 or channels != 1:
-            raise UnsupportedModel(
-                f"{where} is a codec of {rate} Hz and {channels} channel(s), probably "
-                f"MOSS-Audio-Tokenizer-v2. {SUPPORTED}"
-            )
-        return _validate(cls, raw, where)
-
-
-def _validate(kind: type[C], raw: Mapping[str, Any], where: str) -> C:
-    try:
-        return kind.model_validate(raw)
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
-        raise CorruptCheckpoint(f"The config.json of {where} cannot be used: {problems}.") from error
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _transformer(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Accept both spellings of RoPE's base and refuse what the network does not do."""
-    rope = raw.get("rope_parameters") or {}
-    scaling = raw.get("rope_scaling") or {}
+    rope = _object(raw.get("rope_parameters"))
+    scaling = _object(raw.get("rope_scaling"))
     kind = rope.get("rope_type") or scaling.get("rope_type") or scaling.get("type") or "default"
     unsupported = [
         text
         for text, used in [
-            (f"RoPE scaling {kind!r}", kind != "default"),
+            (f"RoPE scaling {quoted(kind)}", kind != "default"),
             ("attention bias", bool(raw.get("attention_bias"))),
             ("sliding-window attention", bool(raw.get("use_sliding_window"))),
-            (f"activation {raw.get('hidden_act')!r}", raw.get("hidden_act", "silu") != "silu"),
+            (f"activation {quoted(raw.get('hidden_act'))}", raw.get("hidden_act", "silu") != "silu"),
         ]
         if used
     ]
@@ -176,14 +114,15 @@ def _transformer(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     return {**raw, "rope_theta": theta}
 
 
-def _name_of(raw: Mapping[str, Any]) -> str | None:
+def name_of(raw: Mapping[str, Any]) -> str | None:
     """Name a checkpoint that is not MossTTSLocal v1.0; None if it is one.
 
     The Local v1.0 and the 8B Delay model declare the same architecture and model type; only Local
     has a depth transformer in its config.
     """
     model_type = str(raw.get("model_type"))
-    architecture = str((raw.get("architectures") or ["unknown"])[0])
+    named = raw.get("architectures")
+    architecture = named[0] if isinstance(named, list) and named else "unknown"
     if model_type == "moss_tts_delay":
         is_local = "local_num_layers" in raw and "local_hidden_size" in raw
         return (
@@ -199,5 +138,6 @@ def _name_of(raw: Mapping[str, Any]) -> str | None:
         "moss-audio-tokenizer": "the MOSS-Audio-Tokenizer codec (give it as codec, not as model)",
     }
     return known.get(
-        model_type, f"an unknown checkpoint (model_type {model_type!r}, architecture {architecture!r})"
+        model_type,
+        f"an unknown checkpoint (model_type {quoted(model_type)}, architecture {quoted(architecture)})",
     )

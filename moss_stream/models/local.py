@@ -14,7 +14,17 @@ from moss_stream.models.depth import DepthTransformer
 from moss_stream.models.qwen3 import Backbone
 from moss_stream.models.sampling import Sampler
 
-__all__ = ["MossTTSLocal"]
+__all__ = ["MossTTSLocal", "text_rows"]
+
+
+def _pair(config: LocalConfig) -> list[int]:
+    """Return the two ids that the text channel chooses between: go on, and end."""
+    return sorted([config.audio_assistant_gen_slot_token_id, config.audio_end_token_id])
+
+
+def text_rows(config: LocalConfig, text_head: Literal["pair", "full"]) -> list[int] | None:
+    """Return the rows of the text head to load; None for all."""
+    return _pair(config) if text_head == "pair" else None
 
 
 class MossTTSLocal(nn.Module):
@@ -24,8 +34,8 @@ class MossTTSLocal(nn.Module):
         super().__init__()
         self.config = config
         width = config.language_config.hidden_size
-        self.pair = sorted([config.audio_assistant_gen_slot_token_id, config.audio_end_token_id])
-        self.text_rows = self.pair if text_head == "pair" else None
+        self.pair = _pair(config)
+        self.text_rows = text_rows(config, text_head)
         self.text_embedding = nn.Parameter(torch.empty(config.language_config.vocab_size, width))
         self.audio_embedding = nn.Parameter(torch.empty(config.n_vq, config.audio_vocab_size + 1, width))
         self.backbone = Backbone(config.language_config)

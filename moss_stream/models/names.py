@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from moss_stream.models.config import CatConfig, CatStage, LocalConfig, TransformerConfig
+from moss_stream.models.cat_config import CatConfig, CatStage
+from moss_stream.models.config import LocalConfig, TransformerConfig
 
 __all__ = ["Weight", "cat_weights", "is_ignored", "local_weights", "modern_name"]
 
@@ -159,11 +160,10 @@ def _convs(ours: str, theirs: list[str], inputs: int, outputs: int) -> Plan:
     """
     count = len(theirs)
     if inputs == outputs:
-        eye, zero = torch.eye(outputs), torch.zeros(outputs)
-        identity = {"weight": [eye] * count, "bias": [zero] * count}
+        # Made when they are asked for: by then the sizes have been held against the files.
         return {
-            ours + k: Weight({}, lambda _, v=v: torch.stack(v) if count > 1 else v[0])  # type: ignore[misc]
-            for k, v in identity.items()
+            ours + "weight": Weight({}, lambda _: _repeated(torch.eye(outputs), count)),
+            ours + "bias": Weight({}, lambda _: _repeated(torch.zeros(outputs), count)),
         }
     weights: dict[str, Shape] = {}
     for name in theirs:
@@ -174,6 +174,10 @@ def _convs(ours: str, theirs: list[str], inputs: int, outputs: int) -> Plan:
         ours + "weight": Weight(weights, _fold if count == 1 else _fold_all),
         ours + "bias": Weight(biases, _only if count == 1 else torch.stack),
     }
+
+
+def _repeated(tensor: Tensor, count: int) -> Tensor:
+    return torch.stack([tensor] * count) if count > 1 else tensor
 
 
 def _fold(tensors: list[Tensor]) -> Tensor:

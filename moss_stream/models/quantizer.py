@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moss_stream.models.config import QuantizerConfig
+from moss_stream.models.cat_config import QuantizerConfig
 
 __all__ = ["ResidualQuantizer"]
 

@@ -98,7 +98,7 @@ def _template(folder: Path) -> tuple[jinja2.Template, dict[str, Any]]:
         )
         environment.globals["raise_exception"] = _raise
         template = environment.from_string(source)
-    except (ValueError, jinja2.TemplateError) as error:
+    except (ValueError, RecursionError, jinja2.TemplateError) as error:
         raise CorruptCheckpoint(f"The chat template of {folder} cannot be used ({error}).") from error
     return template, {
         name: config.get(name) for name in ("bos_token", "eos_token") if isinstance(config.get(name), str)
