@@ -64,8 +64,12 @@ async def test_headers_have_a_limit() -> None:
         writer.close()
 
 
+# Long enough not to be all in the buffers before it is seen to be spoken.
+LONG = "This is a sentence. " * 50
+
+
 async def begun(socket: ClientConnection, synth: StreamingSynthesizer) -> None:
-    for order in ({"type": "start"}, {"type": "text", "text": "Hello there."}, {"type": "end"}):
+    for order in ({"type": "start"}, {"type": "text", "text": LONG}, {"type": "end"}):
         await socket.send(json.dumps(order))
     while not synth.metrics.active:
         await asyncio.sleep(0.001)
@@ -81,8 +85,7 @@ async def test_an_answer_that_is_not_read_is_stopped() -> None:
     engine = FakeEngine(frames_per_segment=10**6, max_streams=1)
     async with served(engine, EngineOptions(max_lead_ms=400), idle_s=0.5) as (client, synth):
         _, writer = await line_to(client)
-        # Long enough not to be all in the buffers before it is seen to be spoken.
-        body = b'{"input": "%b", "response_format": "pcm"}' % (b"This is a sentence. " * 50)
+        body = json.dumps({"input": LONG, "response_format": "pcm"}).encode()
         writer.write(REQUEST + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         while not synth.metrics.active:
             await asyncio.sleep(0.001)
