@@ -77,6 +77,7 @@ voice: $(SETUP)
 	$(BIN)/python -m training.package $(WORK)
 	$(BIN)/python -m training.evaluate $(WORK)
 	$(BIN)/python -m training.package $(WORK)
+	$(BIN)/python -m training.loudness
 
 clean:
 	rm -rf .venv $(CLIENTS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

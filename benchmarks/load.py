@@ -44,11 +44,11 @@ class TimedEngine(LocalEngine):
         self._left: dict[int, int] = {}
         super().__init__(*parts)
 
-    def begin(self, slot: int, prompt: Prompt) -> int:
+    def begin(self, slot: int, prompt: Prompt, gain: float = 1.0) -> int:
         """See the protocol."""
         said = 0.0 if prompt.prefix is None else len(prompt.prefix) * FRAME_S * CHARS_PER_S
         self._left[slot] = max(1, round((len(prompt.message.text) - said) / CHARS_PER_S / FRAME_S))
-        return super().begin(slot, prompt)
+        return super().begin(slot, prompt, gain)
 
     def step(self, slots: Sequence[int]) -> list[Frame]:
         """See the protocol."""

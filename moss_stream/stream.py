@@ -16,10 +16,10 @@ from moss_stream.errors import StreamConsumed, StreamEnded
 from moss_stream.feed import Feed, draw
 from moss_stream.metrics import Event, StreamMetrics
 from moss_stream.text.history import History
-from moss_stream.text.prompt import Codes
 from moss_stream.text.timeline import Spoken, Word
 from moss_stream.text.turn import Turn, TurnState
 from moss_stream.text_source import Text, was_cancelled
+from moss_stream.voices import Voice
 
 __all__ = ["SynthesisStream"]
 
@@ -41,7 +41,7 @@ class SynthesisStream:
         text: Text | None,
         options: SynthesisOptions,
         max_lead_ms: int,
-        voice: Callable[[], Awaitable[Codes | None]],
+        voice: Callable[[], Awaitable[Voice | None]],
         history: History | None = None,
     ) -> None:
         self._worker = worker
@@ -197,7 +197,11 @@ class SynthesisStream:
 
     async def _find_voice(self, job: SpeechJob) -> None:
         try:
-            job.set_voice(await self._voice())
+            voice = await self._voice()
+            if voice is None:
+                job.set_voice(None)
+            else:
+                job.set_voice(voice.codes, voice.gain)
         except BaseException as error:
             if was_cancelled(error):
                 raise

@@ -22,7 +22,6 @@ from moss_stream.hub import codec_of, locate, read_json
 from moss_stream.models.config import LocalConfig
 from moss_stream.stream import SynthesisStream
 from moss_stream.text.history import History
-from moss_stream.text.prompt import Codes
 from moss_stream.text_source import Text
 from moss_stream.voice_cache import VoiceCache
 from moss_stream.voices import Reference, Voice
@@ -170,7 +169,7 @@ class StreamingSynthesizer:
         The stream itself raises TextError (nothing to say, or too much), AudioError (the recording
         cannot be used), Overloaded, NoAudio, EngineError, SynthesizerClosed, and what `text` raises.
         """
-        return self._stream(text, self._codes_of(voice), self._complete(options), None)
+        return self._stream(text, self._find(voice), self._complete(options), None)
 
     def conversation(
         self, *, voice: Voice | Reference | None = None, options: SynthesisOptions | None = None
@@ -183,9 +182,9 @@ class StreamingSynthesizer:
         """
         complete = self._complete(options)
         self._check(complete)
-        codes = self._codes_of(voice)
+        found = self._find(voice)
         return Conversation(
-            lambda text, history: self._stream(text, codes, complete, history), History(complete.history_s)
+            lambda text, history: self._stream(text, found, complete, history), History(complete.history_s)
         )
 
     def _complete(self, options: SynthesisOptions | None) -> SynthesisOptions:
@@ -196,12 +195,12 @@ class StreamingSynthesizer:
     def _stream(
         self,
         text: Text | None,
-        codes: Callable[[], Awaitable[Codes | None]],
+        voice: Callable[[], Awaitable[Voice | None]],
         options: SynthesisOptions,
         history: History | None,
     ) -> SynthesisStream:
         self._check(options)
-        return SynthesisStream(self._worker, text, options, self._options.max_lead_ms, codes, history)
+        return SynthesisStream(self._worker, text, options, self._options.max_lead_ms, voice, history)
 
     def _check(self, options: SynthesisOptions) -> None:
         if self._worker.is_closed:
@@ -212,7 +211,7 @@ class StreamingSynthesizer:
                 f"Give 1 to {self.info.num_codebooks}, or None for all."
             )
 
-    def _codes_of(self, voice: Voice | Reference | None) -> Callable[[], Awaitable[Codes | None]]:
+    def _find(self, voice: Voice | Reference | None) -> Callable[[], Awaitable[Voice | None]]:
         if isinstance(voice, str):
             voice = self.voices.get(voice, voice)
         if isinstance(voice, Voice) and voice.codes.shape[1] != self.info.num_codebooks:
@@ -221,12 +220,12 @@ class StreamingSynthesizer:
                 "it was encoded for another model. Encode its recording again with this synthesizer."
             )
 
-        async def codes() -> Codes | None:
-            if voice is None:
-                return None
-            return (voice if isinstance(voice, Voice) else await self.encode_voice(voice)).codes
+        async def found() -> Voice | None:
+            if voice is None or isinstance(voice, Voice):
+                return voice
+            return await self.encode_voice(voice)
 
-        return codes
+        return found
 
     async def say(
         self, text: Text, *, voice: Voice | Reference | None = None, options: SynthesisOptions | None = None

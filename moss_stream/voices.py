@@ -20,6 +20,8 @@ __all__ = ["Reference", "Voice", "read_voices"]
 MIN_S = 0.5
 MAX_S = 60.0
 VOICES_FILE = "voices.json"
+MAX_GAIN = 4.0
+"""12 dB: who needs more has no voice to speak with, but noise."""
 _TARGET_DBFS = -20.0
 _MAX_GAIN_DB = 3.0
 _SILENCE_DBFS = -60.0
@@ -41,6 +43,8 @@ class Voice:
     """The hash of the samples: equal recordings have equal keys. Of a model's own voice, its name."""
     description: str = ""
     """For people; empty unless the voice came with a model."""
+    gain: float = 1.0
+    """What its samples are multiplied with: the voices of a model are equally loud, and do not clip."""
 
     @property
     def duration_s(self) -> float:
@@ -60,15 +64,22 @@ def read_voices(model: Path, num_codebooks: int, codebook_size: int) -> dict[str
     for name, entry in read_json(model, VOICES_FILE).items():
         try:
             codes = np.asarray(entry["codes"], dtype=np.int64)
-            voices[name] = Voice(codes, name, str(entry["description"]))
-            is_sound = codes.ndim == 2 and codes.shape[1] == num_codebooks and len(codes) > 0
+            gain = float(entry.get("gain", 1.0))
+            voices[name] = Voice(codes, name, str(entry["description"]), gain)
+            is_sound = (
+                0 < gain <= MAX_GAIN
+                and codes.ndim == 2
+                and codes.shape[1] == num_codebooks
+                and len(codes) > 0
+            )
             is_sound = is_sound and 0 <= codes.min() and codes.max() < codebook_size
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             is_sound = False
         if not is_sound:
             raise CorruptCheckpoint(
                 f"The voice {name!r} in {model / VOICES_FILE} is damaged: it needs a description and codes "
-                f"below {codebook_size} of {num_codebooks} codebooks a frame. Download the checkpoint again."
+                f"below {codebook_size} of {num_codebooks} codebooks a frame (and, if it has one, a gain up to "
+                f"{MAX_GAIN:g}). Download the checkpoint again."
             )
     return voices
 

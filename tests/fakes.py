@@ -62,6 +62,7 @@ class FakeEngine:
     voices: dict[str, Voice] = field(default_factory=dict)
     log: list[tuple[str, object]] = field(default_factory=list)
     prefixes: list[Codes | None] = field(default_factory=list)
+    gains: list[float] = field(default_factory=list)
     batches: list[tuple[int, ...]] = field(default_factory=list)
     num_steps: int = 0
     _slots: dict[int, _Slot] = field(default_factory=lambda: defaultdict(_Slot))
@@ -88,9 +89,10 @@ class FakeEngine:
             raise TextError("refused")
         return Prompt(message, prefix, np.zeros((1, 1 + NUM_CODEBOOKS), dtype=np.int64))
 
-    def begin(self, slot: int, prompt: Prompt) -> int:
+    def begin(self, slot: int, prompt: Prompt, gain: float = 1.0) -> int:
         self.log.append(("begin", prompt.message))
         self.prefixes.append(prompt.prefix)
+        self.gains.append(gain)
         self._slots[slot].left = self.frames_per_segment
         self._slots[slot].chunks_left = self.prefill_chunks
         if self.silent_attempts:

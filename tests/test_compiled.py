@@ -179,3 +179,16 @@ def test_nothing_grows() -> None:
     before = [t.data_ptr() for t in [*made.generator.state(), *made.vocoder.state()]]
     made.generate(0, 50)
     assert [t.data_ptr() for t in [*made.generator.state(), *made.vocoder.state()]] == before
+
+
+def test_a_gain_scales_the_samples() -> None:
+    """As in PyTorch's way: before they are rounded."""
+    codes = expected("cat")["a.codes"].numpy()[:1]
+    made = Speaker(2)
+    decoded(made, codes, 8, slot=1)
+    loud = np.frombuffer(made.vocoder.frames([1])[0].pcm, "<i2").astype(int)
+    made.vocoder.reset(1)
+    made.vocoder.set_gain(1, 0.25)
+    made.compute.speak(np.array([1]), np.array([8]))  # type: ignore[union-attr]
+    quiet = np.frombuffer(made.vocoder.frames([1])[0].pcm, "<i2").astype(int)
+    assert np.abs(quiet * 4 - loud)[np.abs(loud) < 32_000].max() <= 3 and np.abs(loud).max() > 1_000

@@ -80,6 +80,18 @@ async def test_it_says_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @on_the_modules_loop
+async def test_its_voices_are_equally_loud_and_do_not_clip(synth: StreamingSynthesizer) -> None:
+    """Who changes the voice need not change the volume: within 3 dB, and below full scale."""
+    levels = []
+    for name in (None, *synth.voices):
+        spoken = [await synth.say(text, voice=name) for text in SENTENCES[:4]]
+        samples = np.abs(np.concatenate([audio.samples for audio in spoken]) / 32768)
+        assert samples.max() < 0.95, name
+        levels.append(10 * np.log10(np.mean(np.square(samples[samples > 0.02]))))
+    assert max(levels) - min(levels) < 3, levels
+
+
+@on_the_modules_loop
 async def test_its_voices_are_there_by_name(synth: StreamingSynthesizer) -> None:
     """Each named voice speaks, and not as the others do; an unknown name is an error that helps."""
     assert set(synth.voices) == {"rms", "slt", "awb"}

@@ -19,6 +19,7 @@ from moss_stream import (
     SynthesizerClosed,
     TextError,
     TurnState,
+    Voice,
 )
 from moss_stream.stream import SynthesisStream
 from moss_stream.text_source import Text
@@ -386,3 +387,14 @@ async def test_chunks_are_views_of_int16(fake: Pair) -> None:
     chunks = await collect(aiter(synth.stream("Hello.")))
     np.testing.assert_array_equal(chunks[1].samples[:-1], np.full(1919, 2))
     assert chunks[0].sample_rate == 24_000 and chunks[0].generation == 0
+
+
+async def test_the_gain_of_a_voice_reaches_the_engine(fake: Pair) -> None:
+    """Every segment is as loud as its voice; without one nothing is changed."""
+    synth, engine = fake
+    voice = Voice(np.zeros((5, 4), np.int64), "quiet", gain=0.5)
+    await collect(aiter(synth.stream("One sentence. And another one.", voice=voice)))
+    assert set(engine.gains) == {0.5}
+    engine.gains.clear()
+    await collect(aiter(synth.stream("Hello.")))
+    assert engine.gains == [1.0]

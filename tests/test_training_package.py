@@ -14,6 +14,7 @@ from moss_stream.models.checkpoint import load_local
 from training.card import model_card
 from training.evaluate import growing_texts
 from training.export import SHARD_BYTES, write_shards
+from training.loudness import gains
 from training.report import as_markdown, merge
 from training.settings import VoiceSettings
 
@@ -67,3 +68,10 @@ def test_texts_grow_from_one_word_to_sixty() -> None:
     texts = growing_texts(["One two three four five.", "Six seven eight."] * 20, 200)
     lengths = [len(text.split()) for text in texts]
     assert len(texts) == 200 and lengths == sorted(lengths) and (lengths[0], lengths[-1]) == (1, 60)
+
+
+def test_gains_bring_voices_to_one_loudness_without_clipping() -> None:
+    """The quietest voice stays as it is; one that clips sets the level by what it can be without."""
+    assert gains({"quiet": (0.1, 0.5), "loud": (0.2, 0.9)}) == {"quiet": 1.0, "loud": 0.5}
+    clipping = gains({"peaky": (0.1, 1.782), "calm": (0.1, 0.5)})
+    assert clipping == {"peaky": 0.5, "calm": 0.5}

@@ -66,3 +66,15 @@ def test_reset_starts_a_new_stream_and_nothing_grows() -> None:
     made.reset(0)
     np.testing.assert_array_equal(samples(run(made, these)), first)
     assert [t.data_ptr() for t in made.state()] == places
+
+
+def test_a_gain_scales_the_samples_of_its_slot_alone() -> None:
+    """Before they are cut to full scale; a new stream is as loud as the codec makes it."""
+    made, codes = vocoder(), expected("cat")["a.codes"][:1]
+    both = torch.cat([rows(codes), rows(codes)])
+    made.set_gain(1, 0.5)
+    loud, quiet = (samples([frame]).astype(int) for frame in made.step(step_of(both), [0, 1]))
+    unclipped = np.abs(loud) < 32_000
+    assert np.abs(quiet * 2 - loud)[unclipped].max() <= 2 and np.abs(loud).max() > 1_000
+    made.reset(1)
+    assert made.gain.tolist() == [1.0] * 4

@@ -149,7 +149,8 @@ def test_the_voices_of_a_model_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "entry",
     ["[]", "{}", '{"description": "x", "codes": []}', '{"description": "x", "codes": [[1], [2, 3]]}', "3"]
-    + [f'{{"description": "x", "codes": [[1, {code}]]}}' for code in (-1, 9, 2**70)],
+    + [f'{{"description": "x", "codes": [[1, {code}]]}}' for code in (-1, 9, 2**70)]
+    + [f'{{"description": "x", "codes": [[1, 2]], "gain": {gain}}}' for gain in (0, -1, 5, "NaN", '"loud"')],
 )
 def test_a_damaged_voice_is_named(tmp_path: Path, entry: str) -> None:
     """What is no voice for this model is an error with its name, not a failure later."""

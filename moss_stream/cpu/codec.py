@@ -129,8 +129,8 @@ def decode(quantizer, stages, scratch, codes, n_vq, slots, samples):
 
 
 @compiled
-def to_pcm(samples, out):
-    """Round samples from -1 to 1 to int16."""
+def to_pcm(samples, gain, out):
+    """Multiply samples from -1 to 1 with `gain`, and round them to int16."""
     for i in range(len(samples)):
-        value = min(max(samples[i], np.float32(-1.0)), np.float32(1.0)) * np.float32(32767.0)
+        value = min(max(samples[i] * gain, np.float32(-1.0)), np.float32(1.0)) * np.float32(32767.0)
         out[i] = np.int16(np.rint(value))

@@ -37,7 +37,8 @@ class CompiledCompute:
     which is half as much to read; arithmetic is float32.
 
     Attributes:
-        samples: [slots, 1920]: of the last frame, in the order in which it was computed.
+        samples: [slots, 1920]: of the last frame, in the order in which it was computed, as loud as
+            the codec makes it.
 
     Args:
         model: In float32 on the CPU; its matrices are copied.
@@ -76,7 +77,7 @@ class CompiledCompute:
         self._rows, self._hidden = generator.rows.numpy(), generator.hidden.numpy()
         self._plan = generator.plan.numpy()
         self._packed = vocoder.host.numpy()
-        self._pcm = vocoder.pcm
+        self._pcm, self._gain = vocoder.pcm, vocoder.gain.numpy()
         self.samples = np.zeros((batch, self._pcm.stop - self._pcm.start), np.float32)
 
     def chunk(self, shape: ChunkShape) -> None:
@@ -144,7 +145,7 @@ class CompiledCompute:
         self._packed[slots, 0] = goes_on
         self._packed[slots, 1 : self._pcm.start] = codes
         for index, slot in enumerate(slots):
-            to_pcm(self.samples[index], self._packed[slot, self._pcm])
+            to_pcm(self.samples[index], self._gain[slot], self._packed[slot, self._pcm])
 
 
 def _filled(count: int, value: int) -> Ints:

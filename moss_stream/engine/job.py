@@ -65,6 +65,7 @@ class SpeechJob:
         self._events: deque[Callable[[], None]] = deque()
         self._ordered: Future[Prompt] | None = None
         self._begun_s = 0.0
+        self._gain = 1.0
         self._first_chunk = 0
         self._frames_left = 0
         self._silent_frames = 0
@@ -72,8 +73,9 @@ class SpeechJob:
         self._flushes: deque[int] = deque()
         self._num_given = self._num_read = self._num_taken = 0
 
-    def set_voice(self, voice: Codes | None) -> None:
-        """Say whose voice to speak with; nothing is spoken before."""
+    def set_voice(self, voice: Codes | None, gain: float = 1.0) -> None:
+        """Say whose voice to speak with, and how loud (a factor); nothing is spoken before."""
+        self._gain = gain
         self._events.append(lambda: self.turn.set_voice(voice))
 
     def feed(self, written: str, readable: Readable) -> None:
@@ -154,7 +156,7 @@ class SpeechJob:
             return
         self._prompt, self._ordered = self._ordered.result(), None
         assert self.slot is not None
-        fits = engine.begin(self.slot, self._prompt)
+        fits = engine.begin(self.slot, self._prompt, self._gain)
         self._frames_left = max(1, min(fits, self.turn.max_frames()))
 
     def _is_complete(self) -> bool:
@@ -234,7 +236,7 @@ class SpeechJob:
     def _end_segment(self, engine: Engine) -> None:
         if self.turn.end_segment():  # nothing was spoken: the random stream goes on, so it can go better
             assert self.slot is not None
-            engine.begin(self.slot, self._prompt)
+            engine.begin(self.slot, self._prompt, self._gain)
 
     def _watch(self, has_sound: bool) -> None:
         """End a segment that runs on, or that has fallen silent."""

@@ -182,8 +182,9 @@ class LocalEngine:
         self._check_codes(prompt)
         return prompt
 
-    def begin(self, slot: int, prompt: Prompt) -> int:
+    def begin(self, slot: int, prompt: Prompt, gain: float = 1.0) -> int:
         """See the protocol."""
+        self.vocoder.set_gain(slot, gain)
         self.generator.begin(slot, prompt.rows, prompt.num_fixed)
         return self.generator.capacity - len(prompt.rows)
 

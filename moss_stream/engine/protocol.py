@@ -71,8 +71,14 @@ class Engine(Protocol):
             TextError: The text is empty or does not fit into the context.
         """
 
-    def begin(self, slot: int, prompt: Prompt) -> int:
-        """Take the prompt of a segment; return how many frames the context still holds."""
+    def begin(self, slot: int, prompt: Prompt, gain: float = 1.0) -> int:
+        """Take the prompt of a segment; return how many frames the context still holds.
+
+        Args:
+            slot: Whose segment.
+            prompt: What the model reads.
+            gain: What the samples are multiplied with.
+        """
 
     def prefill(self, slot: int) -> bool:
         """Run the next chunk of the slot's prompt; return whether that was the last one."""

@@ -25,6 +25,7 @@ class Vocoder:
         codec_state: Of all slots.
         host: [slots, 1 + Nq + 1920] int16: whether the segment goes on, the codes, the samples.
         pcm: Where in a row of `host` the samples are.
+        gain: [slots] float32: what the samples of each are multiplied with.
         end_id: The text id that ends a segment.
     """
 
@@ -38,12 +39,18 @@ class Vocoder:
         self.codec_state = decoder.new_state(batch, max_frames=1)
         self._states = [self.codec_state.part(0, n) for n in range(1, batch + 1)]
         size = 1 + num_codebooks + FRAME_SAMPLES
+        self.gain = torch.ones(batch, device=device)
         self._packed = torch.zeros(batch, size, dtype=torch.int16, device=device)
         self.host = torch.zeros(batch, size, dtype=torch.int16, pin_memory=device.type == "cuda")
         self._arrived = torch.cuda.Event() if device.type == "cuda" else None
 
+    def set_gain(self, slot: int, gain: float) -> None:
+        """Say what the samples of a slot are multiplied with."""
+        self.gain[slot].fill_(gain)
+
     def reset(self, slot: int) -> None:
-        """Start a new audio stream."""
+        """Start a new audio stream, as loud as the codec makes it."""
+        self.set_gain(slot, 1.0)
         self.codec_state.reset(slot)
 
     def step(self, step: Step, slots: Sequence[int]) -> list[Frame]:
@@ -61,7 +68,8 @@ class Vocoder:
         packed = self._packed[:batch]
         packed[:, 0] = goes_on
         packed[:, self._codes] = step.rows[:, 1:]
-        packed[:, self.pcm] = (samples.clamp(-1.0, 1.0) * 32767.0).round()
+        loud = samples * self.gain[:batch, None]
+        packed[:, self.pcm] = (loud.clamp(-1.0, 1.0) * 32767.0).round()
         self.host[:batch].copy_(packed, non_blocking=True)
 
     def frames(self, slots: Sequence[int]) -> list[Frame]:
