@@ -78,7 +78,7 @@ def read_voices(model: Path, num_codebooks: int, codebook_size: int) -> dict[str
         if not is_sound:
             raise CorruptCheckpoint(
                 f"The voice {name!r} in {model / VOICES_FILE} is damaged: it needs a description and codes "
-                f"below {codebook_size} of {num_codebooks} codebooks a frame (and, if it has one, a gain up to "
+                f"below {codebook_size} of {num_codebooks} codebooks a frame (if there is a gain, at most "
                 f"{MAX_GAIN:g}). Download the checkpoint again."
             )
     return voices
