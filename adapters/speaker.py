@@ -47,7 +47,7 @@ class SpeakerSink:
         self._device: LastingDevice | None = None
         self._error: SinkError | None = None
         self._before_s = 0.0
-        self._calls = 0
+        self._calls = self._num_cleared = 0
         self._in_utterance = self._is_dry = self._is_paused = False
         self.underruns = 0
         """How often the queue ran empty between the first chunk of an utterance and its flush."""
@@ -87,10 +87,12 @@ class SpeakerSink:
         """Queue a chunk; waits while more than the bound is queued. Cancelling it loses the chunk.
 
         Raises:
-            SinkError: The device has gone, and none came in its place.
+            SinkError: The device has gone, and none came in its place; or the chunk has another rate.
         """
+        chunk.check_rate(self.sample_rate)
+        num_cleared = self._num_cleared
         await self._wait(lambda: self._queue.queued <= self._max_queue_s * self._queue.rate)
-        if chunk.pcm:
+        if chunk.pcm and num_cleared == self._num_cleared:  # otherwise it would be heard after the silence
             self._in_utterance = True
             self._queue.put(self._resampled(chunk.pcm))
 
@@ -105,6 +107,7 @@ class SpeakerSink:
     async def clear(self) -> PlaybackReport:
         """Drop what is queued; what the device has buffered is still heard."""
         self._in_utterance = False
+        self._num_cleared += 1
         played_s, dropped = self.position_s, self._queue.clear()
         self._resampler = _resampler(self.sample_rate, self._queue.rate)
         self._changed.set()

@@ -19,7 +19,6 @@ __all__ = ["WebRTCSink"]
 RATE_HZ = 48_000
 BLOCK = 960
 """20 ms. aiortc gives all packets of one frame the same timestamp, so longer frames lose audio."""
-POLL_S = 0.02
 
 
 class WebRTCSink:
@@ -52,6 +51,7 @@ class WebRTCSink:
         self._clock = clock
         self._room = asyncio.Event()
         self._is_paused = False
+        self._num_cleared = 0
         self._resampler: Any = None
         self.track = _make_track(self)
         """The media track of the call."""
@@ -72,10 +72,16 @@ class WebRTCSink:
         return self._queue.played / RATE_HZ
 
     async def write(self, chunk: AudioChunk) -> None:
-        """Queue a chunk; waits while more than the bound is queued."""
+        """Queue a chunk; waits while more than the bound is queued.
+
+        Raises:
+            SinkError: The chunk has another rate.
+        """
+        chunk.check_rate(self.sample_rate)
+        num_cleared = self._num_cleared
         while self._queue.queued > self._max_queued and self.track.readyState == "live":
             await self._wait()
-        if chunk.pcm:
+        if chunk.pcm and num_cleared == self._num_cleared:  # otherwise it would be heard after the silence
             self._queue.put(self._resample(chunk))
 
     async def flush(self) -> PlaybackReport:
@@ -89,6 +95,7 @@ class WebRTCSink:
     async def clear(self) -> PlaybackReport:
         """Drop what is not sent yet, but for a fade of 5 ms."""
         self._resampler = None
+        self._num_cleared += 1
         dropped = self._queue.clear()
         self._room.set()
         return PlaybackReport(self.position_s, dropped / RATE_HZ)

@@ -81,12 +81,14 @@ class WebSocketSink:
         """Queue a chunk; waits while more than the bound is queued.
 
         Raises:
-            SinkError: The connection is closed.
+            SinkError: The connection is closed, or the chunk has another rate.
         """
+        chunk.check_rate(self.sample_rate)
+        generation = self.generation
         while self._queued_s > self._max_queue_s and self._error is None:
             await self._wait()
         self._check()
-        if chunk.pcm:
+        if chunk.pcm and generation == self.generation:  # otherwise it would be heard after the silence
             self._queued_s += chunk.duration_s
             self._put(chunk)
 

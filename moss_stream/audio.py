@@ -39,8 +39,6 @@ class AudioChunk:
     start_s: float
     """Where the chunk begins, in seconds from the start of the stream."""
     duration_s: float
-    generation: int
-    """Goes up when a stream is cancelled; a chunk of an older generation must not be played."""
     is_final: bool = False
     char_start: int = 0
     """Where the written text that the chunk speaks begins; an estimate within a segment of text."""
@@ -53,6 +51,18 @@ class AudioChunk:
     def samples(self) -> npt.NDArray[np.int16]:
         """The PCM as an array of int16, sharing memory with `pcm`."""
         return np.frombuffer(self.pcm, dtype="<i2")
+
+    def check_rate(self, wanted: int) -> None:
+        """Refuse a chunk that would be played at the wrong speed.
+
+        Raises:
+            SinkError: Its rate is not `wanted`, in Hz.
+        """
+        if self.pcm and self.sample_rate != wanted:
+            raise SinkError(
+                f"The sink takes {wanted} Hz, and this chunk has {self.sample_rate} Hz. "
+                "Use play(stream, sink), which resamples, or write chunks of the sink's rate."
+            )
 
 
 @dataclass(frozen=True, slots=True)

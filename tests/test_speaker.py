@@ -17,10 +17,10 @@ from moss_stream.audio import FRAME_S, FRAME_SAMPLES
 def chunk(index: int) -> AudioChunk:
     """The frame with that number; its samples hold the number plus one."""
     pcm = (index + 1).to_bytes(2, "little") * FRAME_SAMPLES
-    return AudioChunk(pcm, 24_000, index, index * FRAME_S, FRAME_S, 0)
+    return AudioChunk(pcm, 24_000, index, index * FRAME_S, FRAME_S)
 
 
-END = AudioChunk(b"", 24_000, 9, 0.72, 0.0, 0, is_final=True)
+END = AudioChunk(b"", 24_000, 9, 0.72, 0.0, is_final=True)
 
 
 def pull(sink: SpeakerSink, samples: int) -> list[int]:
@@ -134,7 +134,8 @@ async def test_clear_wakes_who_waits() -> None:
     writing = asyncio.create_task(sink.write(chunk(2)))
     assert not await settled(writing)
     await sink.clear()
-    assert await settled(writing)
+    assert await settled(writing) and not any(pull(sink, FRAME_SAMPLES)), "no late audio"
+    await sink.write(chunk(2))
     flushing = asyncio.create_task(sink.flush())
     assert not await settled(flushing)
     assert (await sink.clear()).dropped_s == pytest.approx(0.08)
@@ -196,7 +197,7 @@ async def test_a_device_with_another_rate_is_resampled_for(monkeypatch: pytest.M
     tone = (np.sin(2 * np.pi * 440 * t) * 8000).astype("<i2")
     for index in range(5):
         part = tone[index * FRAME_SAMPLES : (index + 1) * FRAME_SAMPLES]
-        await sink.write(AudioChunk(part.tobytes(), 24_000, index, 0.0, FRAME_S, 0))
+        await sink.write(AudioChunk(part.tobytes(), 24_000, index, 0.0, FRAME_S))
     flushing = asyncio.create_task(sink.flush())
     await asyncio.sleep(0)
     played = np.array(devices[0].pull(2 * len(tone) + 10)[: 2 * len(tone)], dtype=float)

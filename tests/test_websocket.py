@@ -109,10 +109,11 @@ async def test_a_stuck_peer_holds_up_its_own_stream_only() -> None:
     await sink.clear()
     await writing
     peer.may_take.set()
-    while len(peer.sent) < 3:
-        await asyncio.sleep(0)
+    await sink.write(chunk(5))
+    await sink.flush()
     kinds = [unpack(m).generation if isinstance(m, bytes) else json.loads(m)["type"] for m in peer.sent]
-    assert kinds == [0, "clear", 1]
+    assert kinds == [0, "clear", 1], "what waited while it was cleared is never sent"
+    assert unpack(peer.sent[-1]).start_ms == 400  # type: ignore[arg-type]
     await sink.aclose()
 
 

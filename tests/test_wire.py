@@ -16,7 +16,7 @@ def test_a_chunk_survives_the_wire(
 ) -> None:
     """Everything the header holds comes back, and the PCM unchanged."""
     pcm = data * 2
-    chunk = AudioChunk(pcm, 24_000, 7, start_ms / 1000, 0.08, 0, False, start, end)
+    chunk = AudioChunk(pcm, 24_000, 7, start_ms / 1000, 0.08, False, start, end)
     message = pack(chunk, stream, generation)
     made = unpack(message)
     assert (made.stream, made.generation, made.start_ms) == (stream, generation, start_ms)

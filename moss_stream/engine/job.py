@@ -223,7 +223,7 @@ class SpeechJob:
         has_sound = is_audible(frame.pcm)
         self.meter.frame(now_s, FRAME_S, has_sound, self.lead.seconds(now_s))
         chars, number = self.turn.add(frame.codes), self._num_chunks
-        chunk = AudioChunk(frame.pcm, SAMPLE_RATE_HZ, number, number * FRAME_S, FRAME_S, 0, False, *chars)
+        chunk = AudioChunk(frame.pcm, SAMPLE_RATE_HZ, number, number * FRAME_S, FRAME_S, False, *chars)
         self._put(chunk, now_s)
         self._num_chunks += 1
         self._frames_left -= 1
@@ -264,7 +264,7 @@ class SpeechJob:
 
     def _empty(self, chars: tuple[int, int], is_final: bool = False, is_flush: bool = False) -> AudioChunk:
         start_s = self._num_chunks * FRAME_S
-        return AudioChunk(b"", SAMPLE_RATE_HZ, self._num_chunks, start_s, 0.0, 0, is_final, *chars, is_flush)
+        return AudioChunk(b"", SAMPLE_RATE_HZ, self._num_chunks, start_s, 0.0, is_final, *chars, is_flush)
 
     def _note_taken(self) -> None:
         taken = self._num_read - self.turn.num_waiting
