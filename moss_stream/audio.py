@@ -46,6 +46,12 @@ class AudioChunk:
     """Where it ends. The parts of all chunks, the final one included, joined are the text."""
     is_flush: bool = False
     """Everything given before a `flush` is spoken."""
+    begins_word: bool = False
+    """It begins between two words, or a segment begins with it; an estimate within a segment."""
+    rtf: float = 0.0
+    """Seconds that the machine needs for a second of audio, of all streams together; 0 if not known."""
+    left_s: float = 0.0
+    """Audio that follows it, estimated from the text that is there."""
 
     @property
     def samples(self) -> npt.NDArray[np.int16]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from typing import Any
 
@@ -92,6 +93,31 @@ async def test_the_final_chunk_begins_no_utterance() -> None:
     await sink.write(END)
     pull(sink, 10)
     assert sink.underruns == 0
+
+
+def slow(index: int) -> AudioChunk:
+    """A frame of a machine that is slower than real time, with much to come."""
+    return dataclasses.replace(chunk(index), rtf=1.3, left_s=9.0)
+
+
+async def test_a_slow_machine_is_collected_for() -> None:
+    """Nothing is heard until enough is there; however little a sink holds otherwise, it takes that much."""
+    sink = SpeakerSink(max_queue_s=0.16)
+    for index in range(18):
+        await sink.write(slow(index))
+        assert not any(pull(sink, 100)) and sink.underruns == 0
+    await sink.write(slow(18))
+    assert any(pull(sink, 100))
+
+
+async def test_what_is_collected_and_cleared_is_never_heard() -> None:
+    """Nothing was sounding, so nothing is faded out."""
+    sink = SpeakerSink()
+    await sink.write(chunk(0))
+    pull(sink, FRAME_SAMPLES + 10)
+    await sink.write(slow(1))
+    assert (await sink.clear()).dropped_s == pytest.approx(0.08)
+    assert not any(pull(sink, FRAME_SAMPLES))
 
 
 async def test_flush_waits_until_all_is_played() -> None:
