@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
+
+from moss_stream import Rebuffer
 
 __all__ = ["PcmQueue", "SlotClock"]
 
@@ -17,50 +20,44 @@ FADE_S = 0.005
 class PcmQueue:
     """Mono samples in, blocks of any size out; what is not there is silence.
 
-    Speech begins when `preroll_s` of it is queued, and again after it ran dry; the edges of what is heard are
-    faded over 5 ms, so that nothing clicks.
+    `rebuffer` says when speech begins, pauses and goes on; the edges of what is heard are faded over 5 ms, so
+    that nothing clicks.
 
     Args:
-        rate: Samples a second.
-        preroll_s: Speech that must be there before any is played.
+        rebuffer: For the rate of the samples; what it expects is told to it by whoever puts.
     """
 
-    def __init__(self, rate: int, preroll_s: float) -> None:
-        self._rate = rate
-        self._preroll = int(preroll_s * rate)
-        self._fade = np.linspace(0.0, 1.0, int(FADE_S * rate), dtype=np.float32)
+    def __init__(self, rebuffer: Rebuffer) -> None:
+        self._rebuffer = rebuffer
+        self._fade = np.linspace(0.0, 1.0, int(FADE_S * rebuffer.rate), dtype=np.float32)
         self._blocks: deque[Samples] = deque()
+        self._places: deque[int] = deque()
         self._queued = 0
-        self._is_playing = self._has_ended = False
         self._tail: Samples | None = None
         self.played = 0
         """Samples of speech that were taken."""
-        self.underruns = 0
-        """How often speech ran dry before its end."""
 
     @property
     def queued(self) -> int:
         """Samples that wait."""
         return self._queued
 
-    def put(self, samples: Samples) -> None:
-        """Queue speech."""
+    def put(self, samples: Samples, places: Iterable[int] = ()) -> None:
+        """Queue speech; `places` are the samples before which it may pause."""
         if len(samples):
-            self._has_ended = False
+            self._places.extend(self.played + self._queued + place for place in places)
             self._blocks.append(samples)
             self._queued += len(samples)
-
-    def end(self) -> None:
-        """Say that the utterance is complete: it needs no pre-roll, and to run dry is no underrun."""
-        self._has_ended = True
 
     def clear(self) -> int:
         """Drop what is queued, but for a fade; return how many samples that was."""
         dropped = self._queued
-        self._tail = self._pop(min(len(self._fade), self._queued)) if self._is_playing else None
+        is_heard = self._rebuffer.is_playing
+        self._tail = self._pop(min(len(self._fade), self._queued)) if is_heard else None
         self._blocks.clear()
+        self._places.clear()
         self._queued = 0
-        self._is_playing, self._has_ended = False, True
+        self._rebuffer.reset()
         return dropped
 
     def take(self, count: int) -> Samples:
@@ -70,26 +67,21 @@ class PcmQueue:
             faded, self._tail = self._faded(self._tail, self._fade[::-1]), None
             out[: len(faded)] = faded[:count]
             return out
-        is_start = not self._is_playing
-        if is_start and not self._may_start():
-            return out
-        speech = self._pop(min(count, self._queued))
-        self._is_playing = True
+        is_start = not self._rebuffer.is_playing
+        speech = self._pop(self._rebuffer.playable(self._queued, count, self._next_place()))
         self.played += len(speech)
         if is_start:
             speech = self._faded(speech, self._fade)
-        if len(speech) < count or (self._has_ended and not self._queued):
-            self._run_dry()
+        if not self._rebuffer.is_playing:
             speech = self._faded(speech[::-1], self._fade)[::-1]
         out[: len(speech)] = speech
         return out
 
-    def _may_start(self) -> bool:
-        return self._queued > 0 and (self._queued >= self._preroll or self._has_ended)
-
-    def _run_dry(self) -> None:
-        self._is_playing = False
-        self.underruns += not self._has_ended
+    def _next_place(self) -> int | None:
+        """Return after how many samples it may pause."""
+        while self._places and self._places[0] < self.played:
+            self._places.popleft()
+        return self._places[0] - self.played if self._places else None
 
     def _pop(self, count: int) -> Samples:
         parts: list[Samples] = []

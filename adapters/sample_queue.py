@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+
+from moss_stream import Rebuffer
 
 __all__ = ["SampleQueue"]
 
@@ -18,24 +20,32 @@ FADE_S = 0.005
 class _Lane:
     """What was put between two clearings. A block under way when the queue is cleared stays with its lane."""
 
-    __slots__ = ("blocks", "taken", "written")
+    __slots__ = ("blocks", "places", "taken", "written")
 
     def __init__(self) -> None:
         self.blocks: deque[memoryview] = deque()
+        self.places: deque[int] = deque()
         self.written = self.taken = 0
+
+    def next_place(self) -> int | None:
+        """After how many samples it may pause."""
+        while self.places and self.places[0] < self.taken:
+            self.places.popleft()
+        return self.places[0] - self.taken if self.places else None
 
 
 class SampleQueue:
     """Mono int16 in, blocks of any size out. One thread puts, another one fills; neither takes a lock.
 
     Args:
-        rate: Samples a second.
+        rebuffer: Says when samples are played and when not; what it expects is told to it by whoever puts.
         low: Samples; when fewer than these are left, `wake` is called.
         wake: Called from the thread that fills, when the queue falls under `low` and when it is empty.
     """
 
-    def __init__(self, rate: int, low: int, wake: Callable[[], None]) -> None:
-        self.rate = rate
+    def __init__(self, rebuffer: Rebuffer, low: int, wake: Callable[[], None]) -> None:
+        self.rate = rebuffer.rate
+        self._rebuffer = rebuffer
         self._low = low
         self._wake = wake
         self._lane, self._last_lane = _Lane(), _Lane()
@@ -56,20 +66,24 @@ class SampleQueue:
         """Return how many taken samples are still in a device that plays each `buffered` samples later."""
         return min(self._run, max(0, buffered - self._quiet))
 
-    def put(self, pcm: bytes) -> None:
-        """Queue samples."""
-        self._lane.written += len(pcm) // BYTES
-        self._lane.blocks.append(memoryview(pcm))
+    def put(self, pcm: bytes, places: Iterable[int] = ()) -> None:
+        """Queue samples; `places` are those before which speech may pause."""
+        lane = self._lane
+        lane.places.extend(lane.written + place for place in places)
+        lane.blocks.append(memoryview(pcm))
+        lane.written += len(pcm) // BYTES  # last: what is counted is there to be taken
 
     def fill(self, out: Any) -> int:
-        """Fill a block; where nothing is queued it is silent. Return how many samples were there."""
+        """Fill a block; where nothing is to be played it is silent. Return how many samples were."""
         lane, filled = self._lane, 0
-        while filled < len(out):
+        queued = lane.written - lane.taken
+        wanted = BYTES * self._rebuffer.playable(queued, len(out) // BYTES, lane.next_place())
+        while filled < wanted:
             try:
                 block = lane.blocks.popleft()
             except IndexError:
                 break
-            take = min(len(block), len(out) - filled)
+            take = min(len(block), wanted - filled)
             out[filled : filled + take] = block[:take]
             if take < len(block):
                 lane.blocks.appendleft(block[take:])
@@ -96,7 +110,8 @@ class SampleQueue:
     def clear(self) -> int:
         """Drop what is queued, but for a fade that avoids a click; return how many samples that was."""
         dropped, rest = self.queued, self.rest()
-        if self._run and rest:
+        self._rebuffer.reset()
+        if self._run and not self._quiet and rest:
             tail = np.frombuffer(rest[: BYTES * int(FADE_S * self.rate)], dtype="<i2")
             self.put((tail * np.linspace(1.0, 0.0, len(tail))).astype("<i2").tobytes())
         return dropped

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import soxr
 
-from moss_stream import AudioChunk, PlaybackReport, SinkError
+from moss_stream import AudioChunk, PlaybackReport, Rebuffer, SinkError
 
 from .lasting_device import LastingDevice
 from .sample_queue import SampleQueue
@@ -28,7 +28,8 @@ class SpeakerSink:
 
     PortAudio calls back from a thread of its own for every block of samples. A device that does not take
     24 kHz is given its own rate. A device that goes away is opened again, or the default one in its place;
-    what was not given to it yet is kept.
+    what was not given to it yet is kept. A machine that is slower than real time is heard with few long
+    pauses (`moss_stream.Rebuffer`).
 
     Made by `SpeakerSink.open`.
 
@@ -42,15 +43,14 @@ class SpeakerSink:
         self._loop = asyncio.get_running_loop()
         self._max_queue_s = max_queue_s
         self._changed = asyncio.Event()
+        self._rebuffer = Rebuffer(self.sample_rate)
         self._queue = self._new_queue(self.sample_rate)
         self._resampler: Any = None
         self._device: LastingDevice | None = None
         self._error: SinkError | None = None
         self._before_s = 0.0
-        self._calls = 0
-        self._in_utterance = self._is_dry = self._is_paused = False
-        self.underruns = 0
-        """How often the queue ran empty between the first chunk of an utterance and its flush."""
+        self._calls = self._num_cleared = 0
+        self._is_paused = False
         self.device_underruns = 0
         """How often the device was not served in time."""
 
@@ -78,6 +78,11 @@ class SpeakerSink:
         return sink
 
     @property
+    def underruns(self) -> int:
+        """How often speech paused between the first chunk of an utterance and its end."""
+        return self._rebuffer.underruns
+
+    @property
     def position_s(self) -> float:
         """Seconds that left the loudspeaker: those the device took, less what it still buffers."""
         queue, buffered = self._queue, int(self._latency_s * self._queue.rate)
@@ -87,16 +92,21 @@ class SpeakerSink:
         """Queue a chunk; waits while more than the bound is queued. Cancelling it loses the chunk.
 
         Raises:
-            SinkError: The device has gone, and none came in its place.
+            SinkError: The device has gone, and none came in its place; or the chunk has another rate.
         """
-        await self._wait(lambda: self._queue.queued <= self._max_queue_s * self._queue.rate)
+        chunk.check_rate(self.sample_rate)
+        num_cleared = self._num_cleared
+        await self._wait(lambda: not self._is_full)
+        if num_cleared != self._num_cleared:  # it would be heard after the silence
+            return
+        scale = self._queue.rate / self.sample_rate
+        places = [int(place * scale) for place in self._rebuffer.expect(chunk)]
         if chunk.pcm:
-            self._in_utterance = True
-            self._queue.put(self._resampled(chunk.pcm))
+            self._queue.put(self._resampled(chunk.pcm), places)
 
     async def flush(self) -> PlaybackReport:
         """Wait until everything is played. Raises what `write` raises."""
-        self._in_utterance = False
+        self._rebuffer.end()
         self._queue.put(self._resampled(b"", is_last=True))
         await self._wait(lambda: self._queue.queued == 0)
         await asyncio.sleep(self._latency_s)
@@ -104,7 +114,7 @@ class SpeakerSink:
 
     async def clear(self) -> PlaybackReport:
         """Drop what is queued; what the device has buffered is still heard."""
-        self._in_utterance = False
+        self._num_cleared += 1
         played_s, dropped = self.position_s, self._queue.clear()
         self._resampler = _resampler(self.sample_rate, self._queue.rate)
         self._changed.set()
@@ -132,9 +142,7 @@ class SpeakerSink:
         if self._is_paused:
             self._queue.silence(out)
             return
-        was_dry, filled = self._is_dry, self._queue.fill(out)
-        self._is_dry = filled < len(out) // 2
-        self.underruns += self._in_utterance and self._is_dry and (filled > 0 or not was_dry)
+        self._queue.fill(out)
 
     @property
     def _latency_s(self) -> float:
@@ -150,8 +158,15 @@ class SpeakerSink:
         self._queue.put(rest)
         self._resampler = _resampler(self.sample_rate, self._queue.rate)
 
+    @property
+    def _is_full(self) -> bool:
+        return self._queue.queued > self._queue.rate * max(self._max_queue_s, self._rebuffer.room_s)
+
     def _new_queue(self, rate: int) -> SampleQueue:
-        return SampleQueue(rate, int(self._max_queue_s * rate) // 2, lambda: self._soon(self._changed.set))
+        self._rebuffer.rate = rate
+        return SampleQueue(
+            self._rebuffer, int(self._max_queue_s * rate) // 2, lambda: self._soon(self._changed.set)
+        )
 
     def _resampled(self, pcm: bytes, is_last: bool = False) -> bytes:
         if self._resampler is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from moss_stream import AudioChunk, MissingDependency, PlaybackReport
+from moss_stream import AudioChunk, MissingDependency, PlaybackReport, Rebuffer
 
 from .pcm_queue import PcmQueue, SlotClock
 
@@ -19,7 +19,6 @@ __all__ = ["WebRTCSink"]
 RATE_HZ = 48_000
 BLOCK = 960
 """20 ms. aiortc gives all packets of one frame the same timestamp, so longer frames lose audio."""
-POLL_S = 0.02
 
 
 class WebRTCSink:
@@ -27,7 +26,8 @@ class WebRTCSink:
 
     The track sends 20 ms at a time by a clock of its own: speech, or silence where there is none, since a
     call needs packets. After a stall of the event loop the missed slots are skipped, and timestamps with
-    them; nothing is sent in a burst, and no speech is lost.
+    them; nothing is sent in a burst, and no speech is lost. A machine that is slower than real time is heard
+    with few long pauses (`moss_stream.Rebuffer`).
 
     Args:
         max_queue_s: How much audio `write` takes ahead of the call.
@@ -46,20 +46,22 @@ class WebRTCSink:
         preroll_s: float = 0.08,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._max_queued = int(max_queue_s * RATE_HZ)
-        self._queue = PcmQueue(RATE_HZ, preroll_s)
+        self._max_queue_s = max_queue_s
+        self._rebuffer = Rebuffer(RATE_HZ, preroll_s)
+        self._queue = PcmQueue(self._rebuffer)
         self._slots = SlotClock(BLOCK / RATE_HZ)
         self._clock = clock
         self._room = asyncio.Event()
         self._is_paused = False
+        self._num_cleared = 0
         self._resampler: Any = None
         self.track = _make_track(self)
         """The media track of the call."""
 
     @property
     def underruns(self) -> int:
-        """How often speech ran dry before its end."""
-        return self._queue.underruns
+        """How often speech paused before its end."""
+        return self._rebuffer.underruns
 
     @property
     def skipped(self) -> int:
@@ -72,16 +74,26 @@ class WebRTCSink:
         return self._queue.played / RATE_HZ
 
     async def write(self, chunk: AudioChunk) -> None:
-        """Queue a chunk; waits while more than the bound is queued."""
-        while self._queue.queued > self._max_queued and self.track.readyState == "live":
+        """Queue a chunk; waits while more than the bound is queued.
+
+        Raises:
+            SinkError: The chunk has another rate.
+        """
+        chunk.check_rate(self.sample_rate)
+        num_cleared = self._num_cleared
+        while self._is_full and self.track.readyState == "live":
             await self._wait()
+        if num_cleared != self._num_cleared:  # it would be heard after the silence
+            return
+        places = self._rebuffer.expect(chunk)
         if chunk.pcm:
-            self._queue.put(self._resample(chunk))
+            scale = RATE_HZ // self.sample_rate
+            self._queue.put(self._resample(chunk), (scale * place for place in places))
 
     async def flush(self) -> PlaybackReport:
         """Wait until everything is sent."""
         self._queue.put(self._rest())
-        self._queue.end()
+        self._rebuffer.end()
         while self._queue.queued and self.track.readyState == "live":
             await self._wait()
         return PlaybackReport(self.position_s, self._queue.queued / RATE_HZ)
@@ -89,6 +101,7 @@ class WebRTCSink:
     async def clear(self) -> PlaybackReport:
         """Drop what is not sent yet, but for a fade of 5 ms."""
         self._resampler = None
+        self._num_cleared += 1
         dropped = self._queue.clear()
         self._room.set()
         return PlaybackReport(self.position_s, dropped / RATE_HZ)
@@ -114,6 +127,10 @@ class WebRTCSink:
         samples = np.zeros(BLOCK, dtype=np.int16) if self._is_paused else self._queue.take(BLOCK)
         self._room.set()
         return slot, samples
+
+    @property
+    def _is_full(self) -> bool:
+        return self._queue.queued > RATE_HZ * max(self._max_queue_s, self._rebuffer.room_s)
 
     async def _wait(self) -> None:
         self._room.clear()

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from moss_stream import AudioChunk, PlaybackReport, SinkError
-from moss_stream.wire import FarEnd, check_stream, pack
+from moss_stream.wire import FarEnd, check_stream, is_news, pack
 
 __all__ = ["Connection", "WebSocketSink"]
 
@@ -31,6 +31,11 @@ class WebSocketSink:
     the peer drops audio of older generations. The peer may report what it has played (`played`); until it
     does, it is assumed to play in real time from the first message on. Open the socket with
     `compression=None`: PCM does not shrink, and each connection would cost 50 kB more.
+
+    Before the first audio of an utterance goes `{"type": "started", "stream": ..., "sample_rate": 24000,
+    "expected_rtf": ...}`, and `{"type": "speed", "stream": ..., "expected_rtf": ...}` when the machine has
+    become slower or faster. Where it needs more than a second for a second of audio, the peer has to collect
+    some before it plays (as `moss_stream.Rebuffer` does), and should report what it has played.
 
     Args:
         connection: The socket.
@@ -61,7 +66,8 @@ class WebSocketSink:
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._is_paused = False
+        self._is_paused = self._is_started = False
+        self._told_rtf: float | None = None
         self._error: BaseException | None = None
         self.generation = 0
         """Goes up with every `clear`."""
@@ -81,17 +87,23 @@ class WebSocketSink:
         """Queue a chunk; waits while more than the bound is queued.
 
         Raises:
-            SinkError: The connection is closed.
+            SinkError: The connection is closed, or the chunk has another rate.
         """
+        chunk.check_rate(self.sample_rate)
+        generation = self.generation
         while self._queued_s > self._max_queue_s and self._error is None:
             await self._wait()
         self._check()
-        if chunk.pcm:
+        if chunk.pcm and generation == self.generation:  # otherwise it would be heard after the silence
+            self._tell_speed(chunk.rtf)
             self._queued_s += chunk.duration_s
             self._put(chunk)
+        if chunk.is_final:
+            self._is_started = False
 
     async def flush(self) -> PlaybackReport:
         """Wait until everything is sent, and played as far as is known."""
+        self._is_started = False
         await self._idle.wait()
         self._check()
         while (left_s := self._far_end.sent_s - self.position_s) > 0 and self._error is None:
@@ -107,9 +119,9 @@ class WebSocketSink:
         self.generation += 1
         self._queue = deque(item for item in self._queue if isinstance(item, str))
         self._queued_s = 0.0
+        self._is_started = False
         self._far_end.dropped()
-        message = {"type": "clear", "stream": self._stream, "generation": self.generation}
-        self._put(json.dumps(message))
+        self._tell("clear", generation=self.generation)
         return PlaybackReport(played_s, max(0.0, dropped_s))
 
     def pause(self) -> None:
@@ -126,6 +138,18 @@ class WebSocketSink:
         self._writer.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._writer
+
+    def _tell_speed(self, rtf: float) -> None:
+        if not self._is_started:
+            self._tell("started", sample_rate=self.sample_rate, expected_rtf=rtf or None)
+        elif is_news(self._told_rtf, rtf):
+            self._tell("speed", expected_rtf=rtf)
+        else:
+            return
+        self._is_started, self._told_rtf = True, rtf
+
+    def _tell(self, kind: str, **content: float | None) -> None:
+        self._put(json.dumps({"type": kind, "stream": self._stream, **content}))
 
     def _put(self, item: AudioChunk | str) -> None:
         self._queue.append(item)

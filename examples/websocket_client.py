@@ -36,7 +36,7 @@ async def main(address: str, text: str) -> None:
             if isinstance(message, bytes):
                 packet = unpack(message)
                 start_s = packet.start_ms / 1000
-                await sink.write(AudioChunk(packet.pcm, 24_000, 0, start_s, FRAME_S, packet.generation))
+                await sink.write(AudioChunk(packet.pcm, 24_000, 0, start_s, FRAME_S))
                 await send("played", seconds=start_s)
                 print(text[packet.char_start : packet.char_end], end="", flush=True)
                 continue

@@ -30,6 +30,7 @@ from moss_stream.errors import (
     WeightsMismatch,
 )
 from moss_stream.playback import Playback, play
+from moss_stream.rebuffer import Rebuffer
 from moss_stream.sinks import MemorySink, PlaybackReport, Sink, WavSink
 from moss_stream.stream import SynthesisStream
 from moss_stream.synthesizer import StreamingSynthesizer
@@ -60,6 +61,7 @@ __all__ = [
     "Overloaded",
     "Playback",
     "PlaybackReport",
+    "Rebuffer",
     "SamplingOptions",
     "Sink",
     "SinkError",

@@ -39,8 +39,6 @@ class AudioChunk:
     start_s: float
     """Where the chunk begins, in seconds from the start of the stream."""
     duration_s: float
-    generation: int
-    """Goes up when a stream is cancelled; a chunk of an older generation must not be played."""
     is_final: bool = False
     char_start: int = 0
     """Where the written text that the chunk speaks begins; an estimate within a segment of text."""
@@ -48,11 +46,29 @@ class AudioChunk:
     """Where it ends. The parts of all chunks, the final one included, joined are the text."""
     is_flush: bool = False
     """Everything given before a `flush` is spoken."""
+    begins_word: bool = False
+    """It begins between two words, or a segment begins with it; an estimate within a segment."""
+    rtf: float = 0.0
+    """Seconds that the machine needs for a second of audio, of all streams together; 0 if not known."""
+    left_s: float = 0.0
+    """Audio that follows it, estimated from the text that is there."""
 
     @property
     def samples(self) -> npt.NDArray[np.int16]:
         """The PCM as an array of int16, sharing memory with `pcm`."""
         return np.frombuffer(self.pcm, dtype="<i2")
+
+    def check_rate(self, wanted: int) -> None:
+        """Refuse a chunk that would be played at the wrong speed.
+
+        Raises:
+            SinkError: Its rate is not `wanted`, in Hz.
+        """
+        if self.pcm and self.sample_rate != wanted:
+            raise SinkError(
+                f"The sink takes {wanted} Hz, and this chunk has {self.sample_rate} Hz. "
+                "Use play(stream, sink), which resamples, or write chunks of the sink's rate."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ class EngineMetrics:
     """What the chunks of prompts took."""
     ttfa_s: Histogram
     """From first text to first audible frame, of streams that are over."""
+    expected_rtf: float | None = None
+    """Seconds that a second of audio is expected to take, with the streams active now (one, if none is)."""
 
 
 class EngineMeter:
@@ -87,7 +89,7 @@ class EngineMeter:
         if stream.ttfa_s is not None:
             self._ttfa_s.add(stream.ttfa_s)
 
-    def metrics(self, active: int, queued: int) -> EngineMetrics:
+    def metrics(self, active: int, queued: int, expected_rtf: float | None = None) -> EngineMetrics:
         """Return the figures until now."""
         return EngineMetrics(
             active,
@@ -101,4 +103,5 @@ class EngineMeter:
             self._step_s.copy(),
             self._prefill_s.copy(),
             self._ttfa_s.copy(),
+            expected_rtf,
         )

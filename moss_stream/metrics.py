@@ -40,6 +40,9 @@ class StreamMetrics:
     """For how long, at most."""
     wasted_frames: int
     """Computed and never taken, because the stream was cancelled."""
+    expected_rtf: float | None = None
+    """Seconds that a second of audio is expected to take, by the frames measured so far; a player whose
+    machine needs more than one has to collect audio before it plays."""
 
     @property
     def ttfa_s(self) -> float | None:
@@ -72,10 +75,12 @@ class StreamMeter:
 
     Attributes:
         events: What happened, if a trace is wanted, otherwise None.
+        expected_rtf: The engine's expectation, at the last frame.
     """
 
     start_s: float
     events: list[Event] | None = None
+    expected_rtf: float | None = None
     _moments: dict[str, float] = field(default_factory=dict)
     _gaps_s: array[float] = field(default_factory=lambda: array("d"))
     _last_s: float | None = None
@@ -157,6 +162,7 @@ class StreamMeter:
             underruns=self._underruns,
             longest_wait_s=self._longest_s,
             wasted_frames=self._num_frames - self._num_taken if self._is_cancelled else 0,
+            expected_rtf=self.expected_rtf,
         )
 
     def _first(self, name: str, now_s: float) -> None:

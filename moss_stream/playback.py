@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterable, Generator
 
 from moss_stream.audio import AudioChunk
+from moss_stream.rates import RateConverter
 from moss_stream.sinks import PlaybackReport, Sink
 from moss_stream.stream import SynthesisStream
 from moss_stream.text.timeline import Spoken
@@ -18,7 +19,10 @@ def play(chunks: AsyncIterable[AudioChunk], sink: Sink) -> Playback:
     """Begin to play a stream on a sink; `await` the result, or its `wait`, until everything is played.
 
     What the sink has played is told to the stream: it then works ahead of what is heard, and its `cancel`
-    says what was heard. Call it where an event loop runs.
+    says what was heard. A sink with another rate gets the audio resampled. Call it where an event loop runs.
+
+    Raises:
+        SinkError: The sink asks for a rate that no audio has.
     """
     return Playback(chunks, sink)
 
@@ -29,6 +33,7 @@ class Playback:
     def __init__(self, chunks: AsyncIterable[AudioChunk], sink: Sink) -> None:
         self._chunks = chunks
         self._sink = sink
+        self._converter = RateConverter(sink.sample_rate)
         self._may_run = asyncio.Event()
         self._may_run.set()
         if isinstance(chunks, SynthesisStream):
@@ -79,8 +84,13 @@ class Playback:
         try:
             async for chunk in self._chunks:
                 await self._may_run.wait()
-                await self._sink.write(chunk)
+                await self._write(self._converter.convert(chunk))
+            await self._write(self._converter.rest())
             return await self._sink.flush()
         except BaseException:
             await self._sink.clear()
             raise
+
+    async def _write(self, chunks: list[AudioChunk]) -> None:
+        for chunk in chunks:
+            await self._sink.write(chunk)

@@ -36,6 +36,10 @@ class _Collector:
         yield CounterMetricFamily("moss_frames", "Frames of 80 ms, of all streams.", now.frames)
         yield CounterMetricFamily("moss_frames_wasted", "Frames that nobody took.", now.wasted_frames)
         yield CounterMetricFamily("moss_underruns", "Waits of a listener over 100 ms.", now.underruns)
+        if now.expected_rtf is not None:
+            yield GaugeMetricFamily(
+                "moss_expected_rtf", "Seconds that a second of audio is expected to take.", now.expected_rtf
+            )
         yield _histogram("moss_step_seconds", "One frame of all active streams.", now.step_s)
         yield _histogram("moss_prefill_seconds", "One chunk of a prompt.", now.prefill_s)
         yield _histogram("moss_ttfa_seconds", "From first text to first audible frame.", now.ttfa_s)

@@ -32,14 +32,14 @@ class Sink(Protocol):
 
     @property
     def sample_rate(self) -> int:
-        """The rate of the chunks it takes, in Hz."""
+        """The rate of the chunks it takes, in Hz; `play` resamples what has another one."""
 
     @property
     def position_s(self) -> float:
         """Seconds really played so far."""
 
     async def write(self, chunk: AudioChunk) -> None:
-        """Take a chunk; waits while the sink holds enough audio."""
+        """Take a chunk; waits while the sink holds enough audio. What waits when it is cleared is dropped."""
 
     async def flush(self) -> PlaybackReport:
         """Wait until everything written is played."""
@@ -72,6 +72,7 @@ class MemorySink:
 
     async def write(self, chunk: AudioChunk) -> None:
         """See `Sink`; never waits."""
+        chunk.check_rate(self.sample_rate)
         self.pcm += chunk.pcm
 
     async def flush(self) -> PlaybackReport:
@@ -123,6 +124,7 @@ class WavSink:
 
     async def write(self, chunk: AudioChunk) -> None:
         """See `Sink`; never waits longer than the file system."""
+        chunk.check_rate(self.sample_rate)
         await asyncio.to_thread(self._append, chunk.pcm)
 
     async def flush(self) -> PlaybackReport:

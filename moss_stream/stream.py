@@ -72,6 +72,14 @@ class SynthesisStream:
         return None if self._job is None else self._job.meter.metrics()
 
     @property
+    def expected_rtf(self) -> float | None:
+        """Seconds that the machine is expected to need now for a second of audio; None if that is not known.
+
+        Where it is more than 1, a player has to collect audio before it plays: see `Rebuffer`.
+        """
+        return self._worker.expected_rtf
+
+    @property
     def events(self) -> list[Event]:
         """What happened until now, with `SynthesisOptions(trace=True)`; `moss_stream.trace` draws it."""
         return [] if self._job is None else list(self._job.meter.events or [])

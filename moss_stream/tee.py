@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TypeVar
 
-from moss_stream.audio import AudioChunk
-from moss_stream.errors import SinkError
+from moss_stream.audio import SAMPLE_RATE_HZ, AudioChunk
+from moss_stream.rates import RateConverter
 from moss_stream.sinks import PlaybackReport, Sink
 
 __all__ = ["TeeSink"]
@@ -16,23 +16,25 @@ T = TypeVar("T")
 
 
 class TeeSink:
-    """Gives every chunk to several sinks; the first one says what was played.
+    """Gives every chunk to several sinks, to each at its own rate; the first one says what was played.
 
     Args:
         first: Somebody listens to it.
         others: Record it, for instance.
+
+    Raises:
+        SinkError: A sink asks for a rate that no audio has.
     """
 
     def __init__(self, first: Sink, *others: Sink) -> None:
         self._sinks = (first, *others)
-        rates = {sink.sample_rate for sink in self._sinks}
-        if len(rates) > 1:
-            raise SinkError(f"The sinks take different rates ({sorted(rates)} Hz). Give sinks of one rate.")
+        self._converters = [RateConverter(sink.sample_rate) for sink in self._sinks]
 
     @property
     def sample_rate(self) -> int:
-        """See `Sink`."""
-        return self._sinks[0].sample_rate
+        """See `Sink`: that of all sinks, or the model's if theirs differ; chunks of any rate are taken."""
+        rates = {sink.sample_rate for sink in self._sinks}
+        return rates.pop() if len(rates) == 1 else SAMPLE_RATE_HZ
 
     @property
     def position_s(self) -> float:
@@ -41,14 +43,16 @@ class TeeSink:
 
     async def write(self, chunk: AudioChunk) -> None:
         """See `Sink`; waits for the slowest."""
-        await self._all(*(sink.write(chunk) for sink in self._sinks))
+        await self._all(*(self._write(index, chunk) for index in range(len(self._sinks))))
 
     async def flush(self) -> PlaybackReport:
         """See `Sink`."""
-        return (await self._all(*(sink.flush() for sink in self._sinks)))[0]
+        return (await self._all(*(self._flush(index) for index in range(len(self._sinks)))))[0]
 
     async def clear(self) -> PlaybackReport:
         """See `Sink`."""
+        for converter in self._converters:
+            converter.reset()
         return (await self._all(*(sink.clear() for sink in self._sinks)))[0]
 
     def pause(self) -> None:
@@ -64,6 +68,15 @@ class TeeSink:
     async def aclose(self) -> None:
         """See `Sink`."""
         await self._all(*(sink.aclose() for sink in self._sinks))
+
+    async def _write(self, index: int, chunk: AudioChunk) -> None:
+        for converted in self._converters[index].convert(chunk):
+            await self._sinks[index].write(converted)
+
+    async def _flush(self, index: int) -> PlaybackReport:
+        for rest in self._converters[index].rest():
+            await self._sinks[index].write(rest)
+        return await self._sinks[index].flush()
 
     async def _all(self, *waiting: Coroutine[None, None, T]) -> list[T]:
         """Wait for all, also when one fails; then raise the first error."""

@@ -17,11 +17,13 @@ from moss_stream.audio import AudioChunk
 from moss_stream.errors import ConfigError, SinkError
 from moss_stream.quote import quoted
 
-__all__ = ["HEADER_BYTES", "FarEnd", "Packet", "check_stream", "pack", "unpack"]
+__all__ = ["HEADER_BYTES", "FarEnd", "Packet", "check_stream", "is_news", "pack", "unpack"]
 
 _HEADER = struct.Struct("<5I")
 HEADER_BYTES = _HEADER.size
 MAX_NUMBER = 2**32
+NOTICEABLE = 0.1
+"""Share by which the speed must change to be told again: measured speeds waver by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,15 @@ def unpack(message: bytes) -> Packet:
         )
     stream, generation, start_ms, char_start, char_end = _HEADER.unpack_from(message)
     return Packet(stream, generation, start_ms, char_start, char_end, message[HEADER_BYTES:])
+
+
+def is_news(told: float | None, rtf: float) -> bool:
+    """Tell whether a player at the other end must hear that the expected RTF is not what it was told.
+
+    On a machine that is faster than real time it makes no difference.
+    """
+    before = told or 0.0
+    return (before > 1.0) != (rtf > 1.0) or (rtf > 1.0 and abs(rtf - before) > NOTICEABLE * before)
 
 
 class FarEnd:

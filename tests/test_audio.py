@@ -23,7 +23,7 @@ def test_a_frame_is_80_ms() -> None:
 def test_a_chunk_gives_its_samples() -> None:
     """The bytes of a chunk are little-endian int16, and the array shares their memory."""
     pcm = b"\x01\x00\xff\xff\x00\x80"
-    samples = AudioChunk(pcm, 24_000, 0, 0.0, 3 / 24_000, 0).samples
+    samples = AudioChunk(pcm, 24_000, 0, 0.0, 3 / 24_000).samples
     assert samples.tolist() == [1, -1, -32768]
     assert np.shares_memory(samples, np.frombuffer(pcm, dtype=np.uint8))
 

@@ -10,8 +10,8 @@ from moss_stream.engine.channel import Channel
 from moss_stream.errors import EngineError
 
 
-def chunk(index: int, generation: int = 0) -> AudioChunk:
-    return AudioChunk(bytes([index]), 24_000, index, index * 0.08, 0.08, generation)
+def chunk(index: int) -> AudioChunk:
+    return AudioChunk(bytes([index]), 24_000, index, index * 0.08, 0.08)
 
 
 async def settle() -> None:

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import random
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pytest_asyncio
+from fakes import FakeEngine
 from limits import HANG_S
 from playwright.async_api import Browser, Page, expect
+from test_slow_machine import Words
 from web import running, served
 
 from benchmarks.browser import CHROMIUM, launched, shown
-from moss_stream import StreamingSynthesizer
+from moss_stream import AudioChunk, Rebuffer, StreamingSynthesizer
+from moss_stream.audio import FRAME_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 expect.set_options(timeout=1000 * HANG_S)
@@ -84,7 +90,7 @@ async def test_it_speaks_and_can_be_interrupted(page: Page, transport: str) -> N
 @pytest.mark.slow
 @needs_chromium
 async def test_text_arrives_as_from_a_language_model(page: Page) -> None:
-    """Token by token it is spoken to its end, with fewer codebooks and another voice, without gaps."""
+    """Token by token it is spoken to its end, with fewer codebooks and another voice."""
     await page.locator("#text").fill("Good morning.")
     await page.locator("input[value=llm]").check()
     await page.locator("#rate").fill("50")
@@ -94,7 +100,7 @@ async def test_text_arrives_as_from_a_language_model(page: Page) -> None:
     await expect(page.locator("#state")).to_have_text("done")
     assert await page.locator("#heard").inner_text() == "Good morning."
     assert re.fullmatch(r"\d+ ms", await page.locator("#first").inner_text())
-    assert await page.locator("#gaps").inner_text() == "0"
+    assert int(await page.locator("#gaps").inner_text()) <= 3, "a busy machine may pause, not stutter"
     before = await sounding(page)
     assert before > 5000
     await page.locator("#speak").click()
@@ -115,3 +121,88 @@ async def test_what_goes_wrong_is_shown(page: Page) -> None:
     await page.locator("#speak").click()
     await expect(page.locator("#problem")).to_be_hidden()
     await expect(page.locator("#state")).to_have_text("done")
+
+
+def slow(rtf: float) -> FakeEngine:
+    """An engine that needs so long for its frames, and says so."""
+    return Words(
+        frames_per_segment=60,
+        frame_costs_s={1: rtf * FRAME_S},
+        on_step=lambda number: time.sleep(rtf * FRAME_S),
+    )
+
+
+@pytest.mark.slow
+@needs_chromium
+async def test_a_slow_machine_is_heard_with_few_pauses(browser: Browser) -> None:
+    """At RTF 1.3 the page collects before it plays, and pauses a few times, not after each of 60 frames."""
+    async with served(slow(1.3)) as (client, _):
+        async with shown(browser, str(client.base_url)) as (page, errors):
+            await page.locator("#text").fill(
+                "This takes about five seconds to be said, by whoever says it all."
+            )
+            await page.locator("#speak").click()
+            await expect(page.locator("#state")).to_have_text("done")
+            assert int(await page.locator("#gaps").inner_text()) <= 5
+            assert int((await page.locator("#first").inner_text()).split()[0]) > 1000, "it has collected"
+            assert await sounding(page) > 50_000
+            assert not errors
+
+
+REPLAY = """async (moves) => {
+  const { Rebuffer, places } = await import("/page/rebuffer.js");
+  const rebuffer = new Rebuffer(1000);
+  const does = {
+    expect: (rtf, left, samples, begins) => {
+      rebuffer.expect(rtf, left);
+      return rtf > 1 ? places(samples, 1000, begins) : [];
+    },
+    playable: (...given) => [rebuffer.playable(...given), rebuffer.underruns],
+    end: () => (rebuffer.end(), null),
+    reset: () => (rebuffer.reset(), null),
+  };
+  return moves.map(([name, ...given]) => does[name](...given));
+}"""
+
+
+@pytest.mark.slow
+@needs_chromium
+async def test_the_page_decides_as_the_package_does(browser: Browser) -> None:
+    """Whatever comes, in JavaScript a player pauses and goes on where it does in Python."""
+    choose, rebuffer = random.Random(7), Rebuffer(1000)
+    moves: list[list[object]] = []
+    wanted: list[object] = []
+    queued = 0
+    for _ in range(3000):
+        kind = choose.choices(["expect", "playable", "end", "reset"], [14, 84, 1, 1])[0]
+        given: list[object] = []
+        if kind == "expect":
+            peaks = choose.choices([0, 100, 399, 400, 5000, -9000], k=8)
+            samples = np.repeat(np.array(peaks, dtype="<i2"), 10)
+            rtf, left_s, begins = (
+                choose.choice([0.5, 1.1, 1.5, 3.0]),
+                choose.random() * 6,
+                choose.random() < 0.3,
+            )
+            given = [rtf, left_s, samples.tolist(), begins]
+            wanted.append(
+                rebuffer.expect(
+                    AudioChunk(
+                        samples.tobytes(), 1000, 0, 0.0, 0.08, begins_word=begins, rtf=rtf, left_s=left_s
+                    )
+                )
+            )
+            queued += 80
+        elif kind == "playable":
+            place = choose.choice([None, 0, 3, 10, 40])
+            given = [queued, 20, place]
+            played = rebuffer.playable(queued, 20, place)
+            wanted.append([played, rebuffer.underruns])
+            queued -= played
+        else:
+            getattr(rebuffer, kind)()
+            wanted.append(None)
+        moves.append([kind, *given])
+    assert rebuffer.underruns > 20
+    async with served() as (client, _), shown(browser, str(client.base_url)) as (page, _):
+        assert await page.evaluate(REPLAY, moves) == wanted

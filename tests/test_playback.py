@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import numpy as np
 import pytest
 from fakes import FakeEngine
 from test_sinks import chunk, expected, speech
 
-from moss_stream import AudioChunk, MemorySink, PlaybackReport, StreamingSynthesizer, play
+from moss_stream import AudioChunk, MemorySink, PlaybackReport, SinkError, StreamingSynthesizer, play
+from moss_stream.audio import FRAME_S, FRAME_SAMPLES
 
 
 class SlowSink(MemorySink):
@@ -102,3 +104,51 @@ async def test_interrupting_tells_what_was_heard(fake: tuple[StreamingSynthesize
     assert await playing.interrupt() == spoken
     other = play(speech(2), MemorySink())
     assert await other.interrupt() is None
+
+
+class Wide(MemorySink):
+    sample_rate = 48_000
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chunks: list[AudioChunk] = []
+
+    async def write(self, chunk: AudioChunk) -> None:
+        self.chunks.append(chunk)
+        await super().write(chunk)
+
+
+async def test_a_sink_gets_its_own_rate() -> None:
+    """A tone for a sink at 48 kHz keeps its pitch and length, without seams; chunks lie end to end."""
+    tone = (np.sin(2 * np.pi * 440 * np.arange(10 * FRAME_SAMPLES) / 24_000) * 8000).astype("<i2")
+
+    async def frames() -> AsyncIterator[AudioChunk]:
+        for index, part in enumerate(tone.reshape(10, -1)):
+            yield AudioChunk(part.tobytes(), 24_000, index, index * FRAME_S, FRAME_S)
+
+    sink = Wide()
+    report = await play(frames(), sink)
+    heard = np.frombuffer(sink.pcm, "<i2").astype(float)
+    wanted = np.sin(2 * np.pi * 440 * np.arange(2 * len(tone)) / 48_000) * 8000
+    assert len(heard) == len(wanted) and np.abs(heard - wanted)[500:-500].max() < 100
+    assert report.played_s == sink.position_s == pytest.approx(0.8)
+    ends_s = [each.start_s + each.duration_s for each in sink.chunks]
+    assert all(each.sample_rate == 48_000 for each in sink.chunks) and ends_s[-1] == pytest.approx(0.8)
+    assert [each.start_s for each in sink.chunks[1:]] == pytest.approx(ends_s[:-1])
+
+
+async def test_what_was_heard_at_another_rate(fake: tuple[StreamingSynthesizer, FakeEngine]) -> None:
+    """All of the text was heard when all is played, and the final chunk comes last."""
+    synth, _ = fake
+    sink = Wide()
+    playing = play(synth.stream("Two words."), sink)
+    await playing
+    spoken = await playing.interrupt()
+    assert spoken is not None and spoken.text == "Two words." and spoken.exact
+    assert spoken.seconds == pytest.approx(0.24) and sink.chunks[-1].is_final
+
+
+async def test_a_chunk_of_another_rate_is_refused() -> None:
+    """Written past `play` it would be heard at half its pitch; the error says what to do."""
+    with pytest.raises(SinkError, match="takes 48000 Hz, and this chunk has 24000 Hz.*Use play"):
+        await Wide().write(chunk(0))

@@ -21,6 +21,7 @@ async def test_a_scrape_shows_the_figures(fake: tuple[StreamingSynthesizer, Fake
         await synth.say("Hello there.")
     await synth.close()
     after = generate_latest(registry).decode()
+    assert "moss_expected_rtf 0." in after
     assert "moss_frames_total" in after and 'moss_streams_ended_total{how="done"} 2.0' in after
     assert "moss_ttfa_seconds_count 2.0" in after and "moss_prefill_seconds_sum" in after
 

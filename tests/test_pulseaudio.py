@@ -39,7 +39,7 @@ def ramp(index: int) -> AudioChunk:
     """A frame whose samples are all different, from those of the other frames too."""
     first = 1 + index * FRAME_SAMPLES
     samples = (np.arange(first, first + FRAME_SAMPLES) % 30_011 + 1).astype("<i2")
-    return AudioChunk(samples.tobytes(), RATE, index, index * FRAME_S, FRAME_S, 0)
+    return AudioChunk(samples.tobytes(), RATE, index, index * FRAME_S, FRAME_S)
 
 
 async def frames(count: int) -> AsyncIterator[AudioChunk]:

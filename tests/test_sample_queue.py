@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from moss_stream.adapters.sample_queue import SampleQueue
 
+from moss_stream import Rebuffer
+
 
 def pcm(*values: int) -> bytes:
     return np.array(values, dtype="<i2").tobytes()
@@ -23,7 +25,7 @@ def quiet() -> None:
 
 def test_samples_come_out_once_in_order() -> None:
     """However the blocks are cut, every sample comes once, and then silence."""
-    queue = SampleQueue(24_000, 0, quiet)
+    queue = SampleQueue(Rebuffer(24_000), 0, quiet)
     queue.put(pcm(1, 2, 3))
     queue.put(b"")
     queue.put(pcm(4, 5))
@@ -35,7 +37,7 @@ def test_samples_come_out_once_in_order() -> None:
 def test_it_wakes_when_it_falls_low_and_when_it_is_empty() -> None:
     """Whoever waits hears of it twice, not with every block."""
     woken: list[int] = []
-    queue: SampleQueue = SampleQueue(24_000, 2, lambda: woken.append(queue.queued))
+    queue: SampleQueue = SampleQueue(Rebuffer(24_000), 2, lambda: woken.append(queue.queued))
     queue.put(pcm(*range(1, 7)))
     for _ in range(8):
         pull(queue, 1)
@@ -44,7 +46,7 @@ def test_it_wakes_when_it_falls_low_and_when_it_is_empty() -> None:
 
 def test_clear_fades_what_is_being_heard() -> None:
     """A cut in the middle of a sound would click; 5 ms of it are left, falling to nothing."""
-    queue = SampleQueue(1000, 0, quiet)
+    queue = SampleQueue(Rebuffer(1000), 0, quiet)
     queue.put(pcm(*[1000] * 20))
     pull(queue, 2)
     assert queue.clear() == 18
@@ -55,7 +57,7 @@ def test_clear_fades_what_is_being_heard() -> None:
 
 def test_clear_of_what_was_never_heard_is_silent() -> None:
     """Nothing has begun to sound, so nothing is faded."""
-    queue = SampleQueue(1000, 0, quiet)
+    queue = SampleQueue(Rebuffer(1000), 0, quiet)
     queue.put(pcm(*[1000] * 20))
     assert queue.clear() == 20 and pull(queue, 3) == [0, 0, 0]
 
@@ -63,7 +65,7 @@ def test_clear_of_what_was_never_heard_is_silent() -> None:
 @pytest.mark.parametrize("is_cleared", [True, False])
 def test_a_block_under_way_stays_with_what_was_before(is_cleared: bool) -> None:
     """A block that the device takes meanwhile neither comes back nor is counted as new speech."""
-    queue = SampleQueue(24_000, 0, quiet)
+    queue = SampleQueue(Rebuffer(24_000), 0, quiet)
     queue.put(pcm(*[1] * 100))
 
     class Block(bytearray):
@@ -83,7 +85,7 @@ def test_a_block_under_way_stays_with_what_was_before(is_cleared: bool) -> None:
 
 def test_what_the_device_holds_is_not_heard_yet() -> None:
     """It plays each block later; silence pushes speech out of it."""
-    queue = SampleQueue(1000, 0, quiet)
+    queue = SampleQueue(Rebuffer(1000), 0, quiet)
     queue.put(pcm(*[1] * 30))
     pull(queue, 10)
     assert queue.unheard(50) == 10

@@ -64,3 +64,18 @@ def test_one_more_stream_is_admitted_while_real_time_is_kept() -> None:
     assert [made.admits(active) for active in range(4)] == [True, True, False, False]
     assert scheduler(frames_s={1: 0.5}).admits(0) and not scheduler(frames_s={1: 0.5}).admits(1)
     assert Scheduler(Costs()).admits(0) and not Scheduler(Costs()).admits(1)
+
+
+def test_the_expected_rtf_follows_what_is_measured() -> None:
+    """One slow step changes nothing; when most of the last ones were slow, the machine is."""
+    costs, step = Costs({1: 0.04, 2: 0.06}), Plan((0,), is_prefill=False)
+    assert Costs().rtf(1) is None and [costs.rtf(n) for n in (1, 2)] == pytest.approx([0.5, 0.75])
+    for seconds in [0.04] * 8 + [0.4]:
+        costs.learn(step, seconds)
+    assert costs.rtf(1) == pytest.approx(0.5, rel=0.35) and costs.rtf(1) < 1  # type: ignore[operator]
+    for _ in range(9):
+        costs.learn(step, 0.104)
+    assert 1.2 < costs.rtf(1) < 1.6  # type: ignore[operator]
+    for _ in range(60):
+        costs.learn(step, 0.04)
+    assert costs.rtf(1) == pytest.approx(0.5)

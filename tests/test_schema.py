@@ -65,3 +65,20 @@ async def test_messages_of_the_server() -> None:
             answer = json.loads(await socket.recv())
             assert answer["type"] == "cancelled" and is_valid(answer, "FromServer")
     assert kinds == {"started", "error", "words", "flushed", "done"}
+
+
+async def test_a_slow_machine_is_told() -> None:
+    """`started` has what was measured, `speed` what has changed since, `done` what it was at the end."""
+    engine = FakeEngine(frames_per_segment=30, frame_costs_s={1: 0.104})
+    async with served(engine) as (client, _):
+        async with connect(str(client.base_url).replace("http", "ws") + "/v1/speak") as socket:
+            for order in ({"type": "start"}, {"type": "text", "text": "Hello."}, {"type": "end"}):
+                await socket.send(json.dumps(order))
+            told: dict[str, Any] = {}
+            while "done" not in told:
+                if isinstance(answer := await socket.recv(), str):
+                    assert is_valid(json.loads(answer), "FromServer"), answer
+                    told[json.loads(answer)["type"]] = json.loads(answer)
+    assert told["started"]["expected_rtf"] == pytest.approx(1.3)
+    assert told["speed"]["expected_rtf"] < 1.0, "the fake does not take the time that it says"
+    assert told["done"]["metrics"]["expected_rtf"] < 1.0

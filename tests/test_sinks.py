@@ -13,14 +13,14 @@ from moss_stream.audio import FRAME_S, FRAME_SAMPLES
 def chunk(index: int) -> AudioChunk:
     """The frame with that number; its samples hold the number."""
     pcm = index.to_bytes(2, "little") * FRAME_SAMPLES
-    return AudioChunk(pcm, 24_000, index, index * FRAME_S, FRAME_S, 0)
+    return AudioChunk(pcm, 24_000, index, index * FRAME_S, FRAME_S)
 
 
 async def speech(num_frames: int) -> AsyncIterator[AudioChunk]:
     """Frames, and the final chunk without samples."""
     for index in range(num_frames):
         yield chunk(index)
-    yield AudioChunk(b"", 24_000, num_frames, num_frames * FRAME_S, 0.0, 0, is_final=True)
+    yield AudioChunk(b"", 24_000, num_frames, num_frames * FRAME_S, 0.0, is_final=True)
 
 
 def expected(num_frames: int) -> bytes:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from typing import Any
 
@@ -17,10 +18,10 @@ from moss_stream.audio import FRAME_S, FRAME_SAMPLES
 def chunk(index: int) -> AudioChunk:
     """The frame with that number; its samples hold the number plus one."""
     pcm = (index + 1).to_bytes(2, "little") * FRAME_SAMPLES
-    return AudioChunk(pcm, 24_000, index, index * FRAME_S, FRAME_S, 0)
+    return AudioChunk(pcm, 24_000, index, index * FRAME_S, FRAME_S)
 
 
-END = AudioChunk(b"", 24_000, 9, 0.72, 0.0, 0, is_final=True)
+END = AudioChunk(b"", 24_000, 9, 0.72, 0.0, is_final=True)
 
 
 def pull(sink: SpeakerSink, samples: int) -> list[int]:
@@ -94,6 +95,31 @@ async def test_the_final_chunk_begins_no_utterance() -> None:
     assert sink.underruns == 0
 
 
+def slow(index: int) -> AudioChunk:
+    """A frame of a machine that is slower than real time, with much to come."""
+    return dataclasses.replace(chunk(index), rtf=1.3, left_s=9.0)
+
+
+async def test_a_slow_machine_is_collected_for() -> None:
+    """Nothing is heard until enough is there; however little a sink holds otherwise, it takes that much."""
+    sink = SpeakerSink(max_queue_s=0.16)
+    for index in range(18):
+        await sink.write(slow(index))
+        assert not any(pull(sink, 100)) and sink.underruns == 0
+    await sink.write(slow(18))
+    assert any(pull(sink, 100))
+
+
+async def test_what_is_collected_and_cleared_is_never_heard() -> None:
+    """Nothing was sounding, so nothing is faded out."""
+    sink = SpeakerSink()
+    await sink.write(chunk(0))
+    pull(sink, FRAME_SAMPLES + 10)
+    await sink.write(slow(1))
+    assert (await sink.clear()).dropped_s == pytest.approx(0.08)
+    assert not any(pull(sink, FRAME_SAMPLES))
+
+
 async def test_flush_waits_until_all_is_played() -> None:
     """A flush ends when the device took the last sample, and reports what was played."""
     sink = SpeakerSink()
@@ -134,7 +160,8 @@ async def test_clear_wakes_who_waits() -> None:
     writing = asyncio.create_task(sink.write(chunk(2)))
     assert not await settled(writing)
     await sink.clear()
-    assert await settled(writing)
+    assert await settled(writing) and not any(pull(sink, FRAME_SAMPLES)), "no late audio"
+    await sink.write(chunk(2))
     flushing = asyncio.create_task(sink.flush())
     assert not await settled(flushing)
     assert (await sink.clear()).dropped_s == pytest.approx(0.08)
@@ -196,7 +223,7 @@ async def test_a_device_with_another_rate_is_resampled_for(monkeypatch: pytest.M
     tone = (np.sin(2 * np.pi * 440 * t) * 8000).astype("<i2")
     for index in range(5):
         part = tone[index * FRAME_SAMPLES : (index + 1) * FRAME_SAMPLES]
-        await sink.write(AudioChunk(part.tobytes(), 24_000, index, 0.0, FRAME_S, 0))
+        await sink.write(AudioChunk(part.tobytes(), 24_000, index, 0.0, FRAME_S))
     flushing = asyncio.create_task(sink.flush())
     await asyncio.sleep(0)
     played = np.array(devices[0].pull(2 * len(tone) + 10)[: 2 * len(tone)], dtype=float)

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_sinks import chunk, contents, expected, speech
 
 from moss_stream import MemorySink, SinkError, TeeSink, WavSink, play
+from moss_stream.rates import RateConverter
 
 
 async def test_a_tee_gives_to_all_and_the_first_one_counts(tmp_path: Path) -> None:
@@ -31,7 +33,31 @@ class Wide(MemorySink):
     sample_rate = 48_000
 
 
-def test_sinks_of_different_rates_make_no_tee() -> None:
-    """The error says what to give."""
-    with pytest.raises(SinkError, match="one rate"):
-        TeeSink(MemorySink(), Wide())
+async def test_each_sink_of_a_tee_gets_its_own_rate() -> None:
+    """The one has every sample as it was, the other all of the speech at 48 kHz; the tee tells seconds."""
+    heard, kept = Wide(), MemorySink()
+    tee = TeeSink(heard, kept)
+    report = await play(speech(3), tee)
+    assert bytes(kept.pcm) == expected(3) and len(heard.pcm) == 2 * len(expected(3))
+    assert report.played_s == tee.position_s == pytest.approx(0.24)
+    assert TeeSink(Wide(), Wide()).sample_rate == 48_000
+
+
+async def test_a_cleared_tee_leaves_nothing_of_what_was_before() -> None:
+    """What the filter held of an interrupted speech is not heard in the next one."""
+    heard = Wide()
+    tee = TeeSink(heard, MemorySink())
+    await tee.write(chunk(9999))
+    await tee.clear()
+    heard.pcm.clear()
+    await tee.write(chunk(0))
+    await tee.flush()
+    assert len(heard.pcm) == 2 * len(expected(1))
+    assert np.abs(np.frombuffer(heard.pcm, "<i2")).max() <= 1, "nothing but the resampler's dither"
+
+
+def test_a_rate_that_no_sound_has() -> None:
+    """The error says what is wrong before anything is played."""
+    for rate in (0, -48_000, 10**9):
+        with pytest.raises(SinkError, match=f"asks for {rate} Hz"):
+            RateConverter(rate)

@@ -105,3 +105,35 @@ def test_a_word_that_stands_for_an_address_is_the_address() -> None:
     made = timeline([("a.b is it", 9)], written="https://www.a.b/c is it")
     assert [word.text for word in made.words()] == ["https://www.a.b/c", "is", "it"]
     assert made.words()[0].char_start == 0
+
+
+def test_frames_between_words() -> None:
+    """The first frame of a segment, and those that are estimated to lie beside a space."""
+    made = Timeline()
+    text = "alphabetical order"
+    made.write(text)
+    made.read(list(range(1, len(text) + 1)))
+    made.begin(text)
+    found = []
+    for _ in range(16):
+        before = made.reached
+        found.append((made.begins_word(), text[max(0, before - 1) : before + 1]))
+        made.frame()
+    assert found[0][0] and sum(begins for begins, _ in found) >= 2
+    assert all(" " in near for begins, near in found[1:] if begins)
+
+
+def test_what_is_still_to_come_is_estimated() -> None:
+    """Of the segment that is spoken, and of the text behind it, at the pace of what was spoken before."""
+    made = Timeline()
+    text = "a" * 28
+    made.write(text * 2)
+    made.read(list(range(1, 57)))
+    made.begin(text)
+    assert made.left_s(0) == pytest.approx(2.0) and made.left_s(14) == pytest.approx(3.0)
+    for _ in range(50):
+        made.frame()
+    assert made.left_s(14) == pytest.approx(1.0), "it takes longer than was estimated"
+    made.end_segment()
+    made.begin(text)
+    assert made.left_s(0) == pytest.approx(4.0), "twice as slow as usual"

@@ -19,7 +19,7 @@ def tone(index: int, hz: float = 440.0) -> AudioChunk:
     """Frame `index` of a sine."""
     t = (np.arange(FRAME_SAMPLES) + index * FRAME_SAMPLES) / 24_000
     samples = (np.sin(2 * np.pi * hz * t) * 8000).astype("<i2")
-    return AudioChunk(samples.tobytes(), 24_000, index, index * FRAME_S, FRAME_S, 0)
+    return AudioChunk(samples.tobytes(), 24_000, index, index * FRAME_S, FRAME_S)
 
 
 async def connected(sink: WebRTCSink) -> tuple[RTCPeerConnection, RTCPeerConnection, Any]:
@@ -116,6 +116,11 @@ async def test_writing_waits_while_much_is_queued() -> None:
     await asyncio.sleep(0)
     await sink.clear()
     await stuck
+    now_s += 0.02
+    await sink.block()  # the fade
+    for _ in range(6):
+        now_s += 0.02
+        assert not (await sink.block())[1].any(), "no late audio"
 
 
 async def test_a_stalled_loop_skips_and_does_not_burst() -> None:

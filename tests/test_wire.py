@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moss_stream import AudioChunk, ConfigError, SinkError
-from moss_stream.wire import HEADER_BYTES, FarEnd, pack, unpack
+from moss_stream.wire import HEADER_BYTES, FarEnd, is_news, pack, unpack
 
 U32 = st.integers(0, 2**32 - 1)
 
@@ -16,7 +16,7 @@ def test_a_chunk_survives_the_wire(
 ) -> None:
     """Everything the header holds comes back, and the PCM unchanged."""
     pcm = data * 2
-    chunk = AudioChunk(pcm, 24_000, 7, start_ms / 1000, 0.08, 0, False, start, end)
+    chunk = AudioChunk(pcm, 24_000, 7, start_ms / 1000, 0.08, False, start, end)
     message = pack(chunk, stream, generation)
     made = unpack(message)
     assert (made.stream, made.generation, made.start_ms) == (stream, generation, start_ms)
@@ -50,7 +50,7 @@ def test_a_far_end_plays_in_real_time_until_it_says_otherwise() -> None:
 
 def test_counts_that_leave_the_header_begin_again() -> None:
     """A stream of two months goes on; a number that is none is refused before anything is sent."""
-    chunk = AudioChunk(b"", 24_000, 7, 2**32 / 1000 + 1, 0.08, 0, False, 2**32, 2**40 + 5)
+    chunk = AudioChunk(b"", 24_000, 7, 2**32 / 1000 + 1, 0.08, False, 2**32, 2**40 + 5)
     made = unpack(pack(chunk, 0, 2**32 + 3))
     assert (made.generation, made.start_ms, made.char_start, made.char_end) == (3, 1000, 0, 5)
     for stream in (-1, 2**32, 2**64):
@@ -65,3 +65,13 @@ def test_a_report_that_is_no_number_changes_nothing() -> None:
     for seconds in (float("nan"), -1.0, float("inf")):
         far_end.played(seconds)
         assert 0.0 <= far_end.position_s <= 0.08
+
+
+@pytest.mark.parametrize(
+    ("told", "rtf", "wanted"),
+    [(None, 0.4, False), (0.4, 0.9, False), (None, 1.2, True), (0.9, 1.1, True), (1.1, 0.9, True)]
+    + [(1.2, 1.3, False), (1.2, 1.4, True), (2.0, 1.5, True), (0.0, 0.0, False)],
+)
+def test_only_speeds_that_matter_are_told(told: float | None, rtf: float, wanted: bool) -> None:
+    """Whether the machine keeps up, and by how much it does not."""
+    assert is_news(told, rtf) is wanted

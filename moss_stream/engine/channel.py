@@ -32,13 +32,12 @@ class Channel:
         self._error: BaseException | None = None
         self._put_s = 0.0
         self._taken_s = 0.0
-        self.generation = 0
-        """Goes up when the channel is closed; chunks of an older generation are dropped."""
+        self._is_closed = False
 
     @property
     def is_closed(self) -> bool:
         """Whether the consumer has gone. Safe on any thread."""
-        return self.generation > 0 or self._loop.is_closed()
+        return self._is_closed or self._loop.is_closed()
 
     @property
     def has_room(self) -> bool:
@@ -76,7 +75,7 @@ class Channel:
 
     def close(self) -> None:
         """Drop what is queued and everything that still comes. From the consumer's loop."""
-        self.generation += 1
+        self._is_closed = True
         self._queue.clear()
         self._arrived.set()
         self._on_room()
@@ -91,7 +90,7 @@ class Channel:
         await self._finished.wait()
 
     def _deliver(self, chunk: AudioChunk) -> None:
-        if chunk.generation == self.generation:
+        if not self._is_closed:
             self._queue.append(chunk)
             self._arrived.set()
 

@@ -57,6 +57,8 @@ class SpeechJob:
         self.lead = Lead()
         self.meter = StreamMeter(clock(), [] if options.trace else None)
         self.slot: int | None = None
+        self.rtf: float | None = None
+        """Seconds that a second of audio is expected to take."""
         self.error: BaseException | None = None
         """Why the consumer's side wants it to end."""
         self.is_over = False
@@ -223,15 +225,30 @@ class SpeechJob:
             self._end_segment(engine)
             return
         has_sound = is_audible(frame.pcm)
+        self.meter.expected_rtf = self.rtf
         self.meter.frame(now_s, FRAME_S, has_sound, self.lead.seconds(now_s))
-        chars, number = self.turn.add(frame.codes), self._num_chunks
-        chunk = AudioChunk(frame.pcm, SAMPLE_RATE_HZ, number, number * FRAME_S, FRAME_S, 0, False, *chars)
-        self._put(chunk, now_s)
+        self._put(self._spoken(frame), now_s)
         self._num_chunks += 1
         self._frames_left -= 1
         self._watch(has_sound)
         if self._frames_left == 0:
             self.turn.end_segment()
+
+    def _spoken(self, frame: Frame) -> AudioChunk:
+        begins_word = self.turn.timeline.begins_word()
+        char_start, char_end = self.turn.add(frame.codes)
+        return AudioChunk(
+            frame.pcm,
+            SAMPLE_RATE_HZ,
+            self._num_chunks,
+            self._num_chunks * FRAME_S,
+            FRAME_S,
+            char_start=char_start,
+            char_end=char_end,
+            begins_word=begins_word,
+            rtf=self.rtf or 0.0,
+            left_s=self.turn.timeline.left_s(self.turn.num_waiting),
+        )
 
     def _end_segment(self, engine: Engine) -> None:
         if self.turn.end_segment():  # nothing was spoken: the random stream goes on, so it can go better
@@ -266,7 +283,7 @@ class SpeechJob:
 
     def _empty(self, chars: tuple[int, int], is_final: bool = False, is_flush: bool = False) -> AudioChunk:
         start_s = self._num_chunks * FRAME_S
-        return AudioChunk(b"", SAMPLE_RATE_HZ, self._num_chunks, start_s, 0.0, 0, is_final, *chars, is_flush)
+        return AudioChunk(b"", SAMPLE_RATE_HZ, self._num_chunks, start_s, 0.0, is_final, *chars, is_flush)
 
     def _note_taken(self) -> None:
         taken = self._num_read - self.turn.num_waiting

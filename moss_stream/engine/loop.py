@@ -12,6 +12,7 @@ from moss_stream.engine.line import WaitingLine, retry_after_s
 from moss_stream.engine.prompts import Order
 from moss_stream.engine.protocol import Engine
 from moss_stream.engine.scheduler import Candidate, Costs, Plan, Scheduler
+from moss_stream.engine.speed import Speed
 from moss_stream.engine_metrics import EngineMeter, EngineMetrics
 from moss_stream.errors import DeviceFailed, EngineError, MossError, Overloaded
 from moss_stream.text.turn import TurnState
@@ -45,6 +46,8 @@ class EngineLoop:
         self._active: dict[int, SpeechJob] = {}
         self.scheduler = Scheduler(Costs(engine.info.frame_costs_s))
         self.failure: MossError | None = None
+        self.speed = Speed(self.scheduler.costs)
+        self.speed.update(0)
         self._meter = EngineMeter()
 
     def submit(self, job: SpeechJob) -> None:
@@ -53,7 +56,7 @@ class EngineLoop:
 
     def metrics(self) -> EngineMetrics:
         """Return what was counted until now. On any thread."""
-        return self._meter.metrics(self.num_active, self.num_queued)
+        return self._meter.metrics(self.num_active, self.num_queued, self.speed.expected_rtf)
 
     @property
     def num_active(self) -> int:
@@ -169,6 +172,7 @@ class EngineLoop:
         job.slot = next(slot for slot in range(self._engine.info.max_streams) if slot not in self._active)
         self._active[job.slot] = job
         self._own(job, self._engine.open, job.slot, job.options)
+        self.speed.update(self.num_active)
 
     def _carry_out(self, plan: Plan) -> None:
         began_s = self._clock()
@@ -179,6 +183,7 @@ class EngineLoop:
             self._break_down(DeviceFailed, "device", error)
         else:
             self.scheduler.costs.learn(plan, self._clock() - began_s)
+            self.speed.update(self.num_active)
 
     def _prefill(self, slots: Sequence[int], began_s: float) -> None:
         (slot,) = slots
@@ -200,6 +205,7 @@ class EngineLoop:
         self._meter.step(now_s - began_s, len(slots))
         for slot, frame in zip(slots, frames, strict=True):
             job = self._active[slot]
+            job.rtf = self.speed.expected_rtf
             self._own(job, job.stepped, frame, self._engine, began_s, now_s)
 
     def _break_down(self, kind: type[EngineError], what: str, error: BaseException) -> None:

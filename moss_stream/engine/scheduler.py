@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +16,8 @@ MAX_LOAD = 0.55
 of each stream, and for what else the machine does. Measured: at 0.71 with prompts some listeners wait."""
 SMOOTHING_UP, SMOOTHING_DOWN = 0.03, 0.2
 """A single slow step, of a machine that was busy elsewhere, must not shut the door."""
+RECENT = 9
+"""Steps whose median says how much slower the machine is than was learned: 0.7 s of speech in real time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Costs:
     def __init__(self, frames_s: Mapping[int, float] | None = None) -> None:
         self._frames_s = dict(frames_s or {})
         self._prefill_s = 0.0
+        self._slowdowns: deque[float] = deque(maxlen=RECENT)
 
     def learn(self, plan: Plan, seconds: float) -> None:
         """Note how long a plan took."""
@@ -52,6 +57,7 @@ class Costs:
             self._prefill_s = _smoothed(self._prefill_s or None, seconds)
         else:
             count = len(plan.slots)
+            self._slowdowns.append(seconds / (self.frame_s(count) or seconds or 1.0))
             self._frames_s[count] = _smoothed(self.frame_s(count), seconds)
 
     @property
@@ -75,6 +81,19 @@ class Costs:
             return self._frames_s[below]
         share = (count - below) / (above - below)
         return (1 - share) * self._frames_s[below] + share * self._frames_s[above]
+
+    def rtf(self, count: int) -> float | None:
+        """Return how many seconds a second of audio of `count` streams is expected to take.
+
+        A machine that has become slower, since others want it too, is noticed within a second: what is
+        smoothed for admission would take several.
+        """
+        frame_s = self.frame_s(count)
+        if frame_s is None:
+            return None
+        is_known = len(self._slowdowns) == RECENT
+        slowdown = max(1.0, statistics.median(self._slowdowns)) if is_known else 1.0
+        return slowdown * frame_s / FRAME_S
 
 
 class Scheduler:

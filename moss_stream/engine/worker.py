@@ -105,6 +105,11 @@ class Worker:
         assert self._engine_loop is not None
         return self._engine_loop.metrics()
 
+    @property
+    def expected_rtf(self) -> float | None:
+        """Seconds that a second of audio is expected to take now; None if nothing is known."""
+        return None if self._engine_loop is None else self._engine_loop.speed.expected_rtf
+
     def wake(self) -> None:
         """Make the thread look again. Safe on any thread."""
         self._wake.set()

@@ -16,7 +16,18 @@ from moss_stream.quote import MAX_QUOTE, brief, complaint
 from moss_stream.server.cartesia_shapes import Order
 from moss_stream.server.problems import Problem, as_problem
 from moss_stream.server.raw import RawAudio
-from moss_stream.server.session import Audio, Cancelled, Done, Event, Failed, Flushed, Session, Started, Words
+from moss_stream.server.session import (
+    Audio,
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    Flushed,
+    Session,
+    Speed,
+    Started,
+    Words,
+)
 from moss_stream.server.sockets import Socket, accepted
 from moss_stream.server.state import State
 
@@ -109,7 +120,7 @@ class _Connection:
             case Failed(id=name, problem=problem):
                 self._contexts.pop(name, None)
                 await self._error(name, problem)
-            case Started() | Words():
+            case Started() | Speed() | Words():
                 pass
 
     async def _chunk(self, name: str, data: bytes) -> None:

@@ -22,13 +22,25 @@ from moss_stream.server.messages import (
     FlushedMessage,
     Played,
     ServerMessage,
+    SpeedMessage,
     Start,
     StartedMessage,
     Text,
     WordsMessage,
 )
 from moss_stream.server.problems import Problem, as_problem
-from moss_stream.server.session import Audio, Cancelled, Done, Event, Failed, Flushed, Session, Started, Words
+from moss_stream.server.session import (
+    Audio,
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    Flushed,
+    Session,
+    Speed,
+    Started,
+    Words,
+)
 from moss_stream.server.state import State
 
 __all__ = ["Dialogue", "Output"]
@@ -119,8 +131,12 @@ class Dialogue:
         match event:
             case Audio(id=name, chunk=chunk):
                 await self._play(name, generation, chunk)
-            case Started(id=name):
-                await self._send(StartedMessage(stream=int(name), sample_rate=SAMPLE_RATE_HZ))
+            case Started(id=name, expected_rtf=rtf):
+                await self._send(
+                    StartedMessage(stream=int(name), sample_rate=SAMPLE_RATE_HZ, expected_rtf=rtf)
+                )
+            case Speed(id=name, expected_rtf=rtf):
+                await self._send(SpeedMessage(stream=int(name), expected_rtf=rtf))
             case Words(id=name, words=words):
                 await self._send(WordsMessage(stream=int(name), words=words))
             case Flushed(id=name):

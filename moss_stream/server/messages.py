@@ -82,6 +82,18 @@ class StartedMessage(_Message):
 
     type: Literal["started"] = "started"
     sample_rate: int
+    expected_rtf: float | None = Field(
+        None,
+        description="Seconds that the machine is expected to need for a second of audio, as measured; "
+        "with more than 1, collect audio before you play.",
+    )
+
+
+class SpeedMessage(_Message):
+    """The machine has become slower or faster than was told."""
+
+    type: Literal["speed"] = "speed"
+    expected_rtf: float
 
 
 class WordsMessage(_Message):
@@ -124,5 +136,13 @@ class ErrorMessage(BaseModel):
     )
 
 
-ServerMessage = StartedMessage | WordsMessage | FlushedMessage | DoneMessage | CancelledMessage | ErrorMessage
+ServerMessage = (
+    StartedMessage
+    | SpeedMessage
+    | WordsMessage
+    | FlushedMessage
+    | DoneMessage
+    | CancelledMessage
+    | ErrorMessage
+)
 TO_CLIENT: TypeAdapter[ServerMessage] = TypeAdapter(Annotated[ServerMessage, Field(discriminator="type")])

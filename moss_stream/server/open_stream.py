@@ -23,6 +23,8 @@ class OpenStream:
         stream.attach(lambda: self.far_end.position_s)  # begins it, or raises
         self.permit = contextlib.ExitStack()
         self.hearing: asyncio.Task[None] | None = None
+        self.expected_rtf = stream.expected_rtf
+        """What the client was told."""
         self.num_words = 0
         self.num_waiting = self.num_written = self.num_chars = 0
         self.has_ended = False

@@ -14,8 +14,9 @@ from moss_stream.server.logs import log_stream
 from moss_stream.server.open_stream import END, FLUSH, OpenStream, weight
 from moss_stream.server.problems import Problem, as_problem
 from moss_stream.server.state import State
+from moss_stream.wire import is_news
 
-__all__ = ["Audio", "Cancelled", "Done", "Event", "Failed", "Flushed", "Session", "Started", "Words"]
+__all__ = ["Audio", "Cancelled", "Done", "Event", "Failed", "Flushed", "Session", "Speed", "Started", "Words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,15 @@ class Started:
     """A stream was opened."""
 
     id: str
+    expected_rtf: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """The machine has become slower or faster than was told."""
+
+    id: str
+    expected_rtf: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class Failed:
     problem: Problem
 
 
-Event = Started | Audio | Words | Flushed | Done | Cancelled | Failed
+Event = Started | Speed | Audio | Words | Flushed | Done | Cancelled | Failed
 Emit = Callable[[Event], Awaitable[None]]
 
 REMEMBERED = 8
@@ -195,7 +205,7 @@ class Session:
     async def _speak(self, name: str, held: OpenStream) -> None:
         try:
             with held.permit:
-                await self._emit(Started(name))
+                await self._emit(Started(name, held.expected_rtf))
                 async for chunk in held.stream:
                     held.far_end.sent(chunk.duration_s)
                     await self._emit_chunk(name, held, chunk)
@@ -220,6 +230,9 @@ class Session:
 
     async def _emit_chunk(self, name: str, held: OpenStream, chunk: AudioChunk) -> None:
         if chunk.pcm:
+            if is_news(held.expected_rtf, chunk.rtf):
+                held.expected_rtf = chunk.rtf
+                await self._emit(Speed(name, chunk.rtf))
             await self._emit(Audio(name, chunk))
         words = held.stream.words
         if len(words) > held.num_words:

@@ -108,6 +108,23 @@ class Timeline:
         chars = segment.chars_at(segment.num_frames * FRAME_S, self._rate())
         return self._advance(segment.first_char + chars)
 
+    def begins_word(self) -> bool:
+        """Tell whether the next frame of the current segment begins it, or begins between two words."""
+        segment = self._segments[-1]
+        at = segment.chars_at(segment.num_frames * FRAME_S, self._rate())
+        return at == 0 or any(character.isspace() for character in segment.text[at - 1 : at + 1])
+
+    def left_s(self, num_waiting: int) -> float:
+        """Return about how much audio is still to come.
+
+        Args:
+            num_waiting: Characters that follow the current segment.
+        """
+        segment = self._segments[-1]
+        whole_s = segment.places_s[-1] * self._rate()
+        left_s = 0.0 if segment.is_over else max(0.0, whole_s - segment.num_frames * FRAME_S)
+        return left_s + whole_s * num_waiting / max(1, len(segment.text))
+
     def end_segment(self) -> None:
         """Note that the current segment has no more frames."""
         self._segments[-1].is_over = True

@@ -15,6 +15,7 @@ export class CallTransport {
 
   async open(key) {
     this.context = new AudioContext();
+    await this.context.audioWorklet.addModule("/page/rebuffer.js"); // the worklet's player needs it
     await this.context.audioWorklet.addModule("/page/worklet.js");
     this.meter = new AudioWorkletNode(this.context, "meter");
     this.meter.port.onmessage = ({ data }) => this.hear(data);

@@ -1,5 +1,8 @@
 // Text and PCM over WS /v1/speak, played by an AudioWorklet.
+import { places } from "./rebuffer.js";
+
 const HEADER_BYTES = 20;
+const CHARS_PER_S = 14; // about what is spoken
 const RATE_HZ = 24000;
 
 export class SocketTransport {
@@ -10,10 +13,12 @@ export class SocketTransport {
     this.on = on;
     this.generation = 0;
     this.spans = [];
+    this.rtf = 0;
   }
 
   async open(key) {
     this.context = new AudioContext({ sampleRate: RATE_HZ });
+    await this.context.audioWorklet.addModule("/page/rebuffer.js");
     await this.context.audioWorklet.addModule("/page/worklet.js");
     this.player = new AudioWorkletNode(this.context, "player");
     this.player.connect(this.context.destination);
@@ -32,12 +37,14 @@ export class SocketTransport {
 
   begin() {
     this.spans = [];
+    this.text = "";
     this.playedS = 0;
     this.sentS = 0;
     this.player.port.postMessage({ order: "begin" });
   }
 
   send(message) {
+    if (message.type === "text") this.text += message.text;
     this.socket.send(JSON.stringify(message));
   }
 
@@ -48,8 +55,9 @@ export class SocketTransport {
   }
 
   take(message) {
+    if ("expected_rtf" in message) this.rtf = message.expected_rtf ?? 0;
     if (message.type === "cancelled") this.generation = message.generation;
-    if (message.type === "done") this.player.port.postMessage({ order: "end" });
+    if (["done", "flushed"].includes(message.type)) this.player.port.postMessage({ order: "end" });
     this.on.message(message);
   }
 
@@ -57,10 +65,13 @@ export class SocketTransport {
     const header = new DataView(data, 0, HEADER_BYTES);
     if (header.getUint32(4, true) !== this.generation) return; // of a stream that was cancelled
     const pcm = new Int16Array(data, HEADER_BYTES);
+    const [start, end] = [12, 16].map((at) => header.getUint32(at, true));
+    const beginsWord = start === 0 || /\s/.test(this.text.slice(start - 1, start + 1));
     const endMs = header.getUint32(8, true) + (1000 * pcm.length) / RATE_HZ;
-    this.spans.push({ endS: endMs / 1000, chars: header.getUint32(16, true) });
+    this.spans.push({ endS: endMs / 1000, chars: end });
     const samples = Float32Array.from(pcm, (sample) => sample / 32768);
-    this.player.port.postMessage({ order: "add", samples }, [samples.buffer]);
+    const sound = { order: "add", samples, places: places(pcm, RATE_HZ, beginsWord), rtf: this.rtf };
+    this.player.port.postMessage({ ...sound, leftS: (this.text.length - end) / CHARS_PER_S }, [samples.buffer]);
   }
 
   report({ sound, isFirst, played, queued, gaps }) {

@@ -1,4 +1,5 @@
 // On the audio thread: one node plays what it is given, the other one listens to what passes.
+/* global Rebuffer -- of rebuffer.js, which is loaded before */
 const AUDIBLE = 0.005;
 const FADE = 120; // samples: 5 ms at 24 kHz, so that an interruption does not click
 const REPORT = 1200; // samples between two reports: 50 ms
@@ -31,39 +32,44 @@ class Player extends AudioWorkletProcessor {
   constructor() {
     super();
     this.blocks = [];
+    this.places = []; // where it may pause, as samples from the first one of all
     this.at = 0;
     this.queued = 0;
+    this.taken = 0;
     this.played = 0;
-    this.gaps = 0;
-    this.isSpeaking = false;
-    this.isComplete = true;
-    this.ear = new Ear(this.port, () => ({ played: this.played, queued: this.queued, gaps: this.gaps }));
+    this.rebuffer = new Rebuffer(sampleRate);
+    this.ear = new Ear(this.port, () => ({
+      played: this.played,
+      queued: this.queued,
+      gaps: this.rebuffer.underruns,
+    }));
     this.port.onmessage = ({ data }) => this[data.order](data);
   }
 
   begin() {
-    this.isComplete = false;
-    this.isSpeaking = false;
     this.played = 0;
     this.ear.wasSilent = true;
   }
 
-  add({ samples }) {
+  add({ samples, places, rtf, leftS }) {
+    this.rebuffer.expect(rtf, leftS);
+    for (const place of places) this.places.push(this.taken + this.queued + place);
     this.blocks.push(samples);
     this.queued += samples.length;
   }
 
   end() {
-    this.isComplete = true;
+    this.rebuffer.end();
   }
 
   clear() {
-    const tail = new Float32Array(Math.min(FADE, this.queued));
+    const tail = new Float32Array(this.rebuffer.isPlaying ? Math.min(FADE, this.queued) : 0);
     this.read(tail);
     this.blocks = [tail.map((sample, index) => sample * (1 - index / tail.length))];
     this.at = 0;
     this.queued = tail.length;
-    this.isComplete = true;
+    this.places = [];
+    this.rebuffer.reset();
   }
 
   read(out) {
@@ -80,18 +86,19 @@ class Player extends AudioWorkletProcessor {
       }
     }
     this.queued -= filled;
+    this.taken += filled;
     return filled;
+  }
+
+  nextPlace() {
+    while (this.places.length && this.places[0] < this.taken) this.places.shift();
+    return this.places.length ? this.places[0] - this.taken : null;
   }
 
   process(inputs, outputs) {
     const out = outputs[0][0];
-    const filled = this.read(out);
-    this.played += filled;
-    if (filled === out.length) this.isSpeaking = true;
-    else if (this.isSpeaking) {
-      this.isSpeaking = false;
-      if (!this.isComplete) this.gaps += 1;
-    }
+    const speech = this.rebuffer.playable(this.queued, out.length, this.nextPlace());
+    this.played += this.read(out.subarray(0, speech));
     this.ear.hear(out);
     return true;
   }
