@@ -7,7 +7,6 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 
 from moss_stream.engine.job import SpeechJob
 from moss_stream.errors import StreamEnded, TextError
-from moss_stream.text.normalizer import Normalizer
 
 __all__ = ["Feed", "Text", "draw"]
 
@@ -16,11 +15,11 @@ Text = str | Iterable[str] | AsyncIterable[str]
 MAX_WAITING = 1_000
 """Characters that wait to be spoken before no more are taken."""
 PIECE = 500
-"""Characters that are normalised at a time, so that a long text does not hold up the event loop."""
+"""Characters that are given at a time, so that reading a long text holds up no other stream."""
 
 
 class Feed:
-    """Normalises text and gives it to a job, no faster than it is spoken.
+    """Gives text to a job, no faster than it is spoken.
 
     Args:
         wake: Makes the engine look.
@@ -28,7 +27,6 @@ class Feed:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self.wake = wake
-        self._normalizer = Normalizer()
         self._room = asyncio.Event()
         self._job: SpeechJob | None = None
         self.has_ended = False
@@ -61,13 +59,12 @@ class Feed:
         for start in range(0, len(text), PIECE):
             piece = text[start : start + PIECE]
             job = await self._with_room()
-            job.feed(piece, self._normalizer.feed(piece))
+            job.feed(piece)
             self.wake()
 
     async def flush(self) -> None:
         """Let what was given be spoken now."""
         job = await self._with_room()
-        job.feed("", self._normalizer.flush())
         job.flush()
         self.wake()
 
@@ -75,7 +72,6 @@ class Feed:
         """Say that no more text comes."""
         self.has_ended = True
         assert self._job is not None
-        self._job.feed("", self._normalizer.end())
         self._job.end()
         self.wake()
 
