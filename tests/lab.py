@@ -17,7 +17,6 @@ from moss_stream.engine.job import SpeechJob
 from moss_stream.engine.line import WaitingLine
 from moss_stream.engine.loop import EngineLoop
 from moss_stream.text.history import History
-from moss_stream.text.normalizer import Readable
 from moss_stream.text.prompt import Codes, Message, Prompt
 from moss_stream.text.turn import Turn
 
@@ -25,9 +24,8 @@ STEP_S, PREFILL_S = 0.02, 0.03
 
 
 def give(job: SpeechJob, text: str) -> None:
-    """Give text that is read out as it is."""
-    before = job.turn.timeline.written
-    job.feed(text, Readable(text, list(range(len(before) + 1, len(before) + len(text) + 1))))
+    """Give text."""
+    job.feed(text)
 
 
 @dataclass

@@ -17,7 +17,9 @@ def fed(lab: Lab) -> tuple[Feed, list[int]]:
     """A feed into a stream, and how often it woke the engine."""
     woken: list[int] = []
     feed = Feed(lambda: woken.append(1))
-    feed.attach(lab.speak().job)
+    job = lab.speak().job
+    job._on_taken = feed.taken
+    feed.attach(job)
     return feed, woken
 
 
@@ -81,19 +83,30 @@ async def test_drawing_ends_with_the_text_or_with_its_error() -> None:
         assert isinstance(lab.listeners[0].error, error or type(None))
 
 
+async def write(lab: Lab, feed: Feed, *deltas: str) -> None:
+    """Give text while the engine works."""
+
+    async def give() -> None:
+        for delta in deltas:
+            await feed.write(delta)
+
+    giving = asyncio.create_task(give())
+    await lab.run(10_000, lambda: giving.done())
+    await giving
+
+
 async def test_text_that_is_never_read_out_has_a_limit() -> None:
     """A code block that is never closed ends the stream with a sentence; until then it may be long."""
     for deltas in (["```\n", *["x = 1\n" * 1000] * 200], ["```\n" + "x = 1\n" * 200_000]):
         feed, _ = fed(lab := Lab(FakeEngine()))
         with pytest.raises(TextError, match="never closed"):
-            for delta in deltas:
-                await feed.write(delta)
+            await write(lab, feed, *deltas)
         await lab.run(1)
         assert isinstance(lab.listeners[0].error, TextError)
     feed, _ = fed(lab := Lab(FakeEngine()))
-    for _ in range(3):
-        await feed.write("```\n" + "x = 1\n" * 100_000 + "```\nSo much for that.\n")
-    assert lab.listeners[0].job.error is None
+    block = "```\n" + "x = 1\n" * 100_000 + "```\nSo much for that.\n"
+    await write(lab, feed, block, block, block)
+    assert lab.listeners[0].error is None
 
 
 async def test_a_text_of_one_segment_has_a_limit() -> None:
@@ -102,10 +115,21 @@ async def test_a_text_of_one_segment_has_a_limit() -> None:
     feed = Feed(lambda: None)
     feed.attach(lab.speak(options=SynthesisOptions(tokens=100)).job)
     lab.listeners[0].job._on_taken = feed.taken
-    writing = asyncio.create_task(feed.write("word " * 30_000))
-    await lab.run(60, lambda: writing.done())
     with pytest.raises(TextError, match="one segment"):
-        await writing
+        await write(lab, feed, "word " * 30_000)
+
+
+async def test_what_is_held_back_does_not_stop_the_text_that_decides_it() -> None:
+    """An address is held back up to its end, which is farther away than text may wait."""
+    for options in (SynthesisOptions(), SynthesisOptions(tokens=100)):
+        lab = Lab(FakeEngine())
+        feed = Feed(lambda: None)
+        feed.attach(lab.speak(options=options).job)
+        lab.listeners[0].job._on_taken = feed.taken
+        await write(lab, feed, "See https://example.com/" + "a" * 1_900 + " now. ", "And so on.")
+        await feed.end()
+        await lab.run(60, lambda lab=lab: lab.listeners[0].is_done)  # type: ignore[misc]
+        assert lab.listeners[0].error is None
 
 
 async def test_the_written_text_takes_the_memory_of_its_characters() -> None:
@@ -116,6 +140,7 @@ async def test_the_written_text_takes_the_memory_of_its_characters() -> None:
     for number in range(20_000):
         await feed.write(chr(0x4E00 + number))
         lab.listeners[0].job.poll(lab.engine, lab.prompts, lab.now_s)
+        await asyncio.sleep(0)
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 20 * 20_000 and len(lab.listeners[0].job.turn.timeline.written) == 4 + 20_000

@@ -98,10 +98,37 @@ def test_words_are_spoken_when_the_text_stalls_and_the_listener_runs_dry() -> No
     assert fed("It costs 3.", lead_s=NONE, now_s=0.4) == ["It costs"]
 
 
-@pytest.mark.parametrize("text", ["我想说的是这个问题很", "โรงเรียนภาษาไทย", "unbelieva", "3."])
-def test_a_word_that_is_not_whole_waits(text: str) -> None:
-    """Where no space shows that a word is over, a stalled text is not cut."""
-    assert fed(text, lead_s=NONE, now_s=9.0) == []
+@pytest.mark.parametrize(
+    "text", ["我想说的是这个问题很", "โรงเรียนภาษาไทย", "unbelieva", "3.", "Hi", "$25.", "Dr."]
+)
+def test_a_last_word_is_spoken_after_a_longer_pause(text: str) -> None:
+    """While it may still go on it waits; after less than a second it is taken for whole."""
+    assert fed(text, lead_s=NONE, now_s=0.5) == []
+    assert fed(text, lead_s=PLENTY, now_s=9.0) == []
+    assert fed(text, lead_s=NONE, now_s=0.75) == [text]
+
+
+@pytest.mark.parametrize("text", ["Hello!", "It is done.", "Is it so?", "He said “yes.”", "你好。"])
+def test_closing_punctuation_is_complete_at_once(text: str) -> None:
+    """Nothing else is waited for than the pause."""
+    assert fed(text, lead_s=NONE, now_s=0.2) == []
+    assert fed(text, lead_s=NONE, now_s=0.35) == [text]
+
+
+def test_a_dry_listener_gets_words_while_text_keeps_coming() -> None:
+    """A clause that does not end is cut at a word, in a script without spaces between two characters."""
+    for deltas, first in (
+        (["It ", "may ", "well ", "be "], "It may well be"),
+        (["The [0, ", "1) ", "half ", "of "], "The [0,"),
+        (list("我想说的"), "我想说"),
+        (["unbe", "liev", "a", "b"], None),
+    ):
+        segmenter, segments = LeadSegmenter(WAIT), list[str]()
+        for index, delta in enumerate(deltas[:4]):
+            segmenter.feed(delta, 0.2 * index)
+            assert segmenter.next(0.2 * index, NONE) is None
+        segments += drawn(segmenter, 0.75, NONE)
+        assert segments[:1] == ([first] if first else [])
 
 
 def test_it_tells_when_to_ask_again() -> None:

@@ -8,7 +8,6 @@ import pytest
 from moss_stream import NoAudio, SynthesisOptions, TextError
 from moss_stream.audio import FRAME_S
 from moss_stream.text.history import History
-from moss_stream.text.normalizer import Readable
 from moss_stream.text.prompt import Codes, Message
 from moss_stream.text.turn import TRANSITIONS, Turn, TurnState
 
@@ -22,14 +21,13 @@ def turn(options: SynthesisOptions | None = None, history: History | None = None
 
 
 def feed(made: Turn, text: str, now_s: float = 0.0) -> None:
-    written = len(made.timeline.written)
-    made.feed(text, Readable(text, list(range(written + 1, written + 1 + len(text)))), now_s)
+    made.feed(text, now_s)
 
 
 def speak(made: Turn, text: str, *values: int) -> tuple[Message, Codes | None]:
     """Say a segment of frames with those values."""
     feed(made, text)
-    made.flush()
+    made.flush(0.0)
     prompt = made.next(0.0, 0.0)
     assert prompt is not None
     made.prefilled()
@@ -42,14 +40,14 @@ def speak(made: Turn, text: str, *values: int) -> tuple[Message, Codes | None]:
 def begin(made: Turn) -> None:
     """WAITING to PREFILL."""
     feed(made, SENTENCE)
-    made.flush()
+    made.flush(0.0)
     made.next(0.0, 0.0)
 
 
 def drain(made: Turn) -> None:
     """WAITING to DRAINING."""
     speak(made, "Hi.", 1)
-    made.end()
+    made.end(0.0)
     made.next(0.0, 0.0)
 
 
@@ -124,7 +122,7 @@ def test_the_voice_and_the_options_are_in_every_prompt() -> None:
     made = Turn(options)
     voice = np.zeros((5, 4), dtype=np.int64)
     feed(made, SENTENCE)
-    made.flush()
+    made.flush(0.0)
     assert made.next(9.0, 0.0) is None
     made.set_voice(voice)
     for _ in range(2):
@@ -139,7 +137,7 @@ def test_with_a_wanted_length_the_text_is_one_segment() -> None:
     made = turn(SynthesisOptions(tokens=30))
     feed(made, SENTENCE * 3)
     assert made.next(99.0, 0.0) is None
-    made.end()
+    made.end(0.0)
     prompt = made.next(99.0, 0.0)
     assert prompt is not None and prompt[0].tokens == 30 and prompt[0].text.count(".") == 3
 
@@ -148,7 +146,7 @@ def test_a_segment_that_ends_at_once_is_begun_again(caplog: pytest.LogCaptureFix
     """Five times; then the next segment follows, and a warning says that one is missing."""
     made = turn()
     feed(made, SENTENCE)
-    made.flush()
+    made.flush(0.0)
     made.next(0.0, 0.0)
     attempts = 0
     while made.state is TurnState.PREFILL:
@@ -163,7 +161,7 @@ def test_text_without_a_word_is_passed_over() -> None:
     """It is no segment; a turn of nothing else has nothing to say, and says so."""
     made = turn()
     feed(made, " ... \n")
-    made.end()
+    made.end(0.0)
     with pytest.raises(TextError, match="nothing to say"):
         made.next(0.0, 0.0)
 
@@ -172,7 +170,7 @@ def test_a_model_that_never_speaks_is_an_error() -> None:
     """A text with words whose segments all stay empty ends with NoAudio."""
     made = turn()
     feed(made, SENTENCE)
-    made.end()
+    made.end(0.0)
     made.next(0.0, 0.0)
     for _ in range(5):
         made.prefilled()
@@ -216,7 +214,7 @@ def test_a_segment_that_broke_off_is_not_continued(end: Callable[[Turn], None]) 
     first = turn(history=history)
     speak(first, "One.", 1)
     feed(first, SENTENCE)
-    first.flush()
+    first.flush(0.0)
     first.next(0.0, 0.0)
     end(first)
     for _ in range(2):

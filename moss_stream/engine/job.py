@@ -17,7 +17,6 @@ from moss_stream.engine.scheduler import Candidate
 from moss_stream.errors import EngineError, MossError
 from moss_stream.metrics import StreamMeter
 from moss_stream.text.duration import ALPHABETIC_S, estimate_s
-from moss_stream.text.normalizer import Readable
 from moss_stream.text.prompt import Codes, Prompt
 from moss_stream.text.turn import Turn, TurnState
 
@@ -61,6 +60,8 @@ class SpeechJob:
         """Seconds that a second of audio is expected to take."""
         self.error: BaseException | None = None
         """Why the consumer's side wants it to end."""
+        self.failure: BaseException | None = None
+        """What it ended with."""
         self.is_over = False
         self._on_taken = on_taken
         self._clock = clock
@@ -80,21 +81,22 @@ class SpeechJob:
         self._gain = gain
         self._events.append(lambda: self.turn.set_voice(voice))
 
-    def feed(self, written: str, readable: Readable) -> None:
-        """Give text: as it was written, and what is read out of it."""
+    def feed(self, written: str) -> None:
+        """Give text, as it was written."""
         now_s = self._clock()
-        self._num_given += len(readable.text)
-        self._events.append(lambda: self._feed(written, readable, now_s))
-        if written:
-            self.meter.text(now_s, len(written))
+        self._num_given += len(written)
+        self._events.append(lambda: self._feed(written, now_s))
+        self.meter.text(now_s, len(written))
 
     def flush(self) -> None:
         """Let everything given so far be spoken now."""
-        self._events.append(self._flush)
+        now_s = self._clock()
+        self._events.append(lambda: self._flush(now_s))
 
     def end(self) -> None:
         """Say that no more text comes."""
-        self._events.append(self.turn.end)
+        now_s = self._clock()
+        self._events.append(lambda: self.turn.end(now_s))
 
     @property
     def num_waiting(self) -> int:
@@ -107,6 +109,7 @@ class SpeechJob:
 
     def fail(self, error: BaseException) -> None:
         """End the stream with `error`. Never raises."""
+        self.failure = error
         self._leave(self.turn.fail, error)
 
     def abandon(self) -> None:
@@ -264,19 +267,19 @@ class SpeechJob:
             logger.warning("A segment fell silent and was ended.")
             self._frames_left = 0
 
-    def _feed(self, written: str, readable: Readable, now_s: float) -> None:
-        self._num_read += len(readable.text)
-        self.turn.feed(written, readable, now_s)
+    def _feed(self, written: str, now_s: float) -> None:
+        self._num_read += len(written)
+        self.turn.feed(written, now_s)
 
-    def _flush(self) -> None:
-        self.turn.flush()
-        self._flushes.append(self._num_read)
+    def _flush(self, now_s: float) -> None:
+        self.turn.flush(now_s)
+        self._flushes.append(self.turn.num_readable)
 
     def _note_flushed(self, now_s: float) -> None:
         """Say that what was flushed is spoken, once its last segment is over."""
         if self.turn.state not in (TurnState.WAITING, TurnState.DRAINING):
             return
-        while self._flushes and self._flushes[0] <= self._num_read - self.turn.num_waiting:
+        while self._flushes and self._flushes[0] <= self.turn.num_begun:
             self._flushes.popleft()
             end = self.turn.timeline.reached
             self._put(self._empty((end, end), is_flush=True), now_s)
@@ -286,7 +289,8 @@ class SpeechJob:
         return AudioChunk(b"", SAMPLE_RATE_HZ, self._num_chunks, start_s, 0.0, is_final, *chars, is_flush)
 
     def _note_taken(self) -> None:
-        taken = self._num_read - self.turn.num_waiting
+        # What is held back counts as taken: it is bounded, and may need the next text to be decided.
+        taken = self._num_read - (self.turn.num_readable - self.turn.num_begun)
         if taken != self._num_taken:
             self._num_taken = taken
             self.channel.post(self._on_taken)

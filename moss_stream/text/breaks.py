@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from moss_stream.text.abbreviations import may_end_sentence
 
-__all__ = ["Break", "Strength", "breaks", "is_speakable", "may_stop_at_end"]
+__all__ = ["Break", "Strength", "breaks", "is_speakable", "last_gap", "may_stop_at_end"]
 
 
 class Strength(IntEnum):
@@ -52,10 +52,13 @@ _PINYIN = re.compile(
     r"(?<![^\W_])(?:[zcs]h|[bpmfdtnlgkhjqxrzcsyw])?[aeiouüv]{1,3}(?:ng?|r)?[1-5]$", re.IGNORECASE
 )
 _NEXT_WORD = re.compile(r"\s*([^\W_]*)(.?)", re.DOTALL)
+_PAUSE_BEGUN = re.compile(r"\[(?:p|pa|pau|paus|pause|pause [\d.]{0,7} ?s?)?$")
+_SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_SPACELESS_END = re.compile(rf"[{_SPACELESS}]([{_SPACELESS}])\s*$")
 _STOP_AT_END = re.compile(rf"[.!?…,;:。！？，、；：،؛؟।۔—][{_CLOSING}]*\s*$")
 
 
-def breaks(text: str, is_end: bool) -> Iterator[Break]:
+def breaks(text: str, is_end: bool, is_urgent: bool = False) -> Iterator[Break]:
     """Yield the places where `text` may be cut, in order.
 
     Not within `[markers]`, `/IPA/`, numbers written with spaces, pinyin with tone numbers, or after
@@ -64,12 +67,15 @@ def breaks(text: str, is_end: bool) -> Iterator[Break]:
     Args:
         text: Begins where a segment begins.
         is_end: No more text comes.
+        is_urgent: A bracket or a slash that is open holds nothing up, unless a `[pause 1s]` begins with it.
     """
     for found in _SCRIPTS.finditer(text):
         kind = str(found.lastgroup)
         if kind == "marker":
             continue
         if kind == "open":
+            if is_urgent and not _PAUSE_BEGUN.match(text, found.start()):
+                continue
             if not is_end and len(text) - found.start() < _MAX_MARKER and "\n" not in text[found.start() :]:
                 return
             continue
@@ -126,6 +132,12 @@ def _between_words(text: str, found: re.Match[str], is_end: bool) -> int | None:
         return None
     joins = bool(_PINYIN.search(word)) if is_pinyin else word[:1].isdigit()
     return 0 if joins else Strength.WORD
+
+
+def last_gap(text: str) -> int:
+    """Return the last place between two characters of a script without spaces at the end of a text, or 0."""
+    found = _SPACELESS_END.search(text)
+    return found.start(1) if found else 0
 
 
 def may_stop_at_end(text: str) -> bool:

@@ -56,6 +56,21 @@ class Normalizer:
         self._made = Readable("", [])
         self._pieces: list[str] = []
 
+    @property
+    def num_held(self) -> int:
+        """How many written characters wait for more text to tell what they mean."""
+        return len(self._text)
+
+    @property
+    def num_read(self) -> int:
+        """How many written characters were understood."""
+        return self._ends[0] - 1 if self._ends else self._num_written
+
+    @property
+    def held(self) -> str:
+        """What waits and might be spoken, as it was written; empty within what is not read out."""
+        return "" if self._mode.fence or self._mode.is_dropped else self._text
+
     def feed(self, delta: str) -> Readable:
         """Take in `delta`; return what can be read out now."""
         start, self._num_written = self._num_written, self._num_written + len(delta)

@@ -8,9 +8,9 @@ are there. Time and the audio in hand are arguments: nothing here has a clock.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from moss_stream.text.breaks import Break, Strength, breaks, is_speakable, may_stop_at_end
+from moss_stream.text.breaks import Break, Strength, breaks, is_speakable, last_gap, may_stop_at_end
 from moss_stream.text.duration import elapsed_s
 
 __all__ = ["LeadSegmenter", "Segmenter", "WholeSegmenter"]
@@ -25,6 +25,14 @@ JOINED_S, MAX_S = 8.0, 20.0
 """Sentences are joined up to the one; a longer one is cut at the other, wherever it is."""
 WINDOW = 400
 """Characters that are looked at."""
+WORD_S = 0.4
+"""How much longer than `max_wait_s` a text pauses before its last word or number counts as whole.
+
+Language models that write 5 tokens a second leave 0.2 s within a word; with the usual 0.3 s a word waits
+0.7 s, so that a listener still waits less than a second for it.
+"""
+PATIENCE_S = 0.7
+"""How long a listener who has run dry waits for the clause to end while text keeps coming."""
 
 
 class Segmenter(Protocol):
@@ -34,8 +42,14 @@ class Segmenter(Protocol):
     def num_chars(self) -> int:
         """How many characters wait."""
 
-    def feed(self, text: str, now_s: float) -> None:
-        """Take in a piece of text."""
+    def feed(self, text: str, now_s: float, since_s: float | None = None) -> None:
+        """Take in a piece of text.
+
+        Args:
+            text: What is read out.
+            now_s: When text came last.
+            since_s: When the piece began to wait; None: now.
+        """
 
     def flush(self) -> None:
         """Let what is there be spoken, as if the text ended; it may go on."""
@@ -55,6 +69,16 @@ class Segmenter(Protocol):
         """Return when to ask `next` again if no text comes: in how many seconds, or None for never."""
 
 
+class _Need(NamedTuple):
+    """How weak a break will do."""
+
+    strength: Strength
+    has_stalled: bool = False
+    """The text pauses, and the listener is about to run dry."""
+    is_urgent: bool = False
+    """The listener has waited long enough; text may keep coming."""
+
+
 class LeadSegmenter:
     """Cuts by playback lead.
 
@@ -67,18 +91,21 @@ class LeadSegmenter:
         self._max_wait_s = max_wait_s
         self._text = ""
         self._flushed = 0
-        self._fed_s = 0.0
+        self._fed_s = self._since_s = 0.0
 
     @property
     def num_chars(self) -> int:
         """See `Segmenter`."""
         return len(self._text)
 
-    def feed(self, text: str, now_s: float) -> None:
+    def feed(self, text: str, now_s: float, since_s: float | None = None) -> None:
         """See `Segmenter`."""
-        if text:
-            self._text += text
-            self._fed_s = now_s
+        if not text:
+            return
+        if not is_speakable(self._text):
+            self._since_s = now_s if since_s is None else since_s
+        self._text += text
+        self._fed_s = now_s
 
     def flush(self) -> None:
         """See `Segmenter`."""
@@ -92,45 +119,59 @@ class LeadSegmenter:
         """See `Segmenter`."""
         known = self._flushed or len(self._text)
         window = self._text[: min(known, WINDOW)]
-        is_end = bool(self._flushed) and known <= WINDOW
-        at = self._cut(window, is_end, self._needed(now_s, lead_s), lead_s)
+        is_over = bool(self._flushed)
+        if not is_over and self._is_whole(now_s, lead_s):
+            window, is_over = window.rstrip(), True
+        need = self._needed(now_s, lead_s)
+        at = self._cut(window, is_over and known <= WINDOW, need, lead_s)
         if not at:
             return None
         segment, self._text = self._text[:at], self._text[at:]
         self._flushed = max(0, self._flushed - at)
+        self._since_s = now_s
         return segment
 
     def wait_s(self, now_s: float, lead_s: float) -> float | None:
         """See `Segmenter`."""
         if not is_speakable(self._text):
             return None
-        dry_s = max(self._fed_s + self._max_wait_s - now_s, lead_s - self._low_s)
-        waits = [wait for wait in (lead_s - RELAXED_S, dry_s) if wait > 0]
-        return min(waits, default=None)
+        low_s, paused_s = lead_s - self._low_s, self._fed_s + self._max_wait_s - now_s
+        aged_s = max(self._since_s + PATIENCE_S - now_s, lead_s - RESERVE_S)
+        waits = (lead_s - RELAXED_S, max(paused_s, low_s), max(paused_s + WORD_S, low_s), aged_s)
+        return min((wait for wait in waits if wait > 0), default=None)
 
     @property
     def _low_s(self) -> float:
         return self._max_wait_s + RESERVE_S
 
-    def _needed(self, now_s: float, lead_s: float) -> Strength:
+    def _needed(self, now_s: float, lead_s: float) -> _Need:
         if lead_s > RELAXED_S:
-            return Strength.SENTENCE
-        has_stalled = now_s - self._fed_s >= self._max_wait_s
-        return Strength.WORD if has_stalled and lead_s <= self._low_s else Strength.CLAUSE
+            return _Need(Strength.SENTENCE)
+        is_urgent = now_s >= self._since_s + PATIENCE_S and lead_s <= RESERVE_S
+        has_stalled = now_s >= self._fed_s + self._max_wait_s and lead_s <= self._low_s
+        return _Need(Strength.WORD if is_urgent or has_stalled else Strength.CLAUSE, has_stalled, is_urgent)
 
-    def _cut(self, text: str, is_end: bool, needed: Strength, lead_s: float) -> int:
+    def _is_whole(self, now_s: float, lead_s: float) -> bool:
+        """Tell whether the text pauses for so long that nothing of it waits for what may come."""
+        has_stopped = now_s >= self._fed_s + self._max_wait_s + WORD_S
+        return has_stopped and lead_s <= self._low_s and is_speakable(self._text)
+
+    def _cut(self, text: str, is_end: bool, need: _Need, lead_s: float) -> int:
         """Return where the next segment ends; 0 for nowhere yet."""
         ends_s = elapsed_s(text)
         if is_end and ends_s[-1] <= JOINED_S:
             return len(text)
-        found = [each for each in breaks(text, is_end) if is_speakable(text[: each.at])]
+        found = [each for each in breaks(text, is_end, need.is_urgent) if is_speakable(text[: each.at])]
         if is_end:
             found.append(Break(len(text), Strength.SENTENCE))
-        elif needed == Strength.WORD and may_stop_at_end(text) and is_speakable(text):
+        elif need.has_stalled and may_stop_at_end(text) and is_speakable(text):
             found.append(Break(len(text), Strength.CLAUSE))
+        elif need.is_urgent and (gap := last_gap(text)):
+            found.append(Break(gap, Strength.WORD))
         shortest_s = MIN_SENTENCE_S if lead_s > RELAXED_S else MIN_FIRST_S
-        if needed == Strength.WORD or is_end:
-            needed, shortest_s = Strength.WORD, 0.0
+        needed = Strength.WORD if is_end else need.strength
+        if needed == Strength.WORD:
+            shortest_s = 0.0
         for strength in (Strength.SENTENCE, Strength.CLAUSE, Strength.WORD):
             good = [b.at for b in found if b.strength >= strength and shortest_s <= ends_s[b.at] <= MAX_S]
             if good and strength >= needed:
@@ -153,7 +194,7 @@ class WholeSegmenter:
         """See `Segmenter`; nothing waits that could be spoken before the end."""
         return 0
 
-    def feed(self, text: str, now_s: float) -> None:
+    def feed(self, text: str, now_s: float, since_s: float | None = None) -> None:
         """See `Segmenter`."""
         self._pieces.append(text)
 

@@ -18,9 +18,11 @@ from moss_stream.errors import NoAudio, TextError
 from moss_stream.text.breaks import is_speakable
 from moss_stream.text.duration import estimate_s
 from moss_stream.text.history import History
-from moss_stream.text.normalizer import Readable
+from moss_stream.text.limits import TextLimits
+from moss_stream.text.normalizer import Normalizer
 from moss_stream.text.prompt import Codes, Message
-from moss_stream.text.segmenter import LeadSegmenter, Segmenter, WholeSegmenter
+from moss_stream.text.reader import Reader
+from moss_stream.text.segmenter import LeadSegmenter, WholeSegmenter
 from moss_stream.text.timeline import Timeline
 
 __all__ = ["TRANSITIONS", "Turn", "TurnState"]
@@ -75,9 +77,9 @@ class Turn:
         self._options = options
         self._reference: list[Codes | None] | None = None
         self._has_voice = False
-        self._segmenter: Segmenter = (
-            LeadSegmenter(options.max_wait_ms / 1000) if options.tokens is None else WholeSegmenter()
-        )
+        self.timeline = Timeline()
+        self._reader = _reader(options, self.timeline)
+        self._limits = TextLimits(is_whole=options.tokens is not None)
         self._history = history or History(options.history_s)
         self._history.separate()
         self._segment = ""
@@ -86,7 +88,6 @@ class Turn:
         self._num_spoken = 0
         self._prompted: list[int] = []
         self._has_ended = False
-        self.timeline = Timeline()
         self.state = TurnState.WAITING
 
     def set_voice(self, voice: Codes | None) -> None:
@@ -97,21 +98,36 @@ class Turn:
     @property
     def num_waiting(self) -> int:
         """Characters that are not begun yet."""
-        return self._segmenter.num_chars
+        return self._reader.num_waiting
 
-    def feed(self, written: str, readable: Readable, now_s: float) -> None:
-        """Take in text: as it was written, and what is read out of it."""
+    @property
+    def num_readable(self) -> int:
+        """Characters that are read out, begun or not."""
+        return self._reader.num_readable
+
+    @property
+    def num_begun(self) -> int:
+        """How many of them are begun."""
+        return self._reader.num_begun
+
+    def feed(self, written: str, now_s: float) -> None:
+        """Take in text, as it was written.
+
+        Raises:
+            TextError: There is too much; see `moss_stream.text.limits`.
+        """
         self.timeline.write(written)
-        self.timeline.read(readable.ends)
-        self._segmenter.feed(readable.text, now_s)
+        before = self.num_readable
+        self._reader.feed(written, now_s)
+        self._limits.count(len(written), self.num_readable - before)
 
-    def flush(self) -> None:
+    def flush(self, now_s: float) -> None:
         """Let what is there be spoken without waiting for more."""
-        self._segmenter.flush()
+        self._reader.flush(now_s)
 
-    def end(self) -> None:
+    def end(self, now_s: float) -> None:
         """Say that no more text comes."""
-        self._segmenter.end()
+        self._reader.end(now_s)
         self._has_ended = True
 
     def next(self, now_s: float, lead_s: float) -> tuple[Message, Codes | None] | None:
@@ -125,7 +141,7 @@ class Turn:
         """
         if not self._has_voice:
             return None
-        while (segment := self._segmenter.next(now_s, lead_s)) is not None:
+        while (segment := self._reader.next(now_s, lead_s)) is not None:
             self.timeline.begin(segment)
             if is_speakable(segment):
                 self._segment = segment
@@ -138,7 +154,7 @@ class Turn:
 
     def wait_s(self, now_s: float, lead_s: float) -> float | None:
         """Return in how many seconds `next` might say something else without more text; None: never."""
-        return self._segmenter.wait_s(now_s, lead_s)
+        return self._reader.wait_s(now_s, lead_s)
 
     def prefilled(self) -> None:
         """The prompt is in the cache."""
@@ -236,3 +252,10 @@ class Turn:
     def _go(self, state: TurnState) -> None:
         assert state in TRANSITIONS[self.state], f"{self.state.name} -> {state.name}"
         self.state = state
+
+
+def _reader(options: SynthesisOptions, timeline: Timeline) -> Reader:
+    if options.tokens is not None:
+        return Reader(Normalizer(), WholeSegmenter(), timeline.read, None)
+    max_wait_s = options.max_wait_ms / 1000
+    return Reader(Normalizer(), LeadSegmenter(max_wait_s), timeline.read, max_wait_s)
