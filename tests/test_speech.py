@@ -11,6 +11,7 @@ import pytest
 from fakes import LOUD, FakeEngine, synthesizer_on
 from limits import HANG_S
 from web import served
+from websockets.asyncio.client import connect
 
 from moss_stream import EngineOptions, StreamingSynthesizer
 from moss_stream.server.app import create_app
@@ -114,6 +115,28 @@ async def test_overload_is_refused_before_audio_begins() -> None:
                 assert refused.status_code == status and refused.headers["retry-after"] == "1"
                 assert refused.json()["error"]["code"] == code
                 assert await anext(parts)
+
+
+async def test_who_waits_too_long_for_a_slot_is_told_when_to_come_back() -> None:
+    """The time follows from what is spoken, over HTTP and on a socket; who speaks is not disturbed."""
+    engine = FakeEngine(frames_per_segment=10**6, max_streams=1)
+    options = EngineOptions(max_queue=4, max_queue_s=0.1, max_lead_ms=400)
+    async with served(engine, options) as (client, _):
+        url = str(client.base_url).replace("http", "ws") + "/v1/speak"
+        async with connect(url) as speaking, connect(url) as waiting:
+            for order in ({"type": "start"}, {"type": "text", "text": TEXT * 20}, {"type": "end"}):
+                await speaking.send(json.dumps(order))
+            while not isinstance(await speaking.recv(), bytes):
+                pass
+            refused = await client.post(PATH, json={"input": TEXT})
+            assert refused.status_code == 503 and refused.json()["error"]["code"] == "overloaded"
+            assert int(refused.headers["retry-after"]) > 1
+            await waiting.send('{"type": "start"}')
+            while (told := json.loads(await waiting.recv()))["type"] != "error":
+                pass
+            assert told["code"] == "overloaded" and told["retry_after_s"] > 1
+            while not isinstance(await speaking.recv(), bytes):
+                pass
 
 
 async def test_a_failing_device_is_a_server_error() -> None:

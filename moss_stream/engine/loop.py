@@ -150,7 +150,7 @@ class EngineLoop:
                     seconds,
                 )
             )
-        self._let_go()
+        self._line.let_go()  # they are counted as refused, not as streams that failed
 
     def _let_go(self) -> bool:
         """Free the slots and places of streams that are over; return whether there were any."""
