@@ -14,13 +14,14 @@ from rich.text import Text
 
 import moss_stream
 from moss_stream.cli_bench import bench
-from moss_stream.cli_options import Codec, Device, Dtype, Model, errors, note
+from moss_stream.cli_options import Codec, Device, Dtype, Model, errors, note, shows_tracebacks
 from moss_stream.cli_serve import serve
 from moss_stream.console import Progress, read_stdin
 from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
 from moss_stream.errors import MissingDependency, SinkError
-from moss_stream.sinks import Sink, WavSink
+from moss_stream.sinks import Sink
 from moss_stream.trace import draw_trace
+from moss_stream.wav_sink import WavSink
 
 __all__ = ["app", "main"]
 
@@ -33,11 +34,29 @@ app = typer.Typer(
 app.command()(bench)
 app.command()(serve)
 DEFAULT_OUTPUT = Path("speech.wav")
+LOADING = "loading the model; the first time its loops are compiled for this CPU, which takes half a minute"
 
 
 def main() -> None:
     """Run the command line."""
     app()
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"moss-stream {moss_stream.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+) -> None:
+    """Speak text while it is being written."""
+    shows_tracebacks.set(debug)
 
 
 @app.command()
@@ -78,14 +97,13 @@ def say(
         )
         source = read_stdin() if text == "-" else text
         async with contextlib.AsyncExitStack() as stack:
-            with console.status("loading the model") if console.is_terminal else contextlib.nullcontext():
+            with console.status(LOADING) if console.is_terminal else contextlib.nullcontext():
                 synth = await moss_stream.StreamingSynthesizer.load(
                     model, codec=codec, device=device, dtype=dtype
                 )
             await stack.enter_async_context(synth)
             stream = synth.stream(source, voice=voice, options=options)
-            # Only now: what cannot be spoken must not cost an earlier recording.
-            await _speak(stream, _open_sinks(output, play, console, stack), console)
+            await _speak(stream, await _open_sinks(output, play, console, stack), console)
             if trace is not None:
                 await asyncio.to_thread(draw_trace, stream.events, trace)
                 note(console, f"Drew {trace}")
@@ -98,7 +116,7 @@ def say(
         asyncio.run(run())
 
 
-def _open_sinks(
+async def _open_sinks(
     output: Path | None, play: bool | None, console: Console, stack: contextlib.AsyncExitStack
 ) -> list[Sink]:
     sinks: list[Sink] = []
@@ -113,11 +131,17 @@ def _open_sinks(
                 raise
             note(console, f"Not played: {error}")
     if output is not None or play is None or not sinks:
-        path = output or DEFAULT_OUTPUT
-        sinks.append(WavSink(path))
-        stack.push_async_callback(sinks[-1].aclose)
-        note(console, f"Writing {path}")
+        file = WavSink(output or DEFAULT_OUTPUT)
+        stack.push_async_callback(file.aclose)
+        await file.open()
+        sinks.append(file)
     return sinks
+
+
+def _say_where(sinks: list[Sink], console: Console) -> None:
+    for sink in sinks:
+        if isinstance(sink, WavSink):
+            note(console, f"Writing {sink.path}")
 
 
 async def _speak(stream: moss_stream.SynthesisStream, sinks: list[Sink], console: Console) -> None:
@@ -128,9 +152,11 @@ async def _speak(stream: moss_stream.SynthesisStream, sinks: list[Sink], console
             if paced is not None:
                 stream.attach(lambda: paced.position_s)
             async for chunk in stream:
-                progress.add(chunk.duration_s)
                 for sink in sinks:
                     await sink.write(chunk)
+                if chunk.index == 0 and chunk.pcm:
+                    _say_where(sinks, console)
+                progress.add(chunk.duration_s)
         progress.done()
         for sink in sinks:
             await sink.flush()

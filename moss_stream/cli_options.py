@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import traceback
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Annotated
 
 import typer
@@ -13,7 +15,7 @@ from rich.text import Text
 
 from moss_stream.errors import MossError
 
-__all__ = ["Codec", "Device", "Dtype", "Model", "errors", "note"]
+__all__ = ["Codec", "Device", "Dtype", "Model", "errors", "note", "shows_tracebacks"]
 
 Model = Annotated[
     str | None,
@@ -28,12 +30,18 @@ Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")]
 Codec = Annotated[str | None, typer.Option(help="Folder or repository id of the codec.")]
 
 
+shows_tracebacks: ContextVar[bool] = ContextVar("shows_tracebacks", default=False)
+"""Of the command that runs: --debug."""
+
+
 @contextlib.contextmanager
 def errors(console: Console) -> Iterator[None]:
-    """Show our errors as one sentence, without a traceback."""
+    """Show our errors as one sentence, and where they come from if that is asked for (`--debug`)."""
     try:
         yield
     except MossError as error:
+        if shows_tracebacks.get():
+            console.print(Text("".join(traceback.format_exception(error))), soft_wrap=True)
         note(console, f"error: {error}", style="red")
         sys.exit(1)
     except KeyboardInterrupt:

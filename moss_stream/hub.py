@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from moss_stream.errors import CorruptCheckpoint, LoadError, ModelNotFound
+from moss_stream.quote import brief
 
 __all__ = ["DEFAULT_CODEC", "codec_of", "locate", "read_json"]
 
 DEFAULT_CODEC = "OpenMOSS-Team/MOSS-Audio-Tokenizer"
 _FILES = ["*.json", "*.safetensors", "*.jinja"]
+MAX_WHY = 200
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -68,12 +70,22 @@ def _download(repository: str, revision: str | None, offline: bool) -> Path:
         raise ModelNotFound(
             f"{repository!r} {why}. Run `moss-stream download {repository}` on a machine with a connection, "
             "or give a local folder."
-        ) from error
+        ) from _alone(error)
     except Exception as error:  # what else it raises differs between versions of the library
+        why = brief(str(error).partition("\n")[0] or type(error).__name__, MAX_WHY)
         raise ModelNotFound(
-            f"{repository!r} cannot be downloaded ({error}). Try again, or give a local folder."
-        ) from error
+            f"{repository!r} cannot be downloaded ({why}). Try again, or give a local folder."
+        ) from _alone(error)
     return Path(path)
+
+
+def _alone(error: Exception) -> Exception:
+    """Return an error of the hub's library without the chain of connections that it was made of.
+
+    Printed, that is a hundred lines about sockets, none of which says more than the last one.
+    """
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:

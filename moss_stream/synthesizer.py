@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +22,7 @@ from moss_stream.engine_metrics import EngineMetrics
 from moss_stream.errors import AudioError, ConfigError, SynthesizerClosed
 from moss_stream.hub import codec_of, locate, read_json
 from moss_stream.models.config import LocalConfig
+from moss_stream.quote import quoted
 from moss_stream.stream import SynthesisStream
 from moss_stream.text.history import History
 from moss_stream.text_source import Text
@@ -223,6 +226,12 @@ class StreamingSynthesizer:
         async def found() -> Voice | None:
             if voice is None or isinstance(voice, Voice):
                 return voice
+            if isinstance(voice, str) and not await asyncio.to_thread(os.path.isfile, voice):
+                names = ", ".join(self.voices) or "none"
+                raise AudioError(
+                    f"There is no file {quoted(voice)}, nor a voice of that name. Give the path of a "
+                    f"recording, or a voice of this model: {names}."
+                )
             return await self.encode_voice(voice)
 
         return found

@@ -40,7 +40,7 @@ def failure(*arguments: str) -> str:
     result = run(*arguments)
     assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
     *before, line = result.stderr.splitlines()
-    assert line.startswith("error: ") and before in ([], ["Writing a.wav"])
+    assert line.startswith("error: ") and before == []
     return line
 
 
@@ -117,6 +117,48 @@ def test_an_error_is_one_sentence(arguments: list[str], message: str) -> None:
 def test_nothing_to_say(text: str) -> None:
     """A text without words is an error, not an empty recording."""
     assert "nothing to say" in failure("say", text, *MODEL, "-o", "a.wav")
+
+
+@pytest.mark.parametrize(("text", "voice"), [("", []), ("Hello.", ["--voice", "nobody.wav"])])
+def test_an_earlier_recording_outlives_a_failure(tmp_path: Path, text: str, voice: list[str]) -> None:
+    """What cannot be spoken neither touches the file nor says that it is written, and leaves nothing."""
+    (tmp_path / "good.wav").write_bytes(b"an earlier recording")
+    result = run("say", text, *MODEL, *voice, "-o", "good.wav")
+    assert result.exit_code == 1 and "Writing" not in result.stderr
+    assert (tmp_path / "good.wav").read_bytes() == b"an earlier recording"
+    assert [file.name for file in tmp_path.iterdir()] == ["good.wav"]
+
+
+def test_an_unknown_voice_names_those_there_are() -> None:
+    """A name that is neither a voice nor a file is answered with the voices."""
+    line = failure_of_embedded("say", "Hello.", "--voice", "nobody", "-o", "a.wav")
+    assert "'nobody'" in line and "a voice of this model: rms, slt, awb" in line
+
+
+def failure_of_embedded(*arguments: str) -> str:
+    """The last line of a command that fails with the embedded voice, which announces itself before."""
+    result = run(*arguments)
+    assert result.exit_code == 1 and "Traceback" not in result.stderr
+    return result.stderr.splitlines()[-1]
+
+
+def test_version_and_debug() -> None:
+    """The version is printed; a traceback is shown before the sentence only when it is asked for."""
+    assert run("--version").stdout == f"moss-stream {moss_stream.__version__}\n"
+    asked = run("--debug", "voices", "--model", "no/such/model")
+    assert "Traceback" in asked.stderr and asked.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in run("voices", "--model", "no/such/model").stderr
+
+
+def test_without_a_network_an_error_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every command that looks for a model; the cause is kept for who asks with --debug."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for command in (("say", "Hello."), ("voices",), ("serve",), ("bench",)):
+        result = run(*command, "--model", "some-org/some-model")
+        *_, last = result.stderr.splitlines()
+        assert result.exit_code == 1 and last.startswith("error: 'some-org/some-model'"), command
+        assert "Traceback" not in result.output
+    assert "Traceback" in run("--debug", "voices", "--model", "some-org/some-model").stderr
 
 
 def test_play_without_the_library() -> None:
