@@ -256,6 +256,6 @@ class Turn:
 
 def _reader(options: SynthesisOptions, timeline: Timeline) -> Reader:
     if options.tokens is not None:
-        return Reader(Normalizer(), WholeSegmenter(), timeline.read, None)
+        return Reader(Normalizer(options.hidden_tags), WholeSegmenter(), timeline.read, None)
     max_wait_s = options.max_wait_ms / 1000
-    return Reader(Normalizer(), LeadSegmenter(max_wait_s), timeline.read, max_wait_s)
+    return Reader(Normalizer(options.hidden_tags), LeadSegmenter(max_wait_s), timeline.read, max_wait_s)
