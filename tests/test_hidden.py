@@ -40,6 +40,15 @@ def test_what_is_not_for_the_listener_is_not_read(text: str, wanted: str) -> Non
         assert read(text[:at], text[at:]) == wanted
 
 
+def test_long_addresses_are_bounded_and_not_read() -> None:
+    """However long, only the host or the link's text is; what follows is."""
+    tail = "a" * 5000
+    for text in (f"See https://moss.dev/{tail} now.", f"See [moss.dev](https://{tail}) now."):
+        assert read(text) == "See moss.dev now." == read(*text)
+        normalizer = Normalizer()
+        assert max((normalizer.feed(c), normalizer.num_held)[1] for c in text) <= 520
+
+
 PIECES = ["<think>", "</think>", "<", "th", "ink", ">", "<!--", "--", "$", "$$", "x^2", "\\(", "\\)", "5", " a", "\n", "/"]
 
 

@@ -16,6 +16,8 @@ __all__ = ["LineStart", "Rule", "Scan", "begins_hidden", "inline_rule", "strip_l
 
 MAX_LINE_START, MAX_BRACKET, MAX_TAG, MAX_ADDRESS = 200, 200, 300, 300
 """Characters that are held back at most until a mark is complete."""
+SPACE = " "
+"""Ends what is passed over where any white space does, which stays."""
 _LINE_MARKS = re.compile(r"[ \t>#*+\-•=_~`|:]*")
 _BLOCK_MARKS = re.compile(r"(?:[ \t]+|>|#{1,6}(?=[ \t])|[-*+•](?=[ \t]))*")
 _BRACKET = re.compile(r"\[([^\[\]\n]*)\]")
@@ -261,6 +263,8 @@ def _bracket(scan: Scan) -> Rule | None:
         return Rule(end, found[0])
     if target := pattern.match(scan.text, end, end + MAX_ADDRESS):
         return Rule(target.end(), again=text) if text else Rule(target.end())
+    if len(scan.text) - end >= MAX_ADDRESS and "\n" not in scan.text[end : end + MAX_ADDRESS]:
+        return Rule(end + MAX_ADDRESS, re.sub(r"[*_~`]", "", text), skip=")")
     is_broken = (
         "\n" in scan.text[end : end + MAX_ADDRESS] or len(scan.text) - end >= MAX_ADDRESS or scan.is_final
     )
@@ -334,6 +338,8 @@ def _address(scan: Scan) -> Rule | None:
     assert found is not None
     if scan.waits(found.end(), MAX_ADDRESS):
         return None
+    if found.end() - scan.at >= MAX_ADDRESS:
+        return Rule(found.end(), _host(found[0]), skip=SPACE)
     address = found[0].rstrip(".,;:!?)]}'*_~”’»。，！？、；：）」』】")
     return Rule(scan.at + len(address), _host(address)) if address else plain
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from moss_stream.text.markup import Rule, Scan, begins_hidden, inline_rule, strip_line_start
+from moss_stream.text.markup import SPACE, Rule, Scan, begins_hidden, inline_rule, strip_line_start
 
 __all__ = ["Normalizer", "Readable"]
 
@@ -150,6 +150,10 @@ class Normalizer:
     def _skip(self, at: int) -> int | None:
         """Pass over text up to what ends it; of what may be the beginning of that, nothing yet."""
         skip = self._mode.skip
+        if skip == SPACE:
+            found = re.compile(r"\s").search(self._text, at)
+            self._mode = replace(self._mode, skip="" if found else skip)
+            return found.start() if found else len(self._text)
         if found := re.compile(re.escape(skip), re.IGNORECASE).search(self._text, at):
             is_line_start = self._last in ("", "\n")
             self._mode = replace(self._mode, skip="", is_line_start=is_line_start)

@@ -125,6 +125,10 @@ class Turn:
         """Let what is there be spoken without waiting for more."""
         self._reader.flush(now_s)
 
+    def whole(self) -> None:
+        """Say that all text is there already, so that it is always spoken alike; before any is fed."""
+        self._reader.whole()
+
     def end(self, now_s: float) -> None:
         """Say that no more text comes."""
         self._reader.end(now_s)
