@@ -49,6 +49,9 @@ def serve(
     max_queue_s: Annotated[
         float, typer.Option(help="Seconds that a stream waits before it is refused, too.")
     ] = MAX_QUEUE_S,
+    fixed_batch: Annotated[
+        bool, typer.Option(help="Compute max_streams always: a seed gives the same audio in any company.")
+    ] = False,
     log_json: Annotated[bool, typer.Option(help="One JSON object a line.")] = False,
     log_texts: Annotated[bool, typer.Option(help="Write down what is spoken, not only how much.")] = False,
     device: Device = "auto",
@@ -58,7 +61,10 @@ def serve(
 
     async def run() -> None:
         options = moss_stream.EngineOptions(
-            max_streams=max_streams, max_queue=max_queue, max_queue_s=max_queue_s
+            max_streams=max_streams,
+            max_queue=max_queue,
+            max_queue_s=max_queue_s,
+            fixed_batch=fixed_batch,
         )
         async with await moss_stream.StreamingSynthesizer.load(
             model, codec=codec, device=device, dtype=dtype, options=options

@@ -36,6 +36,7 @@ Language = Annotated[str, Field(max_length=64)]
 """The longest names of languages have 50 characters."""
 PromptText = Annotated[str, Field(max_length=2000)]
 """A long paragraph: about 500 of the 4,096 rows that a prompt and its audio share."""
+TagName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
 
 
 class _Options(BaseModel):
@@ -127,6 +128,9 @@ class SynthesisOptions(_Options):
     most) to `ambient_sound` (2,000 characters each) go into the model's prompt as they are. `max_wait_ms`:
     when the text pauses for this long and the listener is about to run dry, the words that are there are
     spoken.
+    What stands in one of the `hidden_tags` is never read out; a tag that is not closed hides the rest
+    of the text. Formulas between `$`, `$$`, `\\(` and `\\)`, `\\[` and `\\]` are read if they are as simple
+    as x + 1, and dropped otherwise.
     """
 
     sampling: SamplingOptions | None = None
@@ -141,6 +145,11 @@ class SynthesisOptions(_Options):
     trace: bool = Field(default=False, description="Note every event of the stream, for a plot.")
     max_wait_ms: int = Field(
         default=300, ge=0, le=60_000, description="Pause in the text after which single words are spoken."
+    )
+    hidden_tags: tuple[TagName, ...] = Field(
+        default=("think", "thinking", "reasoning", "tool_call", "function_call"),
+        max_length=32,
+        description="Tags whose content is not read out, such as `<think>...</think>`.",
     )
     history_s: float | None = Field(
         default=None,

@@ -29,6 +29,7 @@ class Feed:
         self._room = asyncio.Event()
         self._job: SpeechJob | None = None
         self.has_ended = False
+        self._has_text = False
 
     def attach(self, job: SpeechJob) -> None:
         """Say where the text goes."""
@@ -55,6 +56,7 @@ class Feed:
                 f"The text gave a {type(text).__name__} where str was expected. "
                 "Yield the text of each delta, for example `event.delta` or `choice.delta.content or ''`."
             )
+        self._has_text = self._has_text or bool(text)
         for start in range(0, len(text), PIECE):
             piece = text[start : start + PIECE]
             job = await self._with_room()
@@ -67,10 +69,13 @@ class Feed:
         job.flush()
         self.wake()
 
-    async def end(self) -> None:
-        """Say that no more text comes."""
-        self.has_ended = True
+    async def end(self, text: str = "") -> None:
+        """Say that no more text comes than `text`. Raises what `write` raises."""
         assert self._job is not None
+        if not self._has_text:
+            self._job.whole()
+        await self.write(text)
+        self.has_ended = True
         self._job.end()
         self.wake()
 
@@ -91,9 +96,12 @@ class Feed:
 async def draw(text: Text, feed: Feed, job: SpeechJob) -> None:
     """Give all of a text; however its source ends, the stream ends with it."""
     try:
-        async for delta in deltas(text):
-            await feed.write(delta)
-        await feed.end()
+        if isinstance(text, str):
+            await feed.end(text)
+        else:
+            async for delta in deltas(text):
+                await feed.write(delta)
+            await feed.end()
     except StreamEnded:
         pass  # it was cancelled
     except BaseException as error:

@@ -101,10 +101,14 @@ class SynthesisStream:
         """
         await self._open_feed().flush()
 
-    async def end(self) -> None:
-        """Say that no more text comes; may be called again."""
-        if self._feed is None or not self._feed.has_ended:
-            await self._open_feed().end()
+    async def end(self, text: str = "") -> None:
+        """Say that no more text comes than `text`; may be called again without one.
+
+        If nothing was pushed before, the text is whole: the same text, voice and seed give the same audio.
+        Raises what `push` raises.
+        """
+        if text or self._feed is None or not self._feed.has_ended:
+            await self._open_feed().end(text)
 
     def __aiter__(self) -> AsyncIterator[AudioChunk]:
         if self._is_iterated:

@@ -35,11 +35,8 @@ def why_it_ended(error: BaseException) -> BaseException:
     return broken
 
 
-async def deltas(text: Text) -> AsyncIterator[object]:
+async def deltas(text: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[object]:
     """Yield a text's deltas, and close what they come from; a blocking iterator is drawn from on a thread."""
-    if isinstance(text, str):
-        yield text
-        return
     source = aiter(text) if isinstance(text, AsyncIterable) else _Drawn(iter(text))
     try:
         async for delta in source:

@@ -81,6 +81,10 @@ class SpeechJob:
         self._gain = gain
         self._events.append(lambda: self.turn.set_voice(voice))
 
+    def whole(self) -> None:
+        """Say that all text is there already; before any is given."""
+        self._events.append(self.turn.whole)
+
     def feed(self, written: str) -> None:
         """Give text, as it was written."""
         now_s = self._clock()

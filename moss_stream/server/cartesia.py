@@ -90,8 +90,11 @@ class _Connection:
                 await self._say(name, "done", 200, done=True)  # nothing was said, and nothing will be
                 return
             await self._open(order, name)
+        is_last = not order.goes_on and not order.flush
         if order.transcript:
-            self._session.push(name, order.transcript)
+            self._session.push(name, order.transcript, is_last)
+            if is_last:
+                return
         if order.flush:
             self._session.flush(name)
         if not order.goes_on:

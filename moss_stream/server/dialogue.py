@@ -114,7 +114,7 @@ class Dialogue:
             case Start():
                 await self._session.open(name, order.voice, order.options())
             case Text():
-                self._session.push(name, order.text)
+                self._session.push(name, order.text, order.end)
             case Flush():
                 self._session.flush(name)
             case End():

@@ -46,6 +46,7 @@ class Text(_Message):
 
     type: Literal["text"] = "text"
     text: str
+    end: bool = Field(False, description="No more text comes; a whole text is always spoken alike.")
 
 
 class Flush(_Message):

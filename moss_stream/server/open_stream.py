@@ -9,9 +9,15 @@ import time
 from moss_stream import MossError, Spoken, SynthesisStream
 from moss_stream.wire import FarEnd
 
-__all__ = ["END", "FLUSH", "OpenStream", "weight"]
+__all__ = ["END", "FLUSH", "Last", "OpenStream", "weight"]
 
 FLUSH, END = object(), object()
+
+
+class Last(str):
+    """The last piece of a text, or the whole of it."""
+
+    __slots__ = ()
 
 
 class OpenStream:
@@ -59,7 +65,9 @@ class OpenStream:
         with contextlib.suppress(MossError):  # the stream was cancelled, or ends with this error
             while True:
                 order = await self._orders.get()
-                if isinstance(order, str):
+                if isinstance(order, Last):
+                    await self.stream.end(order)
+                elif isinstance(order, str):
                     await self.stream.push(order)
                 elif order is FLUSH:
                     await self.stream.flush()

@@ -11,7 +11,7 @@ from moss_stream import AudioChunk, Spoken, SynthesisOptions, Word
 from moss_stream.metrics import StreamMetrics
 from moss_stream.quote import quoted
 from moss_stream.server.logs import log_stream
-from moss_stream.server.open_stream import END, FLUSH, OpenStream, weight
+from moss_stream.server.open_stream import END, FLUSH, Last, OpenStream, weight
 from moss_stream.server.problems import Problem, as_problem
 from moss_stream.server.state import State
 from moss_stream.wire import is_news
@@ -135,13 +135,13 @@ class Session:
             held.permit = permit.pop_all()
         held.hearing = asyncio.create_task(self._speak(name, held))
 
-    def push(self, name: str, text: str) -> None:
-        """Give text to a stream.
+    def push(self, name: str, text: str, is_last: bool = False) -> None:
+        """Give text to a stream; if no more follows, and none came before, it is always spoken alike.
 
         Raises:
             Problem: There is no such stream, too much text waits in it, or it has had too much.
         """
-        self._give(name, text)
+        self._give(name, Last(text) if is_last else text)
 
     def flush(self, name: str) -> None:
         """Speak what a stream has, now. Raises what `push` raises."""
@@ -170,6 +170,7 @@ class Session:
                 f"A stream takes {settings.max_turn_chars} characters in all. End it, and start another.",
             )
         held.give(order)
+        held.has_ended = held.has_ended or isinstance(order, Last)
         if isinstance(order, str):
             held.num_chars += len(order)
             held.texts += [order] if settings.logs_texts else []

@@ -12,9 +12,12 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["LineStart", "Rule", "Scan", "inline_rule", "strip_line_start"]
+__all__ = ["LineStart", "Rule", "Scan", "begins_hidden", "inline_rule", "strip_line_start"]
 
-MAX_LINE_START, MAX_BRACKET, MAX_TAG, MAX_ADDRESS = 200, 500, 300, 2000
+MAX_LINE_START, MAX_BRACKET, MAX_TAG, MAX_ADDRESS = 200, 200, 300, 300
+"""Characters that are held back at most until a mark is complete."""
+SPACE = " "
+"""Ends what is passed over where any white space does, which stays."""
 _LINE_MARKS = re.compile(r"[ \t>#*+\-•=_~`|:]*")
 _BLOCK_MARKS = re.compile(r"(?:[ \t]+|>|#{1,6}(?=[ \t])|[-*+•](?=[ \t]))*")
 _BRACKET = re.compile(r"\[([^\[\]\n]*)\]")
@@ -23,16 +26,28 @@ _ANGLE_STOP = re.compile(r"[<>\n]")
 _TAG_START = re.compile(r"[A-Za-z/]")
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _TARGET = re.compile(r"\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
+_NO_TARGET = re.compile(r"\(\s*[^\s()<>]+\s+[^\s\"'(]")
+"""An address has no spaces; a title in quotes may follow it."""
 _TAG = re.compile(
     r"</?(?:a|b|blockquote|br|code|del|div|em|h[1-6]|hr|i|img|ins|kbd|li|mark|ol|p|pre|q|s|small|span|strong"
     r"|sub|sup|table|tbody|td|th|thead|tr|u|ul)(?:\s[^<>\n]*=[^<>\n]*)?\s*/?>",
     re.IGNORECASE,
 )
+_NAME = re.compile(r"(/?)([a-z][\w-]*)")
+_NO_TAG = re.compile(r"[A-Za-z][\w-]*\s+(?:[^\w\s/>]|[\w:.-]+\s+[^\s=/>])")
+"""After a tag's name comes an attribute with its value, in "a <b and c" not."""
 _LINE_TAG = re.compile(r"</?(?:blockquote|br|div|h[1-6]|hr|li|ol|p|pre|table|td|th|tr|ul)\b", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _ENTITY_BEGUN = re.compile(r"&#?[A-Za-z0-9]{0,31}$")
 _ADDRESS = re.compile(r"[^\s<>\"`|\\^{}]+")
 _ADDRESS_STARTS = ("https://", "http://", "www.")
+MAX_MATH = 300
+_MATH_ENDS = {"(": re.compile(r"\\\)"), "[": re.compile(r"\\\]"), "$": re.compile(r"\$\$")}
+_INLINE_END = re.compile(r"(?<![\s$])\$(?![\d$])")
+_AMOUNT = re.compile(r"\d[\d.,]*")
+_GOES_ON = re.compile(r"[\\^_{+=*$]|(?![kKmMbBtT])[A-Za-z](?![A-Za-z])")
+_OPENS = re.compile(r"[A-Za-z\\({+\-|]")
+_SIMPLE = re.compile(r"(?:[^\W_]|[\s.,+\-=<>/()])*")
 _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\u2600-\u2775\u2794-\u27bf\u231a\u231b\u2328\u23cf\u23e9-\u23fa\u25aa\u25ab\u25b6"
     "\u25c0\u25fb-\u25fe\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55\u2934\u2935\u3030\u303d\u3297\u3299\u20e3\ufe0e"
@@ -54,6 +69,8 @@ class Scan:
     """The last character that was spoken."""
     is_row: bool
     """The line is a row of a table."""
+    hidden: tuple[str, ...] = ()
+    """Names of tags whose content is not read out, in lower case."""
 
     def waits(self, end: int, most: int) -> bool:
         """Tell whether something that reaches to `end` could go on in text that is not there yet."""
@@ -71,6 +88,8 @@ class Rule:
     end: int
     spoken: str = ""
     again: str = ""
+    skip: str = ""
+    """What follows is passed over up to this, which is too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +177,56 @@ def _backslash(scan: Scan) -> Rule | None:
     end = scan.at + 1
     if scan.waits(end, 2):
         return None
+    if scan.after(end) in ("(", "["):
+        return formula(scan, _MATH_ENDS[scan.after(end)], Rule(end + 1, scan.after(end)))
     is_escape = bool(_PUNCTUATION.match(scan.after(end)))
     return Rule(end + 1, scan.after(end)) if is_escape else Rule(end, "\\")
+
+
+def _dollar(scan: Scan) -> Rule | None:
+    end = scan.at + 1
+    plain = Rule(end, "$")
+    if scan.waits(end, 2):
+        return None
+    if scan.after(end) == "$":
+        return formula(scan, _MATH_ENDS["$"], Rule(end + 1, "$$"))
+    if amount := _AMOUNT.match(scan.text, end):
+        if scan.waits(amount.end(), 32):
+            return None
+        if not _GOES_ON.match(scan.text, amount.end()):
+            return plain  # money
+    elif not _OPENS.match(scan.text, end):
+        return plain
+    return formula(scan, _INLINE_END, plain)
+
+
+def formula(scan: Scan, closing: re.Pattern[str], plain: Rule) -> Rule | None:
+    """Read a formula: what is as simple as "x + 1" is read out, anything else is not.
+
+    Args:
+        scan: Where it begins.
+        closing: What ends it.
+        plain: What is read if nothing does.
+    """
+    limit = scan.at + MAX_MATH
+    found = closing.search(scan.text, plain.end, limit)
+    if found is None or (found.end() == len(scan.text) and not scan.is_final):
+        inside = scan.text[plain.end : limit]
+        if closing is _INLINE_END and "\n" in inside and found is None:
+            return plain
+        if scan.waits(len(scan.text), MAX_MATH):
+            return None
+    if found is None:
+        is_math = closing is not _INLINE_END and re.search(r"\\[A-Za-z]|\^", scan.text[plain.end : limit])
+        return Rule(min(limit, len(scan.text)), skip=_skip_of(closing)) if is_math else plain
+    inside = scan.text[plain.end : found.start()]
+    if closing is _INLINE_END and "\n" in inside:
+        return plain
+    return Rule(found.end(), inside if _SIMPLE.fullmatch(inside) else "")
+
+
+def _skip_of(closing: re.Pattern[str]) -> str:
+    return closing.pattern.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
 
 
 def _pipe(scan: Scan) -> Rule | None:
@@ -192,8 +259,12 @@ def _bracket(scan: Scan) -> Rule | None:
     pattern = {"(": _TARGET, "[": _BRACKET}.get(scan.after(end))
     if pattern is None:
         return Rule(end, found[0])
+    if _NO_TARGET.match(scan.text, end):
+        return Rule(end, found[0])
     if target := pattern.match(scan.text, end, end + MAX_ADDRESS):
         return Rule(target.end(), again=text) if text else Rule(target.end())
+    if len(scan.text) - end >= MAX_ADDRESS and "\n" not in scan.text[end : end + MAX_ADDRESS]:
+        return Rule(end + MAX_ADDRESS, re.sub(r"[*_~`]", "", text), skip=")")
     is_broken = (
         "\n" in scan.text[end : end + MAX_ADDRESS] or len(scan.text) - end >= MAX_ADDRESS or scan.is_final
     )
@@ -202,21 +273,49 @@ def _bracket(scan: Scan) -> Rule | None:
 
 def _angle(scan: Scan) -> Rule | None:
     end = scan.at + 1
-    if scan.waits(end, 2):
+    start = scan.text[scan.at : scan.at + 4]
+    if start == "<!--":
+        return Rule(scan.at + 4, skip="-->")
+    if scan.waits(end, 2) or ("<!--".startswith(start) and scan.waits(scan.at + len(start), 4)):
         return None
-    if not _TAG_START.match(scan.after(end)):
+    if not _TAG_START.match(scan.after(end)) or _NO_TAG.match(scan.text, end, scan.at + MAX_TAG):
         return Rule(end, "<")
     close = _ANGLE_STOP.search(scan.text, end, scan.at + MAX_TAG)
-    if close is None:
-        return None if scan.waits(len(scan.text), MAX_TAG) else Rule(end, "<")
-    inside = scan.text[end : close.start()]
-    if close[0] != ">":
+    if close is None and scan.waits(len(scan.text), MAX_TAG):
+        return None
+    if close is None or close[0] == ">":
+        stop = close.start() if close else min(len(scan.text), scan.at + MAX_TAG)
+        if hidden := _hidden_tag(scan, scan.text[end:stop], stop + 1 if close else stop):
+            return hidden
+    if close is None or close[0] != ">":
         return Rule(end, "<")
+    inside = scan.text[end : close.start()]
     if _TAG.fullmatch(f"<{inside}>"):
         return Rule(close.end(), "\n" if _LINE_TAG.match(f"<{inside}") else "")
     if inside.lower().startswith(_ADDRESS_STARTS) and " " not in inside:
         return Rule(close.end(), _host(inside))
     return Rule(end, "<")
+
+
+def _hidden_tag(scan: Scan, inside: str, end: int) -> Rule | None:
+    """Read a tag whose content is not read out; one that closes nothing is dropped alone."""
+    found = _NAME.match(inside.lower())
+    if found is None or found[2] not in scan.hidden:
+        return None
+    is_alone = bool(found[1]) or inside.endswith("/")
+    return Rule(end, skip="" if is_alone else f"</{found[2]}>")
+
+
+def begins_hidden(text: str, hidden: tuple[str, ...]) -> bool:
+    """Tell whether a text may well be the beginning of a tag whose content is not read out.
+
+    Three letters make it likely enough not to read it out in a pause.
+    """
+    found = _NAME.match(text[1:].lower()) if text[:1] == "<" else None
+    if found is None or len(found[2]) < 3:
+        return False
+    is_name_over = found.end() + 1 < len(text)
+    return any(name == found[2] if is_name_over else name.startswith(found[2]) for name in hidden)
 
 
 def _ampersand(scan: Scan) -> Rule | None:
@@ -239,6 +338,8 @@ def _address(scan: Scan) -> Rule | None:
     assert found is not None
     if scan.waits(found.end(), MAX_ADDRESS):
         return None
+    if found.end() - scan.at >= MAX_ADDRESS:
+        return Rule(found.end(), _host(found[0]), skip=SPACE)
     address = found[0].rstrip(".,;:!?)]}'*_~”’»。，！？、；：）」』】")
     return Rule(scan.at + len(address), _host(address)) if address else plain
 
@@ -260,4 +361,5 @@ _RULES: dict[str, Callable[[Scan], Rule | None]] = {
     "[": _bracket,
     "<": _angle,
     "&": _ampersand,
+    "$": _dollar,
 }

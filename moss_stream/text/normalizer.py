@@ -7,9 +7,10 @@ alone, never from the cut: while more text could change the meaning, the charact
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from moss_stream.text.markup import Rule, Scan, inline_rule, strip_line_start
+from moss_stream.text.markup import SPACE, Rule, Scan, begins_hidden, inline_rule, strip_line_start
 
 __all__ = ["Normalizer", "Readable"]
 
@@ -37,6 +38,8 @@ class _Mode:
     """The rest of the line is not read out."""
     is_row: bool = False
     """The line is a row of a table."""
+    skip: str = ""
+    """Everything up to this is passed over, however long it is."""
 
 
 class Normalizer:
@@ -45,9 +48,14 @@ class Normalizer:
     Markdown's marks go and its text stays; code blocks, HTML tags, emoji and invisible characters go;
     of an address its host stays; runs of white space become one space or one line break.
     `[pause 1.5s]`, `/IPA/`, snake_case, 2 * 3 and everything else that only looks like a mark stay.
+    Formulas (`$x^2$`, `\\(y\\)`) are read if they are as simple as x + 1, and dropped otherwise.
+
+    Args:
+        hidden: Names of tags whose content is dropped as it arrives, like that of HTML comments.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: Iterable[str] = ()) -> None:
+        self._hidden = tuple(name.lower() for name in hidden)
         self._text = ""
         self._ends: list[int] = []
         self._num_written = 0
@@ -69,7 +77,9 @@ class Normalizer:
     @property
     def held(self) -> str:
         """What waits and might be spoken, as it was written; empty within what is not read out."""
-        return "" if self._mode.fence or self._mode.is_dropped else self._text
+        mode = self._mode
+        is_dropped = mode.fence or mode.is_dropped or mode.skip or begins_hidden(self._text, self._hidden)
+        return "" if is_dropped else self._text
 
     def feed(self, delta: str) -> Readable:
         """Take in `delta`; return what can be read out now."""
@@ -86,6 +96,7 @@ class Normalizer:
         """Return what waits, and begin anew."""
         rest = self._run(is_final=True)
         self._mode, self._last, self._num_written = _Mode(), "", 0
+        self._text, self._ends = "", []
         return rest
 
     def _run(self, is_final: bool) -> Readable:
@@ -104,6 +115,8 @@ class Normalizer:
     def _next(self, at: int, is_final: bool) -> int | None:
         """Read one thing; return where the next one begins, or None if more text is needed."""
         mode = self._mode
+        if mode.skip:
+            return self._skip(at)
         if mode.is_dropped:
             return self._drop_line(at)
         if mode.fence and mode.is_line_start:
@@ -113,7 +126,7 @@ class Normalizer:
         if word := _PLAIN.match(self._text, at):
             self._write(word[0], self._ends[at : word.end()])
             return word.end()
-        scan = Scan(self._text, at, is_final, self._last, mode.is_row)
+        scan = Scan(self._text, at, is_final, self._last, mode.is_row, self._hidden)
         return self._apply(inline_rule(scan), at)
 
     def _apply(self, rule: Rule | None, at: int) -> int | None:
@@ -123,14 +136,32 @@ class Normalizer:
             # What stands for something else has been read out with its last character, not before.
             before = self._ends[at - 1] if at else self._ends[0] - 1
             self._write(rule.spoken, [before] * (len(rule.spoken) - 1) + [self._ends[rule.end - 1]])
+        if rule.skip:
+            self._mode = replace(self._mode, skip=rule.skip)
         if rule.again:  # a link's text may hold marks of its own
             inside = self._ends[at + 1 : at + len(rule.again)]
             self._ends = [*inside, self._ends[rule.end - 1], *self._ends[rule.end :]]
             self._text = rule.again + self._text[rule.end :]
             return 0
-        if rule.end > at and self._text[rule.end - 1] == "\n":
+        if rule.end > at and not rule.skip and self._text[rule.end - 1] == "\n":
             self._mode = _Mode(fence=self._mode.fence)
         return rule.end
+
+    def _skip(self, at: int) -> int | None:
+        """Pass over text up to what ends it; of what may be the beginning of that, nothing yet."""
+        skip = self._mode.skip
+        if skip == SPACE:
+            found = re.compile(r"\s").search(self._text, at)
+            self._mode = replace(self._mode, skip="" if found else skip)
+            return found.start() if found else len(self._text)
+        if found := re.compile(re.escape(skip), re.IGNORECASE).search(self._text, at):
+            is_line_start = self._last in ("", "\n")
+            self._mode = replace(self._mode, skip="", is_line_start=is_line_start)
+            return found.end()
+        tail = self._text[at:][1 - len(skip) :].lower() if len(skip) > 1 else ""
+        begun = next((n for n in range(len(tail), 0, -1) if skip.startswith(tail[-n:])), 0)
+        end = len(self._text) - begun
+        return end if end > at else None
 
     def _drop_line(self, at: int) -> int:
         end = self._text.find("\n", at)

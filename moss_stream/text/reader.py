@@ -71,6 +71,11 @@ class Reader:
         self._take(self._normalizer.flush(), now_s, now_s)
         self._segmenter.flush()
 
+    def whole(self) -> None:
+        """Say that all text is there already: how it is cut then follows from the text alone."""
+        self._max_wait_s = None
+        self._segmenter.whole()
+
     def end(self, now_s: float) -> None:
         """Say that no more text comes."""
         self._take(self._normalizer.end(), now_s, now_s)

@@ -7,6 +7,7 @@ are there. Time and the audio in hand are arguments: nothing here has a clock.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from typing import NamedTuple, Protocol
 
@@ -54,6 +55,9 @@ class Segmenter(Protocol):
     def flush(self) -> None:
         """Let what is there be spoken, as if the text ended; it may go on."""
 
+    def whole(self) -> None:
+        """Say that all text is there already, though it is handed over in pieces: time decides nothing."""
+
     def end(self) -> None:
         """Say that no more text comes."""
 
@@ -91,6 +95,7 @@ class LeadSegmenter:
         self._max_wait_s = max_wait_s
         self._text = ""
         self._flushed = 0
+        self._is_given = False
         self._fed_s = self._since_s = 0.0
 
     @property
@@ -111,12 +116,20 @@ class LeadSegmenter:
         """See `Segmenter`."""
         self._flushed = len(self._text)
 
+    def whole(self) -> None:
+        """See `Segmenter`: the same text is always cut alike."""
+        self._is_given = True
+
     def end(self) -> None:
         """See `Segmenter`."""
         self.flush()
 
     def next(self, now_s: float, lead_s: float) -> str | None:
         """See `Segmenter`."""
+        if self._is_given:
+            if not self._flushed and len(self._text) <= WINDOW:
+                return None  # the next piece is on its way
+            lead_s = math.inf  # no sentence has to be waited for, so none is cut
         known = self._flushed or len(self._text)
         window = self._text[: min(known, WINDOW)]
         is_over = bool(self._flushed)
@@ -133,7 +146,7 @@ class LeadSegmenter:
 
     def wait_s(self, now_s: float, lead_s: float) -> float | None:
         """See `Segmenter`."""
-        if not is_speakable(self._text):
+        if self._is_given or not is_speakable(self._text):
             return None
         low_s, paused_s = lead_s - self._low_s, self._fed_s + self._max_wait_s - now_s
         aged_s = max(self._since_s + PATIENCE_S - now_s, lead_s - RESERVE_S)
@@ -199,6 +212,9 @@ class WholeSegmenter:
         self._pieces.append(text)
 
     def flush(self) -> None:
+        """See `Segmenter`; changes nothing."""
+
+    def whole(self) -> None:
         """See `Segmenter`; changes nothing."""
 
     def end(self) -> None:

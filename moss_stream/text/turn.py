@@ -125,6 +125,10 @@ class Turn:
         """Let what is there be spoken without waiting for more."""
         self._reader.flush(now_s)
 
+    def whole(self) -> None:
+        """Say that all text is there already, so that it is always spoken alike; before any is fed."""
+        self._reader.whole()
+
     def end(self, now_s: float) -> None:
         """Say that no more text comes."""
         self._reader.end(now_s)
@@ -256,6 +260,6 @@ class Turn:
 
 def _reader(options: SynthesisOptions, timeline: Timeline) -> Reader:
     if options.tokens is not None:
-        return Reader(Normalizer(), WholeSegmenter(), timeline.read, None)
+        return Reader(Normalizer(options.hidden_tags), WholeSegmenter(), timeline.read, None)
     max_wait_s = options.max_wait_ms / 1000
-    return Reader(Normalizer(), LeadSegmenter(max_wait_s), timeline.read, max_wait_s)
+    return Reader(Normalizer(options.hidden_tags), LeadSegmenter(max_wait_s), timeline.read, max_wait_s)
