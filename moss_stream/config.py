@@ -119,7 +119,7 @@ class SamplingOptions(_Options):
 
 
 class SynthesisOptions(_Options):
-    """What one stream asks for.
+    r"""What one stream asks for.
 
     `sampling` is how rows are sampled (None: as the model's `sampling.json` says, and without one as the
     reference implementation does). `n_vq` is the number of codebooks to generate and decode (None: all
@@ -128,8 +128,9 @@ class SynthesisOptions(_Options):
     most) to `ambient_sound` (2,000 characters each) go into the model's prompt as they are. `max_wait_ms`:
     when the text pauses for this long and the listener is about to run dry, the words that are there are
     spoken.
+
     What stands in one of the `hidden_tags` is never read out; a tag that is not closed hides the rest
-    of the text. Formulas between `$`, `$$`, `\\(` and `\\)`, `\\[` and `\\]` are read if they are as simple
+    of the text. Formulas between `$`, `$$`, `\(` and `\)`, `\[` and `\]` are read if they are as simple
     as x + 1, and dropped otherwise.
     """
 

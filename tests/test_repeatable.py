@@ -22,8 +22,8 @@ from moss_stream.engine.worker import Worker
 from moss_stream.feed import Feed, draw
 
 TEXT = (
-    "Well, this is the first of several sentences. It is 3.14 in all, he said! See [the page](https://a.b/c?d) "
-    "and **then** go on, if you can; or wait, and think. Is it so? Yes. "
+    "Well, this is the first of several sentences. It is 3.14 in all, he said! See "
+    "[the page](https://a.b/c?d) and **then** go on, if you can; or wait, and think. Is it so? Yes. "
 )
 TEXTS = [
     TEXT,

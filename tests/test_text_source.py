@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,8 +161,12 @@ async def test_an_iterator_that_never_returns_holds_nobody_up() -> None:
     never.set()
 
 
-async def test_a_voice_whose_encoding_is_cancelled_ends_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_voice_whose_encoding_is_cancelled_ends_its_stream(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A cancellation that nobody asked for is an error of the stream, like any other."""
+    recording = tmp_path / "recording.wav"
+    recording.touch()
 
     async def cancelled(self: StreamingSynthesizer, reference: object) -> None:
         raise asyncio.CancelledError
@@ -170,5 +175,5 @@ async def test_a_voice_whose_encoding_is_cancelled_ends_its_stream(monkeypatch: 
     async with await synthesizer_on(FakeEngine()) as synth:
         async with asyncio.timeout(SECONDS):
             with pytest.raises(Exception, match="CancelledError"):
-                async for _ in synth.stream("Hello.", voice="recording.wav"):
+                async for _ in synth.stream("Hello.", voice=recording):
                     pass

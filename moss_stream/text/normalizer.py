@@ -43,12 +43,12 @@ class _Mode:
 
 
 class Normalizer:
-    """Turns deltas into text that can be read out.
+    r"""Turns deltas into text that can be read out.
 
     Markdown's marks go and its text stays; code blocks, HTML tags, emoji and invisible characters go;
     of an address its host stays; runs of white space become one space or one line break.
     `[pause 1.5s]`, `/IPA/`, snake_case, 2 * 3 and everything else that only looks like a mark stay.
-    Formulas (`$x^2$`, `\\(y\\)`) are read if they are as simple as x + 1, and dropped otherwise.
+    Formulas (`$x^2$`, `\(y\)`) are read if they are as simple as x + 1, and dropped otherwise.
 
     Args:
         hidden: Names of tags whose content is dropped as it arrives, like that of HTML comments.
