@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from moss_stream.engine.job import SpeechJob
 from moss_stream.errors import StreamEnded, TextError
-from moss_stream.text_source import Text, deltas, was_cancelled, why_it_ended
+from moss_stream.text_source import MEANT_FOR_THE_LOOP, Text, close_source, source_of, why_it_ended
 
 __all__ = ["Feed", "draw"]
 
@@ -48,7 +48,7 @@ class Feed:
         """Give the next piece of text.
 
         Raises:
-            StreamEnded: The feed was closed while it waited.
+            StreamEnded: The feed was closed, or the stream ended, while it waited.
             TextError: `text` is not a str; or there is too much, which ends the stream with the same error.
         """
         if not isinstance(text, str):
@@ -86,7 +86,7 @@ class Feed:
             await self._room.wait()
         if isinstance(self._job.failure, TextError):  # about what was given
             raise self._job.failure
-        if self.has_ended:
+        if self.has_ended or self._job.is_over:
             raise StreamEnded(
                 "This stream takes no more text: it is over. Make a new stream for the next turn."
             )
@@ -94,20 +94,23 @@ class Feed:
 
 
 async def draw(text: Text, feed: Feed, job: SpeechJob) -> None:
-    """Give all of a text; however its source ends, the stream ends with it."""
+    """Give all of a text; however its source ends, the stream ends with it.
+
+    The stream is told first, and the source closed then: closing may take any time.
+    """
+    source: AsyncIterator[object] | None = None
     try:
         if isinstance(text, str):
             await feed.end(text)
         else:
-            async for delta in deltas(text):
+            source = source_of(text)
+            async for delta in source:
                 await feed.write(delta)
             await feed.end()
-    except StreamEnded:
-        pass  # it was cancelled
     except BaseException as error:
-        if was_cancelled(error):
-            raise
-        job.break_off(why_it_ended(error))
+        job.break_off(why_it_ended(error))  # changes nothing about a stream that is over already
         feed.wake()
-        if isinstance(error, KeyboardInterrupt | SystemExit):
+        if isinstance(error, MEANT_FOR_THE_LOOP):
             raise
+    finally:
+        await close_source(source)

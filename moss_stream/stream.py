@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
@@ -12,16 +13,18 @@ from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.job import SpeechJob, as_moss_error
 from moss_stream.engine.worker import Worker
-from moss_stream.errors import StreamConsumed, StreamEnded
+from moss_stream.errors import MossError, StreamConsumed, StreamEnded
 from moss_stream.feed import Feed, draw
 from moss_stream.metrics import Event, StreamMetrics
 from moss_stream.text.history import History
 from moss_stream.text.timeline import Spoken, Word
 from moss_stream.text.turn import Turn, TurnState
-from moss_stream.text_source import Text, was_cancelled
+from moss_stream.text_source import MEANT_FOR_THE_LOOP, Text
 from moss_stream.voices import Voice
 
 __all__ = ["SynthesisStream"]
+
+logger = logging.getLogger("moss_stream")
 
 
 class SynthesisStream:
@@ -151,14 +154,24 @@ class SynthesisStream:
         if self._job is None:
             self._turn.cancel()
             return self._turn.timeline.spoken(0.0)
-        channel, played_s = self._job.channel, self._job.lead.played_s
-        heard_s = channel.taken_s if played_s is None else min(played_s, channel.taken_s)
+        channel = self._job.channel
+        heard_s = self._heard_s(self._job)
         self._stop()
         await channel.wait_finished()
         if not self._turn.state.is_over:
             self._turn.cancel()
         self._turn.keep_heard(heard_s)
         return self._turn.timeline.spoken(heard_s)
+
+    def _heard_s(self, job: SpeechJob) -> float:
+        """Return the seconds that were heard; where a sink cannot say, those that were handed out."""
+        try:
+            played_s = job.lead.played_s
+        except MossError:  # the stream ends with it, where it is read
+            logger.warning("What was heard is not known exactly.", exc_info=True)
+            played_s = None
+        taken_s = job.channel.taken_s
+        return taken_s if played_s is None else min(played_s, taken_s)
 
     async def _chunks(self) -> AsyncIterator[AudioChunk]:
         # A generator, because its `finally` also runs when a caller breaks out of its loop.
@@ -215,8 +228,8 @@ class SynthesisStream:
             else:
                 job.set_voice(voice.codes, voice.gain)
         except BaseException as error:
-            if was_cancelled(error):
+            job.break_off(error if isinstance(error, Exception) else as_moss_error(error))
+            if isinstance(error, MEANT_FOR_THE_LOOP):
                 raise
-            job.break_off(as_moss_error(error) if isinstance(error, asyncio.CancelledError) else error)
         finally:
             self._worker.wake()

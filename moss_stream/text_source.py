@@ -10,48 +10,55 @@ from queue import SimpleQueue
 
 from moss_stream.errors import TextError
 
-__all__ = ["Text", "deltas", "was_cancelled", "why_it_ended"]
+__all__ = ["MEANT_FOR_THE_LOOP", "Text", "close_source", "source_of", "why_it_ended"]
 
 Text = str | Iterable[str] | AsyncIterable[str]
 
 logger = logging.getLogger("moss_stream")
 
 
-def was_cancelled(error: BaseException) -> bool:
-    """Tell whether `error` is the cancellation of the task that runs, and not one that a source raised."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+MEANT_FOR_THE_LOOP = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
+"""What a task passes on, whatever else it does about it."""
 
 
 def why_it_ended(error: BaseException) -> BaseException:
     """Return what a stream ends with when its text raised `error`.
 
-    Exceptions stay what they are. What would cancel the task that reads, or end its program, is a TextError.
+    Exceptions stay what they are. What would cancel the reader's own task, end its program or cannot pass
+    through a coroutine becomes a TextError.
     """
-    if isinstance(error, Exception):
+    if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration):
         return error
     broken = TextError(f"The text broke off: what it is drawn from raised {type(error).__name__}.")
     broken.__cause__ = error
     return broken
 
 
-async def deltas(text: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[object]:
-    """Yield a text's deltas, and close what they come from; a blocking iterator is drawn from on a thread."""
-    source = aiter(text) if isinstance(text, AsyncIterable) else _Drawn(iter(text))
+def source_of(text: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[object]:
+    """Return what yields a text's deltas; a blocking iterator is drawn from on a thread.
+
+    Raises:
+        TextError: It is no text.
+    """
     try:
-        async for delta in source:
-            yield delta
-    finally:
-        await _close(source)
+        return aiter(text) if isinstance(text, AsyncIterable) else _Drawn(iter(text))
+    except TypeError as error:
+        raise TextError(
+            f"The text is a {type(text).__name__} that cannot be iterated. "
+            "Give a str, or an iterable or asynchronous iterable of str; a coroutine has to be awaited first."
+        ) from error
 
 
-async def _close(source: object) -> None:
+async def close_source(source: object) -> None:
+    """Close what deltas were drawn from, if it can be closed."""
     close = getattr(source, "aclose", None)
     if close is None:
         return
     try:
         await close()
-    except Exception:
+    except MEANT_FOR_THE_LOOP:
+        raise
+    except BaseException:
         logger.warning("The source of a text could not be closed.", exc_info=True)
 
 
@@ -88,7 +95,7 @@ class _Drawn:
                 # Itself stands for the end: StopIteration cannot be raised into a future.
                 self._post(future, future.set_result, next(self._iterator, self))
             except BaseException as error:
-                self._post(future, future.set_exception, _raisable(error))
+                self._post(future, future.set_exception, why_it_ended(error))
         close = getattr(self._iterator, "close", None)
         try:
             if close is not None:
@@ -101,10 +108,3 @@ class _Drawn:
             self._loop.call_soon_threadsafe(lambda: None if future.done() else settle(value))
         except RuntimeError:  # the loop is gone, and whoever waited with it
             pass
-
-
-def _raisable(error: BaseException) -> BaseException:
-    """Return what can be raised through a future and a coroutine."""
-    if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration):
-        return error
-    return why_it_ended(error) if not isinstance(error, Exception) else RuntimeError(repr(error))

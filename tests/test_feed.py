@@ -144,3 +144,18 @@ async def test_the_written_text_takes_the_memory_of_its_characters() -> None:
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 20 * 20_000 and len(lab.listeners[0].job.turn.timeline.written) == 4 + 20_000
+
+
+async def test_a_writer_is_released_when_the_stream_fails() -> None:
+    """Also when nobody reads the stream; what it has not given is not silently lost."""
+    feed, _ = fed(lab := Lab(FakeEngine(frames_per_segment=50)))
+    lab.listeners[0].job._on_taken = feed.taken
+    lab.listeners[0].is_reading = False
+    writing = asyncio.create_task(feed.write("This is a sentence. " * 500))
+    await asyncio.sleep(0)
+    assert not writing.done()
+    lab.listeners[0].job.break_off(ConnectionError("the line is cut"))
+    await lab.run(1)
+    assert writing.done()
+    with pytest.raises(StreamEnded):
+        await writing

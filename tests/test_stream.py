@@ -398,3 +398,25 @@ async def test_the_gain_of_a_voice_reaches_the_engine(fake: Pair) -> None:
     engine.gains.clear()
     await collect(aiter(synth.stream("Hello.")))
     assert engine.gains == [1.0]
+
+
+async def test_a_stream_whose_sink_is_gone_can_still_be_cancelled(fake: Pair) -> None:
+    """Cancelling stops the model, though the sink cannot say what it has played."""
+    synth, engine = fake
+    engine.frames_per_segment = 1000
+    is_gone = False
+
+    def position_s() -> float:
+        if is_gone:
+            raise OSError("unplugged")
+        return 0.0
+
+    stream = synth.stream("A long sentence to interrupt.")
+    stream.attach(position_s)
+    chunks = aiter(stream)
+    for _ in range(3):
+        await anext(chunks)
+    is_gone = True
+    spoken = await stream.cancel()
+    assert spoken.seconds == pytest.approx(0.24) and stream.state.is_over
+    assert synth.is_ready

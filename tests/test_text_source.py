@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fakes import FakeEngine, synthesizer_on
 
-from moss_stream import StreamingSynthesizer, TextError
+from moss_stream import StreamEnded, StreamingSynthesizer, TextError
 
 SECONDS = 60
 """A limit for hangs."""
@@ -63,13 +63,15 @@ def blocking(error: BaseException) -> Iterator[str]:
         (Odd("out of tokens"), Odd),
         (asyncio.CancelledError(), TextError),
         (GeneratorExit(), TextError),
-        (StopAsyncIteration(), RuntimeError),
+        (StopAsyncIteration(), (RuntimeError, TextError)),
         (BaseExceptionGroup("several", [asyncio.CancelledError()]), TextError),
     ],
     ids=lambda value: type(value).__name__,
 )
 async def test_however_a_source_breaks_off_the_stream_ends_with_an_error(
-    source: Callable[[BaseException], Any], error: BaseException, kind: type[Exception]
+    source: Callable[[BaseException], Any],
+    error: BaseException,
+    kind: type[Exception] | tuple[type[Exception], ...],
 ) -> None:
     """Nobody waits for ever, and the synthesizer goes on."""
     async with await synthesizer_on(FakeEngine()) as synth:
@@ -90,6 +92,75 @@ async def test_what_is_no_source_is_an_error() -> None:
     async with await synthesizer_on(FakeEngine()) as synth:
         for text in (7, NoAwaitable(), [b"bytes"]):
             assert isinstance(await ends(synth, text), TypeError | TextError)
+
+
+async def test_a_source_that_feeds_on_an_ended_stream_ends_its_own() -> None:
+    """Another stream's StreamEnded is an error of the text, and not this stream's own end."""
+
+    async def source() -> AsyncIterator[str]:
+        yield "Hello there. "
+        other = synth.stream()
+        await other.cancel()
+        await other.push("Too late.")
+
+    async with await synthesizer_on(FakeEngine()) as synth:
+        assert isinstance(await ends(synth, source()), StreamEnded)
+
+
+async def test_whoever_cancels_the_drawing_does_not_leave_the_reader_waiting() -> None:
+    """A program that cancels every task it finds, for instance."""
+
+    async def silent() -> AsyncIterator[str]:
+        others = asyncio.all_tasks() - before - {asyncio.current_task()}
+        assert not others
+        asyncio.current_task().cancel()  # type: ignore[union-attr]
+        await asyncio.Event().wait()
+        yield "never"
+
+    async with await synthesizer_on(FakeEngine()) as synth:
+        reading = asyncio.create_task(ends(synth, silent()))
+        before = {asyncio.current_task(), reading}
+        assert isinstance(await reading, TextError)
+
+
+async def test_a_source_may_take_for_ever_to_close() -> None:
+    """Its text is spoken to the end all the same, or its error told."""
+
+    class Slow:
+        def __init__(self, error: Exception | None) -> None:
+            self._left: list[str | Exception] = ["Hello there.", *([] if error is None else [error])]
+
+        def __aiter__(self) -> Slow:
+            return self
+
+        async def __anext__(self) -> str:
+            if not self._left:
+                raise StopAsyncIteration
+            item = self._left.pop(0)
+            if isinstance(item, Exception):
+                raise item
+            return item
+
+        async def aclose(self) -> None:
+            await asyncio.Event().wait()
+
+    async with await synthesizer_on(FakeEngine()) as synth:
+        assert await ends(synth, Slow(None)) is None
+        assert isinstance(await ends(synth, Slow(ConnectionError("gone"))), ConnectionError)
+
+
+async def test_a_source_whose_error_cannot_pass_a_coroutine_is_an_error_of_ours() -> None:
+    """StopIteration out of an asynchronous iterator says nothing about its end."""
+
+    class Confused:
+        def __aiter__(self) -> Confused:
+            return self
+
+        def __anext__(self) -> Any:
+            raise StopIteration
+
+    async with await synthesizer_on(FakeEngine()) as synth:
+        assert isinstance(await ends(synth, Confused()), TextError)
 
 
 async def test_a_source_that_cannot_be_closed_is_still_spoken(caplog: pytest.LogCaptureFixture) -> None:

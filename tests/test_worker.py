@@ -258,3 +258,27 @@ async def test_draining_ends_after_a_while() -> None:
         await closing
         with pytest.raises(SynthesizerClosed):
             await count(job)
+
+
+async def test_a_log_that_fails_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the loop fails, and saying so fails too, streams still end and new ones are refused."""
+
+    def fail(*arguments: object, **named: object) -> None:
+        raise OSError("no space left on device")
+
+    worker = await started(FakeEngine())
+    waiting = speak(worker)
+    monkeypatch.setattr("moss_stream.engine.loop.Scheduler.plan", fail)
+    monkeypatch.setattr("moss_stream.engine.loop.logger.error", fail)
+    worker.wake()
+    with pytest.raises(EngineError):
+        await count(waiting)
+    with pytest.raises(EngineError):
+        speak(worker)
+    await worker.close()
+
+
+async def test_a_worker_that_was_never_started_can_be_closed() -> None:
+    """There is nothing to wait for."""
+    async with asyncio.timeout(60):
+        await Worker(FakeEngine).close()

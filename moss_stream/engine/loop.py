@@ -209,13 +209,13 @@ class EngineLoop:
             self._own(job, job.stepped, frame, self._engine, began_s, now_s)
 
     def _break_down(self, kind: type[EngineError], what: str, error: BaseException) -> None:
-        logger.error("The %s failed.", what, exc_info=error)
         self.failure = kind(
             f"The {what} failed ({type(error).__name__}: {error}), and every stream with it. "
             "Close the synthesizer and load again."
         )
         self.failure.__cause__ = error
         self.fail(self.failure)
+        logger.error("The %s failed.", what, exc_info=error)
 
 
 def _how(job: SpeechJob) -> str:

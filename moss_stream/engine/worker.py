@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import math
 import threading
 import time
@@ -165,8 +166,10 @@ class Worker:
         stopped: asyncio.Future[None] = loop.create_future()
 
         def stop() -> None:
-            self._stop()
-            _post(loop, _settle, stopped, None, None)
+            try:
+                self._stop()
+            finally:
+                _post(loop, _settle, stopped, None, None)
 
         # Not on the loop's executor: its threads may all be busy, with what waits for a stream to end.
         threading.Thread(target=stop, name="moss-stream-close", daemon=True).start()
@@ -188,7 +191,8 @@ class Worker:
         if timeout_s is not None:
             self._drains_until_s = -math.inf
         self._ask_to_stop()
-        self._thread.join(timeout_s)
+        if self._thread.ident is not None:  # it was started
+            self._thread.join(timeout_s)
         atexit.unregister(self._stop)
 
     def _run(self) -> None:
@@ -214,7 +218,8 @@ class Worker:
                 self._record_all(engine)
                 wait_s = streams.tick()
             except BaseException as error:
-                streams.give_up(error)
+                with contextlib.suppress(BaseException):  # a log that fails must not end the thread, either
+                    streams.give_up(error)
                 continue
             if wait_s != 0.0:
                 self._wake.wait(self._until_asked(wait_s))

@@ -20,7 +20,8 @@ from moss_stream.server.state import state_of
 __all__ = ["Server", "allow_files", "config_of", "run"]
 
 DRAIN_S, CLOSE_S = 30, 5
-"""How long streams may go on when the server is asked to stop, and connections after them."""
+"""How long streams may go on when the server is asked to stop, and connections after them; what is still
+spoken then gets as long once more."""
 PING_S = 5
 """How often a WebSocket is asked whether it is there, and how long it may take to answer: a client that drops
 its socket without closing it (LiveKit's plugin does) would hold its slot until then."""
@@ -55,7 +56,7 @@ async def run(synth: StreamingSynthesizer, settings: ServerSettings) -> None:
     app = create_app(synth, settings)
     allow_files(2 * settings.max_connections + OTHER_FILES)
     await Server(config_of(app, settings, logs.config(settings.logs_json))).serve()
-    await synth.close(drain=True)
+    await synth.close(drain=True, drain_s=CLOSE_S)
 
 
 class Server(uvicorn.Server):
