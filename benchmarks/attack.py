@@ -1,9 +1,11 @@
 """Hostile requests against a real server: does anything make it fail, hang or grow?
 
-    python -m benchmarks.attack [--requests 10000] [--minutes 60] [--clients 4] [--seed 0] [--model FOLDER]
+    python -m benchmarks.attack [--requests 10000] [--minutes 60] [--clients 4] [--good 0.5] [--seed 0]
+        [--model FOLDER]
 
 Starts `moss-stream serve` and sends requests with wrong, extreme and odd values in all fields of all
-endpoints and of both sockets. Prints how they were answered and the server's memory before and after. Fails
+endpoints and of both sockets, and good ones among them if it is told to. Prints how they were answered, and
+the server's memory each minute and before and after. Fails
 on any status of 500 and more but 503, on an error that blames the server, on silence, on an answer that
 repeats what was sent, on a server that has died, and on an ERROR or a traceback in its log.
 """
@@ -28,6 +30,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from benchmarks.hostile import BODIES, ORDERS, hostile_json, hostile_path
+from benchmarks.polite import polite
 
 WARM = 50
 """Requests before memory is looked at: what is made when it is first needed is there by then."""
@@ -50,11 +53,13 @@ class Attack:
         address: Of the server.
         left: Requests to be sent.
         end_s: When to stop, by the monotonic clock.
+        good: The share of good requests.
     """
 
     address: str
     left: int
     end_s: float
+    good: float = 0.0
     answers: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
@@ -72,6 +77,11 @@ class Attack:
                     self.answers[type(error).__name__] += 1
 
     async def _one(self, client: httpx.AsyncClient, choose: random.Random) -> None:
+        if choose.random() < self.good:
+            door, end = await polite(client, self.address, choose)
+            status = int(end) if end.isdigit() else 500 if end in BLAMING else 200
+            self._judge(door, b"a good request", status, b"", end)
+            return
         kind = choose.random()
         if kind < 0.4:
             door = choose.choice([*BODIES])
@@ -123,7 +133,9 @@ class Attack:
             self.failures.append(f"{door[:60]} {status} {answer[:200]!r} to {sent[:400]!r}")
 
 
-async def attack(requests: int, minutes: float, clients: int, seed: int, model: str | None) -> bool:
+async def attack(
+    requests: int, minutes: float, clients: int, good: float, seed: int, model: str | None
+) -> bool:
     """Run, print what was seen; return whether all was well."""
     options = [] if model is None else ["--model", model]
     with tempfile.TemporaryDirectory() as folder:
@@ -141,12 +153,14 @@ async def attack(requests: int, minutes: float, clients: int, seed: int, model: 
             ]
             process = await asyncio.create_subprocess_exec(sys.executable, *command, stderr=file)
         try:
-            made = Attack(await _address(log, process), WARM, time.monotonic() + 60 * minutes)
+            made = Attack(await _address(log, process), WARM, time.monotonic() + 60 * minutes, good)
             memory = psutil.Process(process.pid).memory_info
             await _run(made, clients, seed)
             before = memory().rss
             made.left = requests - WARM
+            watching = asyncio.create_task(_watch(process.pid))
             await _run(made, clients, seed + clients)
+            watching.cancel()
             is_alive = process.returncode is None
             return _report(
                 made, before, memory().rss if is_alive else 0, log.read_text(errors="replace"), is_alive
@@ -159,6 +173,15 @@ async def attack(requests: int, minutes: float, clients: int, seed: int, model: 
 
 async def _run(made: Attack, clients: int, seed: int) -> None:
     await asyncio.gather(*(made.client(seed + number) for number in range(clients)))
+
+
+async def _watch(pid: int) -> None:
+    """Print the memory of a process each minute."""
+    minute = 0
+    while True:
+        print(f"{minute} min: {psutil.Process(pid).memory_info().rss / 2**20:.1f} MiB", flush=True)
+        await asyncio.sleep(60)
+        minute += 1
 
 
 async def _address(log: Path, process: asyncio.subprocess.Process) -> str:
@@ -189,10 +212,11 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--good", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model")
     args = parser.parse_args()
-    if not asyncio.run(attack(args.requests, args.minutes, args.clients, args.seed, args.model)):
+    if not asyncio.run(attack(args.requests, args.minutes, args.clients, args.good, args.seed, args.model)):
         raise SystemExit(1)
 
 

@@ -66,7 +66,7 @@ BAD = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(PLACES), new=BAD)
 def test_whatever_a_config_says(
     folders: dict[str, Path], place: tuple[str, tuple[str | int, ...]], new: Any

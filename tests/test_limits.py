@@ -194,7 +194,9 @@ async def test_orders_without_text_count_too() -> None:
     """A client that flushes without end is told to wait, then refused."""
     engine = FakeEngine(frames_per_segment=10**6, max_streams=1)
     async with served(engine, EngineOptions(max_lead_ms=80), max_text_chars=3_000) as (client, _):
-        async with connect(str(client.base_url).replace("http", "ws") + "/v1/speak") as socket:
+        async with connect(
+            str(client.base_url).replace("http", "ws") + "/v1/speak", close_timeout=0.1
+        ) as socket:
             await socket.send(json.dumps(START))
             await socket.send(json.dumps({"type": "text", "stream": 1, "text": "word " * 400}))
             for _ in range(1_500):
