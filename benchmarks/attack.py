@@ -143,7 +143,7 @@ async def attack(
         with log.open("wb") as file:
             command = [
                 "-c",
-                "from moss_stream.cli import main; main()",
+                "from moss_stream.cli.app import main; main()",
                 "serve",
                 "--port",
                 "0",

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from moss_stream import StreamingSynthesizer
-from moss_stream.bench import TEXTS
+from moss_stream.cli.listeners import TEXTS
+from moss_stream.codec.cat import Cat
+from moss_stream.codec.load import load_cat
 from moss_stream.config import EngineOptions
 from moss_stream.embedded import embedded_model
-from moss_stream.models.cat import Cat
-from moss_stream.models.checkpoint import load_cat
 
 CPU = torch.device("cpu")
 

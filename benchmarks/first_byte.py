@@ -22,8 +22,8 @@ from benchmarks.measure import p50_p95
 from benchmarks.serving import serving
 from moss_stream import EngineOptions, StreamingSynthesizer
 from moss_stream.embedded import embedded_model
-from moss_stream.engine.local import LocalEngine
 from moss_stream.engine.protocol import Frame
+from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.engine.worker import Worker
 from moss_stream.hub import codec_of, locate
 
@@ -34,7 +34,7 @@ PCM = {"container": "raw", "encoding": "pcm_s16le", "sample_rate": 24_000}
 class WatchedEngine:
     """An engine that notes when it made the first frame since it was asked to."""
 
-    def __init__(self, engine: LocalEngine) -> None:
+    def __init__(self, engine: SpeechEngine) -> None:
         self._engine = engine
         self.first_s: float | None = None
 
@@ -52,7 +52,7 @@ class WatchedEngine:
 async def main(runs: int) -> None:
     """Print one line for each way in."""
     folder, options = embedded_model(), EngineOptions()
-    engine = WatchedEngine(LocalEngine.load(folder, locate(codec_of(folder)), "auto", "auto", options))
+    engine = WatchedEngine(SpeechEngine.load(folder, locate(codec_of(folder)), "auto", "auto", options))
     worker = Worker(lambda: engine, options.max_queue)
     async with (
         StreamingSynthesizer(worker, await worker.start(), options) as synth,

@@ -28,12 +28,12 @@ from benchmarks.plain import PlainLoop
 from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
 from moss_stream.audio import FRAME_S
 from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.engine.capture import GraphRecorder
 from moss_stream.engine.device import choose_device, choose_dtype
-from moss_stream.engine.frames import FrameRunner
 from moss_stream.engine.generator import FrameGenerator
-from moss_stream.engine.graph import GraphRecorder
+from moss_stream.engine.runner import FrameRunner
 from moss_stream.engine.vocoder import Vocoder
-from moss_stream.text.prompt import Rows
+from moss_stream.text.message import Rows
 
 
 def bytes_per_frame(shape: Shape, n_vq: int, dtype: torch.dtype) -> dict[str, int]:

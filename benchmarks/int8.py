@@ -22,11 +22,12 @@ from benchmarks.measure import p50_p95, times_ms
 from benchmarks.shapes import SHAPES
 from moss_stream import EngineOptions, StreamingSynthesizer
 from moss_stream.embedded import embedded_model
-from moss_stream.models.checkpoint import load_local
-from moss_stream.models.local import MossTTSLocal
-from moss_stream.models.qwen3 import causal_mask
-from moss_stream.text.prompt import Message, PromptBuilder, Rows
-from moss_stream.text.tokenizer import ChatTokenizer
+from moss_stream.families.local.load import load_local
+from moss_stream.families.local.network import MossTTSLocal
+from moss_stream.families.local.prompt import PromptBuilder
+from moss_stream.families.tokenizer import ChatTokenizer
+from moss_stream.nn.qwen3 import causal_mask
+from moss_stream.text.message import Message, Rows
 
 CPU = torch.device("cpu")
 TEXTS = (

@@ -33,7 +33,7 @@ from moss_stream.config import EngineOptions
 from moss_stream.engine.generator import FrameGenerator
 from moss_stream.kernels import attend, project, rows, sample
 from moss_stream.kernels.ops import KernelOps
-from moss_stream.models.ops import Ops, TorchOps, use
+from moss_stream.nn.ops import Ops, TorchOps, use
 
 META = torch.device("meta")
 KERNELS = [(project, "_project"), (attend, "_attend"), (attend, "_join"), (sample, "_sample")]

@@ -23,11 +23,11 @@ from benchmarks.measure import bandwidth_gb_s
 from moss_stream.config import SamplingOptions
 from moss_stream.kernels.ops import KernelOps
 from moss_stream.kernels.project import Blocks, Product, blocks_for, project
-from moss_stream.models.cache import KVCache
-from moss_stream.models.layers import Heads, RMSNorm, Rotation
-from moss_stream.models.ops import Activation, Ops, Place, TorchOps
-from moss_stream.models.qwen3 import causal_mask
-from moss_stream.models.sampling import Sampler
+from moss_stream.nn.cache import KVCache
+from moss_stream.nn.layers import Heads, RMSNorm, Rotation
+from moss_stream.nn.ops import Activation, Ops, Place, TorchOps
+from moss_stream.nn.qwen3 import causal_mask
+from moss_stream.nn.sampling import Sampler
 
 # Name, inputs, outputs, activation; the norm before is part of the work where the model has one.
 MATRICES: list[tuple[str, int, int, Activation]] = [

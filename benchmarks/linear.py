@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks.measure import times_ms
-from moss_stream.models.packing import PackedLinear, why_plain
+from moss_stream.nn.packing import PackedLinear, why_plain
 
 CPU = torch.device("cpu")
 

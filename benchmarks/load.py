@@ -21,23 +21,24 @@ import torch
 from rich.console import Console
 
 from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
-from moss_stream import bench_report
 from moss_stream.audio import FRAME_S
-from moss_stream.bench import Load, sweep
+from moss_stream.cli import bench_report
+from moss_stream.cli.listeners import Load, sweep
 from moss_stream.config import EngineOptions, SynthesisOptions
 from moss_stream.embedded import embedded_model
 from moss_stream.engine.device import choose_device, choose_dtype
-from moss_stream.engine.local import LocalEngine
 from moss_stream.engine.protocol import Frame
+from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.engine.worker import Worker
+from moss_stream.families.local.prompt import PromptBuilder
+from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.synthesizer import StreamingSynthesizer
-from moss_stream.text.prompt import Prompt, PromptBuilder
-from moss_stream.text.tokenizer import ChatTokenizer
+from moss_stream.text.message import Prompt
 
 CHARS_PER_S = 15.0
 
 
-class TimedEngine(LocalEngine):
+class TimedEngine(SpeechEngine):
     """Ends a segment when its text would be spoken."""
 
     def __init__(self, *parts: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import torch
 
-from moss_stream.models.packing import PackedLinear, why_plain
+from moss_stream.nn.packing import PackedLinear, why_plain
 
 
 def synchronize(device: torch.device) -> None:

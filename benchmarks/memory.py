@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
+from moss_stream.codec.cat import Cat
 from moss_stream.config import EngineOptions
 from moss_stream.engine.generator import FrameGenerator
-from moss_stream.models.cat import Cat
 
 META = torch.device("meta")
 

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from moss_stream.config import SamplingOptions
-from moss_stream.models.layers import grouped_attention
-from moss_stream.models.local import MossTTSLocal
-from moss_stream.models.qwen3 import BackboneLayer, causal_mask
-from moss_stream.models.sampling import Sampler
-from moss_stream.text.prompt import Rows
+from moss_stream.families.local.network import MossTTSLocal
+from moss_stream.nn.layers import grouped_attention
+from moss_stream.nn.qwen3 import BackboneLayer, causal_mask
+from moss_stream.nn.sampling import Sampler
+from moss_stream.text.message import Rows
 
 
 class PlainLoop:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import connect
 
-from moss_stream.bench import TEXTS
+from moss_stream.cli.listeners import TEXTS
 
 __all__ = ["polite"]
 

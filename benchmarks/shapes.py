@@ -11,16 +11,16 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from moss_stream.codec.cat import Cat
+from moss_stream.codec.config import CatConfig
 from moss_stream.config import EngineOptions
+from moss_stream.families.local.config import LocalConfig
+from moss_stream.families.local.load import quantize_depth
+from moss_stream.families.local.network import MossTTSLocal
+from moss_stream.families.local.weights import local_weights
 from moss_stream.kernels.choose import choose_ops
-from moss_stream.models.cat import Cat
-from moss_stream.models.cat_config import CatConfig
-from moss_stream.models.checkpoint import quantize_depth
-from moss_stream.models.config import LocalConfig
-from moss_stream.models.local import MossTTSLocal
-from moss_stream.models.names import local_weights
-from moss_stream.models.ops import use
-from moss_stream.models.packing import pack_linears
+from moss_stream.nn.ops import use
+from moss_stream.nn.packing import pack_linears
 
 
 @dataclass(frozen=True)

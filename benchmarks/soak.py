@@ -19,7 +19,7 @@ from collections import Counter
 import psutil
 
 from moss_stream import EngineOptions, MossError, StreamingSynthesizer, SynthesisOptions, SynthesisStream
-from moss_stream.bench import TEXTS
+from moss_stream.cli.listeners import TEXTS
 
 STUCK_S = 120.0
 WARM_MINUTES = 3

@@ -29,16 +29,16 @@ from moss_stream.errors import (
     UnsupportedModel,
     WeightsMismatch,
 )
-from moss_stream.playback import Playback, play
-from moss_stream.rebuffer import Rebuffer
-from moss_stream.sinks import MemorySink, PlaybackReport, Sink
+from moss_stream.sinks.playback import Playback, play
+from moss_stream.sinks.rebuffer import Rebuffer
+from moss_stream.sinks.sink import MemorySink, PlaybackReport, Sink
+from moss_stream.sinks.tee import TeeSink
+from moss_stream.sinks.wav import WavSink
 from moss_stream.stream import SynthesisStream
 from moss_stream.synthesizer import StreamingSynthesizer
-from moss_stream.tee import TeeSink
 from moss_stream.text.timeline import Spoken, Word
 from moss_stream.text.turn import TurnState
 from moss_stream.voices import Voice
-from moss_stream.wav_sink import WavSink
 
 __version__ = "0.1.0"
 

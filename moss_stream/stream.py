@@ -11,10 +11,10 @@ from typing import Self
 from moss_stream.audio import AudioChunk
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
-from moss_stream.engine.job import SpeechJob, as_moss_error
+from moss_stream.engine.utterance import SpeechJob, as_moss_error
 from moss_stream.engine.worker import Worker
 from moss_stream.errors import MossError, StreamConsumed, StreamEnded
-from moss_stream.feed import Feed, draw
+from moss_stream.inbox import Feed, draw
 from moss_stream.metrics import Event, StreamMetrics
 from moss_stream.text.history import History
 from moss_stream.text.timeline import Spoken, Word

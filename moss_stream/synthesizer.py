@@ -20,8 +20,8 @@ from moss_stream.engine.protocol import Engine, EngineInfo
 from moss_stream.engine.worker import CLOSED, Worker
 from moss_stream.engine_metrics import EngineMetrics
 from moss_stream.errors import AudioError, ConfigError, SynthesizerClosed
-from moss_stream.hub import codec_of, locate, read_json
-from moss_stream.models.config import LocalConfig
+from moss_stream.families.family import find
+from moss_stream.hub import codec_of, locate
 from moss_stream.quote import quoted
 from moss_stream.stream import SynthesisStream
 from moss_stream.text.history import History
@@ -69,8 +69,8 @@ class StreamingSynthesizer:
         Cancelling it returns at once; the thread ends when the step it is at is done.
 
         Args:
-            model: A folder or hub repository id of a MossTTSLocal v1.0 checkpoint; None takes the voice
-                that comes with the package, if this version has one.
+            model: A folder or hub repository id of a checkpoint of one of the families (see
+                `moss-stream doctor`); None takes the voice that comes with the package.
             codec: A folder or repository id of its codec; None takes the one that the checkpoint
                 names.
             device: "auto" (CUDA, then MPS, then CPU), "cuda", "cuda:1", "mps" or "cpu".
@@ -87,14 +87,14 @@ class StreamingSynthesizer:
         settings = options or EngineOptions()
 
         def make() -> Engine:
-            from moss_stream.engine.local import LocalEngine
+            from moss_stream.engine.speech_engine import SpeechEngine
 
             folder = embedded_model() if model is None else locate(model, revision, offline)
             if model is None:
                 logger.info(EMBEDDED_NOTE)
             # Before its codec is downloaded: a checkpoint of another model, or none at all.
-            LocalConfig.parse(read_json(folder, "config.json"), str(folder))
-            return LocalEngine.load(
+            find(folder)
+            return SpeechEngine.load(
                 folder, locate(codec or codec_of(folder), None, offline), device, dtype, settings
             )
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moss_stream.files import new_file
-from moss_stream.text.prompt import Codes
+from moss_stream.text.message import Codes
 from moss_stream.voices import Reference, Voice, content_key, load_reference
 
 __all__ = ["VoiceCache"]

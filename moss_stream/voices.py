@@ -13,7 +13,7 @@ from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ, Audio, resample
 from moss_stream.errors import AudioError, CorruptCheckpoint
 from moss_stream.hub import read_json
 from moss_stream.sound_file import check_format, read_mono
-from moss_stream.text.prompt import Codes
+from moss_stream.text.message import Codes
 
 __all__ = ["Reference", "Voice", "read_voices"]
 

@@ -47,38 +47,45 @@ def test_the_changelog_names_this_version() -> None:
 
 def test_every_module_has_a_test_file() -> None:
     """One test file for each module, so that a reader finds what holds it."""
-    other_names = {
-        "models/config": "model_config",
-        "engine/local": "local_engine",
-        "kernels/ops": "kernel_ops",
-        "models/cat_layers": "cat",
-        "models/cat_config": "model_config",
-        "models/checked": "model_config",
-        "cli_bench": "cli",
-        "cli_options": "cli",
-        "cli_serve": "run",
-        "server/answers": "speech",
-        "server/call": "calls",
-        "server/cartesia_bytes": "cartesia",
-        "server/cartesia_shapes": "cartesia",
-        "server/dialogue": "speak",
-        "server/health": "app",
-        "server/messages": "speak",
-        "server/models": "app",
-        "server/session": "speak",
-        "server/sockets": "speak",
-        "server/state": "speech",
-        "server/voices": "server_voices",
-        "server/voice_store": "server_voices",
-        "__init__": "exports",
-        **{f"cpu/{part}": "cpu" for part in ("elementwise", "jit", "linear", "sampling", "vectors")},
-        **{f"cpu/{part}": "compiled" for part in ("attention", "build", "build_codec", "codec")},
-        **{f"cpu/{part}": "compiled" for part in ("qwen", "ring", "rows")},
+    elsewhere = {
+        "__init__": "test_exports",
+        "checkpoint/checked": "families/local/test_config",
+        "cli/options": "cli/test_app",
+        "cli/serve": "server/test_run",
+        "cli/bench": "cli/test_app",
+        "codec/config": "checkpoint/test_damaged_checkpoint",
+        "codec/layers": "codec/test_cat",
+        "codec/load": "checkpoint/test_reader",
+        "codec/weights": "checkpoint/test_plan",
+        "families/local/family": "families/test_family",
+        "families/local/load": "checkpoint/test_reader",
+        "families/local/weights": "checkpoint/test_plan",
+        "families/network": "families/local/test_network",
+        "nn/config": "families/local/test_config",
+        "nn/weights": "checkpoint/test_plan",
+        "server/cartesia/shapes": "server/cartesia/test_websocket",
+        "server/cartesia/tts_bytes": "server/cartesia/test_websocket",
+        "server/http/answers": "server/openai/test_speech",
+        "server/http/health": "server/test_app",
+        "server/openai/models": "server/test_app",
+        "server/session": "server/speak/test_websocket",
+        "server/sockets": "server/speak/test_websocket",
+        "server/speak/call": "server/speak/test_calls",
+        "server/speak/dialogue": "server/speak/test_websocket",
+        "server/speak/messages": "server/speak/test_websocket",
+        "server/state": "server/openai/test_speech",
+        "server/voice_store": "server/openai/test_voices",
+        "text/limits": "test_inbox",
+        "text/message": "families/local/test_prompt",
+        **{f"cpu/{part}": "cpu/test_cpu" for part in CPU_FUNCTIONS},
+        **{f"cpu/{part}": "cpu/test_compiled" for part in CPU_NETWORKS},
+        "engine/compiled": "cpu/test_compiled",
     }
     without = {"engine/protocol"}  # types only
     for path in [*(ROOT / "moss_stream").rglob("*.py"), *(ROOT / "adapters").glob("*.py")]:
         module = str(path.relative_to(ROOT)).removeprefix("moss_stream/")[:-3]
         if module in without or (path.name == "__init__.py" and module != "__init__"):
             continue
-        name = other_names.get(module, path.stem)
-        assert (ROOT / "tests" / f"test_{name}.py").is_file(), f"no test file for {module}"
+        folder, _, stem = module.rpartition("/")
+        wanted = elsewhere.get(module, f"{folder}/test_{stem}".removeprefix("/"))
+        assert (ROOT / "tests" / f"{wanted}.py").is_file(), f"no tests/{wanted}.py for {module}"

@@ -12,29 +12,60 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MODULES = sorted([*(ROOT / "moss_stream").rglob("*.py"), *(ROOT / "adapters").glob("*.py")])
 
-# May import torch: the networks, and what drives them on the device.
+# May import torch at their top: the networks, and what drives them on the device.
 TORCH = {
-    f"engine/{name}.py"
-    for name in (
-        "choose_compute",
-        "chunk",
-        "device",
-        "generator",
-        "graph",
-        "local",
-        "prefix_store",
-        "processor",
-        "trial",
-        "vocoder",
-    )
+    *(f"families/local/{name}.py" for name in ("depth", "load", "network", "weights")),
+    *(f"checkpoint/{name}.py" for name in ("plan", "reader")),
+    *(
+        f"engine/{name}.py"
+        for name in (
+            "capture",
+            "choose_compute",
+            "chunk",
+            "device",
+            "generator",
+            "prefix_store",
+            "processor",
+            "speech_engine",
+            "trial",
+            "vocoder",
+        )
+    ),
+    # They take the weights out of modules; what they build is NumPy's.
+    "cpu/build.py",
+    "cpu/build_codec.py",
 }
-# They take the weights out of modules; what they build is NumPy's.
-CPU_BUILDERS = {"cpu/build.py", "cpu/build_codec.py"}
-NO_TORCH_MODELS = {"models/__init__.py", "models/config.py"}
+TORCH_PACKAGES = ("nn/", "codec/", "kernels/")
+NO_TORCH = {"nn/__init__.py", "nn/config.py", "codec/__init__.py", "codec/config.py", "kernels/__init__.py"}
 # Not in text/: whatever waits, runs beside or looks at a clock.
 IMPURE = {"asyncio", "threading", "time", "concurrent", "socket", "torch", "queue"}
 # Optional libraries; adapters import them where they are used.
 OPTIONAL = {"sounddevice", "aiortc", "av", "websockets", "fastapi", "uvicorn"}
+# What each package may import of ours besides itself. Modules of the root have their own lines.
+BASE = {"errors", "quote", "config", "audio"}
+ALLOWED = {
+    "checkpoint": BASE | {"hub"},
+    "nn": BASE | {"checkpoint"},
+    "codec": BASE | {"hub", "checkpoint", "nn"},
+    "families": BASE | {"hub", "checkpoint", "nn", "text"},
+    "kernels": BASE | {"nn"},
+    "cpu": {"nn", "codec", "families"},
+    "text": BASE,
+    "engine": BASE
+    | {"hub", "voices", "metrics", "engine_metrics", "nn", "codec", "families", "kernels", "cpu", "text"},
+    "sinks": BASE | {"stream", "text"},
+    "server": BASE
+    | {"", "adapters", "engine_metrics", "files", "metrics", "prometheus", "text", "voices", "wire"},
+    "cli": BASE
+    | {"", "adapters", "embedded", "engine", "families", "hub", "kernels", "server", "sinks", "stream"}
+    | {"synthesizer", "trace", "voices", "wire"},
+    "adapters": {"", "wire"},
+}
+# Of the root: what is below the engine, and what stands on it.
+LOW = {"audio", "config", "embedded", "errors", "files", "hub", "metrics", "engine_metrics", "quote"}
+LOW |= {"prometheus", "sound_file", "text_source", "trace", "voice_cache", "voices", "wire"}
+HIGH = {"__init__", "conversation", "inbox", "stream", "synthesizer"}
+PROTOCOLS = ("openai", "cartesia", "speak")
 
 
 def name(path: Path) -> str:
@@ -54,6 +85,13 @@ def imported(path: Path, top_level_only: bool = False) -> set[str]:
     return found
 
 
+def imported_at_load_or_for_types(path: Path) -> set[str]:
+    """Return what a file imports at its top, behind `TYPE_CHECKING` too."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = [*tree.body, *(node for each in tree.body if isinstance(each, ast.If) for node in each.body)]
+    return {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+
+
 def packages(path: Path, top_level_only: bool = False) -> set[str]:
     return {module.partition(".")[0] for module in imported(path, top_level_only)}
 
@@ -64,56 +102,97 @@ def ours(path: Path) -> set[str]:
     }
 
 
+def package(module: str) -> str:
+    """Return the package, or the module of the root, that a name belongs to; "" is the root itself."""
+    module = module.removeprefix("moss_stream").removeprefix(".")
+    return module.partition(".")[0]
+
+
+def in_package(*packages: str) -> list[Path]:
+    return [path for path in MODULES if name(path).partition("/")[0] in packages]
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_torch_stays_in_its_place(path: Path) -> None:
-    """Only models/, kernels/, what builds cpu/ and the device's side of engine/ import torch at their top."""
-    is_model = name(path).startswith("models/") and name(path) not in NO_TORCH_MODELS
-    is_array = name(path).startswith("kernels/") or name(path) in TORCH | CPU_BUILDERS
-    allowed = is_model or is_array
-    assert allowed or "torch" not in packages(path, top_level_only=True)
+    """Only the networks, and what drives them on the device, import torch at their top."""
+    is_network = name(path).startswith(TORCH_PACKAGES) and name(path) not in NO_TORCH
+    assert is_network or name(path) in TORCH or "torch" not in packages(path, top_level_only=True)
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if name(p).startswith("text/")], ids=name)
-def test_text_is_pure(path: Path) -> None:
-    """text/ has no torch, asyncio, threads or clock, and knows of no engine."""
-    assert not packages(path) & IMPURE
-    assert not {m for m in ours(path) if m.startswith(("engine", "stream", "synthesizer", "sinks"))}
-    assert {m for m in ours(path) if m.startswith("models")} <= {"models.config"}
+@pytest.mark.parametrize("path", in_package(*ALLOWED), ids=name)
+def test_a_package_imports_what_it_stands_on(path: Path) -> None:
+    """Arrows between packages go one way; see `ALLOWED`."""
+    own = name(path).partition("/")[0]
+    assert {package(module) for module in ours(path)} - {own} <= ALLOWED[own]
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if name(p).startswith("models/")], ids=name)
-def test_models_know_no_engine(path: Path) -> None:
-    """models/ are functions of tensors: no asyncio, no threads, nothing of ours above them."""
-    assert not packages(path) & (IMPURE - {"torch"})
-    assert {m.partition(".")[0] for m in ours(path)} <= {"models", "config", "errors", "hub", "quote"}
+@pytest.mark.parametrize("path", [p for p in MODULES if "/" not in name(p)], ids=name)
+def test_modules_of_the_root_are_below_the_engine_or_stand_on_it(path: Path) -> None:
+    """What is below knows nothing but its like, and the text; the rest are the package's public face."""
+    module = name(path).removesuffix(".py")
+    used = {package(each) for each in ours(path)}
+    assert module in LOW | HIGH
+    assert (
+        used <= LOW | {"text"}
+        if module in LOW
+        else used <= LOW | HIGH | {"text", "engine", "families", "sinks"}
+    )
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if name(p).startswith("cpu/")], ids=name)
-def test_compiled_loops_know_models_only(path: Path) -> None:
-    """cpu/ are functions of arrays: nothing else of ours, but where the arrays are taken from models/."""
-    allowed = {"cpu", "models"} if name(path) in CPU_BUILDERS else {"cpu"}
-    assert {m.partition(".")[0] for m in ours(path)} <= allowed
-    assert not packages(path) & (IMPURE - {"torch"})
+@pytest.mark.parametrize(
+    "path", in_package("text", "cpu", "nn", "codec", "kernels", "families", "checkpoint")
+)
+def test_what_computes_is_pure(path: Path) -> None:
+    """No threads, no clock, nothing that waits; text/ has no torch either."""
+    assert not packages(path) & (IMPURE if name(path).startswith("text/") else IMPURE - {"torch"})
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if name(p).startswith("kernels/")], ids=name)
-def test_kernels_know_models_only(path: Path) -> None:
-    """kernels/ compute what models/ define; what chooses them does without Triton."""
-    assert {m.partition(".")[0] for m in ours(path)} <= {"kernels", "models", "config"}
-    assert name(path) != "kernels/choose.py" or "moss_stream.kernels.ops" not in imported(path, True)
+def test_a_family_knows_no_other() -> None:
+    """A model is a folder, and one line in a tuple."""
+    folders = {
+        path.parent.name
+        for path in MODULES
+        if name(path).startswith("families/") and path.parent.name != "families"
+    }
+    for path in in_package("families"):
+        known = {module.split(".")[1] for module in ours(path) if module.startswith("families.")} & folders
+        assert known <= ({path.parent.name} if path.parent.name in folders else folders)
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if name(p).startswith("adapters/")], ids=name)
-def test_adapters_use_public_names_only(path: Path) -> None:
-    """adapters/ import what moss_stream exports, the wire format, and their own library where it is used."""
-    assert ours(path) <= {"moss_stream", "wire"}
+@pytest.mark.parametrize("path", in_package("engine", "synthesizer", "cli", "server", "sinks"), ids=name)
+def test_no_family_is_known_by_name(path: Path) -> None:
+    """But to the compiled loops, which are made for one network."""
+    is_compiled = name(path) in ("engine/choose_compute.py", "engine/compiled.py")
+    assert is_compiled or not any(module.startswith("families.local") for module in ours(path))
+
+
+@pytest.mark.parametrize("path", in_package("server"), ids=name)
+def test_protocols_of_the_server_know_no_other(path: Path) -> None:
+    """What they share is in http/ or beside them; a call speaks the messages of `speak`."""
+    own = path.parent.name
+    used = {module.split(".")[1] for module in ours(path) if module.startswith("server.")}
+    if own in PROTOCOLS:
+        assert not used & (set(PROTOCOLS) - {own})
+    if own == "http":
+        assert not used & set(PROTOCOLS)
+
+
+def test_what_chooses_kernels_does_without_triton() -> None:
+    """It says why they are not there."""
+    path = ROOT / "moss_stream" / "kernels" / "choose.py"
+    assert "moss_stream.kernels.ops" not in imported(path, top_level_only=True)
+
+
+@pytest.mark.parametrize("path", in_package("adapters"), ids=name)
+def test_adapters_import_their_library_where_it_is_used(path: Path) -> None:
+    """So that `import` works without it."""
     assert not packages(path, top_level_only=True) & OPTIONAL
 
 
 def test_no_cycles() -> None:
-    """The modules import each other in one direction."""
+    """The modules import each other in one direction, what is imported for type checkers included."""
     graph = {
-        "moss_stream." + name(p)[:-3].replace("/", "."): imported(p, top_level_only=True) for p in MODULES
+        "moss_stream." + name(p)[:-3].replace("/", "."): imported_at_load_or_for_types(p) for p in MODULES
     }
     done: set[str] = set()
 

@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 
 from moss_stream import StreamingSynthesizer
 from moss_stream.engine.worker import Worker
-from moss_stream.feed import Feed, draw
+from moss_stream.inbox import Feed, draw
 
 TEXT = (
     "Well, this is the first of several sentences. It is 3.14 in all, he said! See "

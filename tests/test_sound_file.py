@@ -137,9 +137,9 @@ def test_samples_of_a_caller_are_judged_before_they_are_resampled() -> None:
 
 REFUSE = """
 import resource, sys
-sys.path[:0] = ["tests"]
+sys.path[:0] = ["tests/support", "."]
 from moss_stream.voices import load_reference
-from test_sound_file import HOSTILE, encoded, tone
+from tests.test_sound_file import HOSTILE, encoded, tone
 load_reference(encoded(tone(5, 44_100), 44_100, format="FLAC"))  # what reading needs at all
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for data, _ in HOSTILE.values():

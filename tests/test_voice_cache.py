@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from moss_stream import Audio, AudioError
-from moss_stream.text.prompt import Codes
+from moss_stream.text.message import Codes
 from moss_stream.voice_cache import VoiceCache
 
 

@@ -1,6 +1,6 @@
 """The Cat codec for training: the modules of the on-disk format, with gradients.
 
-The inference modules in `moss_stream.models` fold weights and keep caches; these do neither. Parameter
+The inference modules in `moss_stream.codec` fold weights and keep caches; these do neither. Parameter
 names are those of a MOSS-Audio-Tokenizer checkpoint, so exporting is saving. Crops are shorter than the
 attention window, so causal attention is enough.
 """
@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moss_stream.models.cat_config import CatConfig, CatStage, QuantizerConfig
-from moss_stream.models.cat_layers import Patch
-from moss_stream.models.layers import WideRotary
+from moss_stream.codec.config import CatConfig, CatStage, QuantizerConfig
+from moss_stream.codec.layers import Patch
+from moss_stream.nn.layers import WideRotary
 from training.attention import causal_attention
 from training.settings import PATCH, CodecSettings
 

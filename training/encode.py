@@ -20,10 +20,10 @@ import numpy.typing as npt
 import torch
 
 from moss_stream.audio import FRAME_S
+from moss_stream.codec.cat import Cat
+from moss_stream.codec.load import load_cat
 from moss_stream.config import EngineOptions
 from moss_stream.engine.device import choose_device
-from moss_stream.models.cat import Cat
-from moss_stream.models.checkpoint import load_cat
 from training.command import stage_parser
 from training.corpus import speak, texts_of_voices
 from training.examples import PHONES_OF_FRAME, Utterance

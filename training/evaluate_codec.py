@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moss_stream.codec.load import load_cat
 from moss_stream.config import EngineOptions
-from moss_stream.models.checkpoint import load_cat
 from training.flite import Flite
 from training.losses import SpectralLoss
 from training.recognise import Recogniser, error_rate

@@ -9,9 +9,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from moss_stream.models.config import LocalConfig
-from moss_stream.text.prompt import Codes, Message, PromptBuilder, Rows
-from moss_stream.text.tokenizer import ChatTokenizer
+from moss_stream.families.local.config import LocalConfig
+from moss_stream.families.local.prompt import PromptBuilder
+from moss_stream.families.tokenizer import ChatTokenizer
+from moss_stream.text.message import Codes, Message, Rows
 from training.tokenizer import TEXT_FIELD
 
 __all__ = ["PHONES_OF_FRAME", "Batch", "Example", "Examples", "Utterance", "collate", "noisy"]

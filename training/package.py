@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from moss_stream.codec.cat import Cat
+from moss_stream.codec.load import load_cat
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions
-from moss_stream.engine.local import SAMPLING_FILE
-from moss_stream.models.cat import Cat
-from moss_stream.models.checkpoint import load_cat
+from moss_stream.engine.speech_engine import SAMPLING_FILE
 from moss_stream.voices import VOICES_FILE
 from training.card import model_card
 from training.command import stage_parser

@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moss_stream.models.config import LocalConfig, TransformerConfig
-from moss_stream.models.layers import rotary_table, rotate_half
+from moss_stream.families.local.config import LocalConfig
+from moss_stream.nn.config import TransformerConfig
+from moss_stream.nn.layers import rotary_table, rotate_half
 from training.attention import causal_attention
 from training.examples import NO_PHONE, PHONES_OF_FRAME, Batch
 from training.flite import PHONES

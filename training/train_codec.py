@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from moss_stream.audio import FRAME_SAMPLES
+from moss_stream.codec.config import CatConfig
 from moss_stream.engine.device import choose_device
-from moss_stream.models.cat_config import CatConfig
 from training.codec_model import Quantized, TrainableCat, cat_config
 from training.command import stage_parser
 from training.export import export_checkpoint

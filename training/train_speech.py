@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 
+from moss_stream.codec.config import CatConfig
 from moss_stream.engine.device import choose_device
+from moss_stream.families.local.config import LocalConfig
+from moss_stream.families.local.prompt import PromptBuilder
+from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.hub import read_json
-from moss_stream.models.cat_config import CatConfig
-from moss_stream.models.config import LocalConfig
-from moss_stream.text.prompt import PromptBuilder
-from moss_stream.text.tokenizer import ChatTokenizer
 from training.command import stage_parser
 from training.encode import read_codes
 from training.examples import Batch, Example, Examples, collate

@@ -14,11 +14,11 @@ from moss_stream.cpu.linear import Format, formats, pack, padded
 from moss_stream.cpu.qwen import Cache, Stack
 from moss_stream.cpu.rows import Depth, DepthScratch, Embeddings
 from moss_stream.cpu.sampling import SamplerState
-from moss_stream.models.cache import KVCache
-from moss_stream.models.layers import GatedMLP
-from moss_stream.models.local import MossTTSLocal
-from moss_stream.models.qwen3 import BackboneLayer
-from moss_stream.models.sampling import Sampler
+from moss_stream.families.local.network import MossTTSLocal
+from moss_stream.nn.cache import KVCache
+from moss_stream.nn.layers import GatedMLP
+from moss_stream.nn.qwen3 import BackboneLayer
+from moss_stream.nn.sampling import Sampler
 
 __all__ = [
     "Floats",

@@ -8,14 +8,14 @@ from typing import cast
 import numpy as np
 from torch import Tensor, nn
 
+from moss_stream.codec.cat import CatDecoder, CatState
+from moss_stream.codec.layers import CatLayer, CatTransformer, Patch
 from moss_stream.cpu.build import Floats, Packer, Weights, array, stacked
 from moss_stream.cpu.codec import CodecScratch, Quantizer
 from moss_stream.cpu.linear import padded
 from moss_stream.cpu.ring import Stage
 from moss_stream.cpu.vectors import WIDTH
-from moss_stream.models.cache import RingCache
-from moss_stream.models.cat import CatDecoder, CatState
-from moss_stream.models.cat_layers import CatLayer, CatTransformer, Patch
+from moss_stream.nn.cache import RingCache
 
 __all__ = ["codec_scratch", "codec_stages", "quantizer_arrays"]
 

@@ -1,4 +1,4 @@
-"""Draws of one value, in the order and with the random numbers of `moss_stream.models.sampling`."""
+"""Draws of one value, in the order and with the random numbers of `moss_stream.nn.sampling`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NEVER = np.float32(-np.inf)
 
 
 class SamplerState(NamedTuple):
-    """The arrays of a `moss_stream.models.sampling.Sampler`."""
+    """The arrays of a `moss_stream.nn.sampling.Sampler`."""
 
     floats: Floats
     """[3, channels, batch, 1]: temperature, tail (1 - top_p), penalty."""

@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from moss_stream.codec.cat import Cat
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.device import SMALL_MODEL_BYTES
-from moss_stream.engine.frames import Compute, EagerCompute
 from moss_stream.engine.generator import FrameGenerator
+from moss_stream.engine.runner import Compute, EagerCompute
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.errors import ConfigError
-from moss_stream.models.cat import Cat
-from moss_stream.models.config import TransformerConfig
-from moss_stream.models.local import MossTTSLocal
-from moss_stream.models.packing import pack_linears
+from moss_stream.families.local.network import MossTTSLocal
+from moss_stream.families.network import Network
+from moss_stream.nn.config import TransformerConfig
+from moss_stream.nn.packing import pack_linears
 
 __all__ = ["choose_compute", "wants_compiled", "why_not_compiled"]
 
@@ -103,7 +105,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def choose_compute(
-    model: MossTTSLocal, codec: Cat, options: EngineOptions, generator: FrameGenerator, vocoder: Vocoder
+    model: Network, codec: Cat, options: EngineOptions, generator: FrameGenerator, vocoder: Vocoder
 ) -> Compute:
     """Return compiled loops that have computed what PyTorch computes; otherwise PyTorch, with a warning.
 
@@ -113,6 +115,8 @@ def choose_compute(
     try:
         from moss_stream.engine.compiled import CompiledCompute
 
+        if not isinstance(model, MossTTSLocal):
+            raise ConfigError("there are none for this family")
         began_s = time.perf_counter()
         ours = CompiledCompute(model, codec.decoder, generator, vocoder)
         problem = _difference(_trial(eager, generator, vocoder), _trial(ours, generator, vocoder))
@@ -120,13 +124,13 @@ def choose_compute(
     except Exception as error:  # whatever a compiler for this CPU may say
         problem = f"{type(error).__name__}: {str(error).partition(chr(10))[0] or 'no message'}"
     if problem is None:
-        _give_up(model.backbone, model.depth, codec.decoder.stages)  # the encoder needs the quantizer
+        _give_up(cast(nn.Module, model), codec.decoder.stages)  # the encoder needs the quantizer
         if options.pack_weights:
             pack_linears(codec.encoder)
         return ours
     logger.warning("The compiled loops are not used (%s): PyTorch computes, which is slower.", problem)
     if options.pack_weights:
-        pack_linears(model)
+        pack_linears(cast(nn.Module, model))
         pack_linears(codec)
     return eager
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moss_stream.models.cache import KVCache
-from moss_stream.models.local import MossTTSLocal
-from moss_stream.models.qwen3 import causal_mask
-from moss_stream.text.prompt import Rows
+from moss_stream.families.network import Network
+from moss_stream.nn.cache import KVCache
+from moss_stream.nn.qwen3 import causal_mask
+from moss_stream.text.message import Rows
 
 __all__ = ["ChunkShape", "PromptChunk"]
 
@@ -51,7 +51,7 @@ class PromptChunk:
             the last row.
     """
 
-    def __init__(self, model: MossTTSLocal, cache: KVCache, most: int, hidden: Tensor, rows: Tensor) -> None:
+    def __init__(self, model: Network, cache: KVCache, most: int, hidden: Tensor, rows: Tensor) -> None:
         device, is_cuda = hidden.device, hidden.device.type == "cuda"
         self.most = most
         self.lengths = _lengths(most)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from moss_stream.codec.cat import CatDecoder
 from moss_stream.cpu.build import (
     Packer,
     cache_arrays,
@@ -21,8 +22,7 @@ from moss_stream.engine.chunk import ChunkShape
 from moss_stream.engine.generator import FrameGenerator, FrameShape
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.errors import ConfigError
-from moss_stream.models.cat import CatDecoder
-from moss_stream.models.local import MossTTSLocal
+from moss_stream.families.local.network import MossTTSLocal
 
 __all__ = ["CompiledCompute"]
 

@@ -13,10 +13,10 @@ from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.chunk import ChunkShape, PromptChunk
 from moss_stream.engine.prefix_store import PrefixStore
 from moss_stream.engine.slot import Slot
-from moss_stream.models.local import MossTTSLocal
-from moss_stream.models.qwen3 import causal_mask
-from moss_stream.models.sampling import Sampler
-from moss_stream.text.prompt import Rows
+from moss_stream.families.network import Network
+from moss_stream.nn.qwen3 import causal_mask
+from moss_stream.nn.sampling import Sampler
+from moss_stream.text.message import Rows
 
 __all__ = ["FrameGenerator", "FrameShape", "Step"]
 
@@ -85,40 +85,38 @@ class FrameGenerator:
         chunk: Runs prompts.
     """
 
-    def __init__(self, model: MossTTSLocal, options: EngineOptions) -> None:
-        config, batch = model.config, options.max_streams
-        device = model.text_embedding.device
+    def __init__(self, model: Network, options: EngineOptions) -> None:
+        rows, batch, device = model.rows, options.max_streams, model.device
         self._model = model
         self._batch, self._is_fixed = batch, options.fixed_batch
-        self._finds_rows = model.backbone.finds_rows()
-        self.capacity = min(options.max_context, config.language_config.max_position_embeddings)
+        self._finds_rows = model.finds_rows
+        self.capacity = min(options.max_context, rows.max_rows)
         # Slots that are computed but not stepped write to one more row, which nobody reads.
-        self.cache = model.backbone.new_cache(batch, self.capacity + 1)
+        self.cache = model.new_cache(batch, self.capacity + 1)
         self._prefixes = PrefixStore(self.capacity)  # it costs as much as one more slot
-        self.depth_cache = model.depth.new_cache(batch)
-        codes, pad = config.audio_vocab_size + 1, config.audio_pad_code
-        self.sampler = Sampler(batch, config.n_vq, codes, device, pad, model.depth.ops.choose)
+        self.depth_cache = model.new_scratch(batch)
+        codes, count = rows.codebook_size + 1, rows.num_codebooks
+        self.sampler = Sampler(batch, count, codes, device, rows.pad_code, model.ops.choose)
         self._caches = [self.cache.part(0, n) for n in range(1, batch + 1)]
         self._depth_caches = [self.depth_cache.part(0, n) for n in range(1, batch + 1)]
         # One more, which nobody reads, for chunks of no slot.
-        self.rows = torch.zeros(batch + 1, 1 + config.n_vq, dtype=torch.int64, device=device)
+        self.rows = torch.zeros(batch + 1, 1 + count, dtype=torch.int64, device=device)
         self._sampled = torch.zeros_like(self.rows)
-        width, kind = config.language_config.hidden_size, model.text_embedding.dtype
-        self.hidden = torch.zeros(batch + 1, width, dtype=kind, device=device)
+        self.hidden = torch.zeros(batch + 1, model.width, dtype=model.dtype, device=device)
         self.chunk = PromptChunk(model, self.cache, options.prefill_chunk, self.hidden, self.rows)
         # For each slot: whether it is stepped, whether it has a new row, its length and its codebooks.
         self.plan = torch.zeros(4, batch, dtype=torch.int64, pin_memory=device.type == "cuda")
         self._state = torch.zeros(4, batch, dtype=torch.int64, device=device)
-        self._codebooks = torch.arange(config.n_vq, device=device)
-        none: Rows = np.empty((0, 1 + config.n_vq), dtype=np.int64)
-        self._slots = [Slot(config.n_vq, none) for _ in range(batch)]
+        self._codebooks = torch.arange(count, device=device)
+        none: Rows = np.empty((0, 1 + count), dtype=np.int64)
+        self._slots = [Slot(count, none) for _ in range(batch)]
 
     def open(self, slot: int, options: SynthesisOptions) -> None:
         """Start a stream in a slot with its sampling options, seed and number of codebooks."""
-        config = self._model.config
-        self._slots[slot].open(options.n_vq or config.n_vq)
+        count = self._model.rows.num_codebooks
+        self._slots[slot].open(options.n_vq or count)
         sampling = options.sampling or SamplingOptions()
-        self.sampler.configure(slot, sampling.channels(config.n_vq), options.seed)
+        self.sampler.configure(slot, sampling.channels(count), options.seed)
 
     def begin(self, slot: int, rows: Rows, num_fixed: int = 0) -> None:
         """Take the context of the slot's next frame.
@@ -230,7 +228,7 @@ class FrameGenerator:
             self._backbone(shape, active & has_row.bool(), length, used)
         self.sampler.next_frame(active)
         cache, sampled = self._depth_caches[shape.batch - 1], self._sampled[: shape.batch]
-        self._model.frame(self.hidden[: shape.batch], shape.n_vq, cache, self.sampler, sampled)
+        self._model.next_row(self.hidden[: shape.batch], shape.n_vq, cache, self.sampler, sampled)
         sampled[:, 1:].mul_(self._codebooks < levels[:, None])
         rows = self.rows[: shape.batch]
         rows.copy_(torch.where(active[:, None], sampled, rows))

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from moss_stream.engine.job import SpeechJob
+from moss_stream.engine.utterance import SpeechJob
 
 __all__ = ["Refusal", "WaitingLine", "retry_after_s"]
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from moss_stream.audio import FRAME_S
-from moss_stream.engine.job import SpeechJob, as_moss_error
 from moss_stream.engine.line import WaitingLine, retry_after_s
 from moss_stream.engine.prompts import Order
 from moss_stream.engine.protocol import Engine
 from moss_stream.engine.scheduler import Candidate, Costs, Plan, Scheduler
 from moss_stream.engine.speed import Speed
+from moss_stream.engine.utterance import SpeechJob, as_moss_error
 from moss_stream.engine_metrics import EngineMeter, EngineMetrics
 from moss_stream.errors import DeviceFailed, EngineError, MossError, Overloaded
 from moss_stream.text.turn import TurnState

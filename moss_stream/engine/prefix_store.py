@@ -6,8 +6,8 @@ from collections import OrderedDict
 
 from torch import Tensor
 
-from moss_stream.models.cache import KVCache
-from moss_stream.text.prompt import Rows
+from moss_stream.nn.cache import KVCache
+from moss_stream.text.message import Rows
 
 __all__ = ["PrefixStore"]
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from moss_stream.errors import ConfigError
-from moss_stream.models.int8 import MIN_NUMEL, quantize_linears
-from moss_stream.models.packing import why_plain
+from moss_stream.nn.int8 import MIN_NUMEL, quantize_linears
+from moss_stream.nn.packing import why_plain
 
 __all__ = ["describe_features", "describe_weights"]
 

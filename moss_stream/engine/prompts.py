@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from moss_stream.errors import SynthesizerClosed
-from moss_stream.text.prompt import Codes, Message, Prompt
+from moss_stream.text.message import Codes, Message, Prompt
 
 __all__ = ["Order", "PromptThreads"]
 

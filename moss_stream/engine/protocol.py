@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moss_stream.config import SamplingOptions, SynthesisOptions
-from moss_stream.text.prompt import Codes, Message, Prompt
+from moss_stream.text.message import Codes, Message, Prompt
 from moss_stream.voices import Voice
 
 __all__ = ["Engine", "EngineInfo", "Frame"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moss_stream.text.prompt import Rows
+from moss_stream.text.message import Rows
 
 __all__ = ["Slot"]
 

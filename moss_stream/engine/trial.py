@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from moss_stream.models.packing import pack, product, why_plain
+from moss_stream.nn.packing import pack, product, why_plain
 
 __all__ = ["Trial", "measure"]
 

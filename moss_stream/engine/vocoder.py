@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from moss_stream.audio import FRAME_SAMPLES
+from moss_stream.codec.cat import CatDecoder
 from moss_stream.engine.generator import Step
 from moss_stream.engine.protocol import Frame
-from moss_stream.models.cat import CatDecoder
 
 __all__ = ["Vocoder"]
 

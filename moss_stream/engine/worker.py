@@ -15,14 +15,14 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from moss_stream.engine.job import SpeechJob, as_moss_error
 from moss_stream.engine.line import WaitingLine
 from moss_stream.engine.loop import EngineLoop
 from moss_stream.engine.prompts import PromptThreads
 from moss_stream.engine.protocol import Engine, EngineInfo
+from moss_stream.engine.utterance import SpeechJob, as_moss_error
 from moss_stream.engine_metrics import EngineMetrics
 from moss_stream.errors import MossError, SynthesizerClosed
-from moss_stream.text.prompt import Codes
+from moss_stream.text.message import Codes
 
 __all__ = ["Worker"]
 

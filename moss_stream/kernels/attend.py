@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from moss_stream.models.layers import Heads, Rotation
+from moss_stream.nn.layers import Heads, Rotation
 
 __all__ = ["MAX_QUERIES", "ROTARY", "attend", "splits_for"]
 

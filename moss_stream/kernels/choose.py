@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from moss_stream.config import ChannelSampling
-from moss_stream.models.cache import KVCache, RingCache
-from moss_stream.models.layers import Heads, RMSNorm, Rotation
-from moss_stream.models.ops import Ops, Place, TorchOps
-from moss_stream.models.sampling import Sampler
+from moss_stream.nn.cache import KVCache, RingCache
+from moss_stream.nn.layers import Heads, RMSNorm, Rotation
+from moss_stream.nn.ops import Ops, Place, TorchOps
+from moss_stream.nn.sampling import Sampler
 
 __all__ = ["choose_ops", "difference", "trials", "try_kernels"]
 

@@ -9,11 +9,11 @@ from moss_stream.kernels.attend import MAX_QUERIES, attend, splits_for
 from moss_stream.kernels.project import MAX_ROWS, Product, project
 from moss_stream.kernels.rows import gate, normalise
 from moss_stream.kernels.sample import MAX_SIZE, sample
-from moss_stream.models.cache import KVCache, RingCache
-from moss_stream.models.int8 import Int8Linear
-from moss_stream.models.layers import Heads, RMSNorm
-from moss_stream.models.ops import Activation, Place, TorchOps
-from moss_stream.models.sampling import Draw
+from moss_stream.nn.cache import KVCache, RingCache
+from moss_stream.nn.int8 import Int8Linear
+from moss_stream.nn.layers import Heads, RMSNorm
+from moss_stream.nn.ops import Activation, Place, TorchOps
+from moss_stream.nn.sampling import Draw
 
 __all__ = ["KernelOps"]
 
@@ -21,7 +21,7 @@ NO_LIMIT = 1 << 62
 
 
 class KernelOps(TorchOps):
-    """`moss_stream.models.ops.Ops`: few rows, and short steps, go through the kernels.
+    """`moss_stream.nn.ops.Ops`: few rows, and short steps, go through the kernels.
 
     Args:
         max_rows: Products of more rows are left to PyTorch's library, whose matrix units need them.

@@ -1,6 +1,6 @@
 """The sampler of one channel: penalty, temperature, top-k, top-p and draw of a whole row in one program.
 
-It follows `moss_stream.models.sampling` step by step; see there for the order and for ties. Sorting gives the
+It follows `moss_stream.nn.sampling` step by step; see there for the order and for ties. Sorting gives the
 thresholds only. Which of several equal values stay is decided by their places, as a stable
 sort would decide it.
 """
@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from moss_stream.models.sampling import Draw
+from moss_stream.nn.sampling import Draw
 
 __all__ = ["MAX_SIZE", "sample"]
 

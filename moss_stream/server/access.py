@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from moss_stream.server.places import HEALTH
-from moss_stream.server.problems import Problem, response
+from moss_stream.server.http.places import HEALTH
+from moss_stream.server.http.problems import Problem, response
 from moss_stream.server.settings import ServerSettings
 
 __all__ = ["Access", "KeyGuard"]

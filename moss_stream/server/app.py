@@ -11,14 +11,19 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from moss_stream import MossError, StreamingSynthesizer, Voice, __version__
-from moss_stream.server import calls, cartesia, cartesia_bytes, health, models, page, speak, speech, voices
 from moss_stream.server.access import Access, KeyGuard
-from moss_stream.server.bodies import BodyLimit
-from moss_stream.server.calls import Calls
-from moss_stream.server.guard import PageGuard
-from moss_stream.server.places import PlaceGuard, Places
-from moss_stream.server.problems import ErrorAnswer, handlers
+from moss_stream.server.cartesia import tts_bytes
+from moss_stream.server.cartesia import websocket as cartesia
+from moss_stream.server.http import health, page
+from moss_stream.server.http.bodies import BodyLimit
+from moss_stream.server.http.origins import PageGuard
+from moss_stream.server.http.places import PlaceGuard, Places
+from moss_stream.server.http.problems import ErrorAnswer, handlers
+from moss_stream.server.openai import models, speech, voices
 from moss_stream.server.settings import ServerSettings
+from moss_stream.server.speak import calls
+from moss_stream.server.speak import websocket as speak
+from moss_stream.server.speak.calls import Calls
 from moss_stream.server.state import OPENAI_VOICES, State
 from moss_stream.server.voice_store import VoiceStore
 
@@ -43,7 +48,8 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
 
     access, places = Access(settings, synth.info.max_streams), Places(settings.max_connections)
     store = VoiceStore(settings.voices, encode, {*synth.voices, *OPENAI_VOICES})
-    state = State(synth, settings, access, store, Calls(settings.max_calls), places)
+    state = State(synth, settings, access, store, places)
+    held = Calls(settings.max_calls)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,7 +57,7 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
         warming = asyncio.create_task(_warm_up(synth))
         yield
         warming.cancel()
-        await state.calls.aclose()
+        await held.aclose()
 
     app = FastAPI(
         title="moss-stream",
@@ -59,10 +65,10 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
         lifespan=lifespan,
         responses={"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}},
     )
-    app.state.moss = state
+    app.state.moss, app.state.calls = state, held
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
-    for part in (page, speech, voices, models, speak, cartesia, cartesia_bytes, calls, health):
+    for part in (page, speech, voices, models, speak, cartesia, tts_bytes, calls, health):
         app.include_router(part.router)
     app.add_middleware(
         BodyLimit,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from moss_stream import AudioChunk, Spoken, SynthesisOptions, Word
 from moss_stream.metrics import StreamMetrics
 from moss_stream.quote import quoted
+from moss_stream.server.http.problems import Problem, as_problem
 from moss_stream.server.logs import log_stream
 from moss_stream.server.open_stream import END, FLUSH, Last, OpenStream, weight
-from moss_stream.server.problems import Problem, as_problem
 from moss_stream.server.state import State
 from moss_stream.wire import is_news
 

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import WebSocket, WebSocketDisconnect
 
-from moss_stream.server.problems import Problem
-from moss_stream.server.readers import Reader
+from moss_stream.server.http.problems import Problem
+from moss_stream.server.http.readers import Reader
 from moss_stream.server.state import State, state_of
 
 __all__ = ["Socket", "accepted"]

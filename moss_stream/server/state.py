@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from fastapi import FastAPI
 
 from moss_stream import StreamingSynthesizer, Voice
 from moss_stream.quote import quoted
 from moss_stream.server.access import Access
-from moss_stream.server.places import Places
-from moss_stream.server.problems import Problem
+from moss_stream.server.http.places import Places
+from moss_stream.server.http.problems import Problem
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.voice_store import VoiceStore
-
-if TYPE_CHECKING:
-    from moss_stream.server.calls import Calls
 
 __all__ = ["State", "state_of"]
 
@@ -29,7 +26,6 @@ class State:
     settings: ServerSettings
     access: Access
     store: VoiceStore
-    calls: Calls
     places: Places
 
     async def voice(self, name: str | None) -> Voice | None:

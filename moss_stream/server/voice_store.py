@@ -15,7 +15,7 @@ import numpy as np
 from moss_stream import Voice
 from moss_stream.files import clean_up, new_file
 from moss_stream.quote import quoted
-from moss_stream.server.problems import Problem
+from moss_stream.server.http.problems import Problem
 
 __all__ = ["StoredVoice", "VoiceStore"]
 

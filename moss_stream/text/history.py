@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from moss_stream.audio import FRAME_S
-from moss_stream.text.prompt import Codes
+from moss_stream.text.message import Codes
 
 __all__ = ["History"]
 

@@ -19,8 +19,8 @@ from moss_stream.text.breaks import is_speakable
 from moss_stream.text.duration import estimate_s
 from moss_stream.text.history import History
 from moss_stream.text.limits import TextLimits
+from moss_stream.text.message import Codes, Message
 from moss_stream.text.normalizer import Normalizer
-from moss_stream.text.prompt import Codes, Message
 from moss_stream.text.reader import Reader
 from moss_stream.text.segmenter import LeadSegmenter, WholeSegmenter
 from moss_stream.text.timeline import Timeline

@@ -1,0 +1,1 @@
+"""From files to parameters: configs that are checked, and plans that name each tensor."""

@@ -1,0 +1,1 @@
+"""The Cat codec: from codes to sound and back."""

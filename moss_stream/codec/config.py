@@ -1,0 +1,128 @@
+"""What the config.json of the Cat codec says, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from moss_stream.checkpoint.checked import Checked, Count, Positive, Width, validated
+from moss_stream.errors import UnsupportedModel
+from moss_stream.quote import quoted
+
+__all__ = ["CatConfig", "CatStage", "QuantizerConfig"]
+
+FRAME_SAMPLES = 1920
+
+
+class CatStage(Checked):
+    """One module of the codec: a causal transformer, or a reshape between samples and patches."""
+
+    module_type: Literal["Transformer", "PatchedPretransform"]
+    patch_size: int = Field(default=1, ge=1, le=1920)
+    input_dimension: int = Field(default=0, ge=0, le=1 << 18)
+    output_dimension: int = Field(default=0, ge=0, le=1 << 18)
+    d_model: int = Field(default=0, ge=0, le=1 << 18)
+    num_heads: Count = 1
+    num_layers: int = Field(default=0, ge=0, le=512)
+    dim_feedforward: int = Field(default=0, ge=0, le=1 << 18)
+    max_period: Positive = 10_000.0
+    causal: Literal[True] = True
+    gating: Literal["none"] = "none"
+    norm: Literal["layer_norm"] = "layer_norm"
+    positional_embedding: Literal["rope"] = "rope"
+    layer_scale: float | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.module_type == "PatchedPretransform":
+            return self
+        sizes = (
+            self.input_dimension,
+            self.output_dimension,
+            self.d_model,
+            self.num_layers,
+            self.dim_feedforward,
+        )
+        if not all(sizes):
+            raise ValueError("a Transformer lacks one of its sizes")
+        if self.d_model % (2 * self.num_heads):
+            raise ValueError("d_model is no multiple of 2 * num_heads")
+        return self
+
+
+class QuantizerConfig(Checked):
+    """The residual quantizer of the codec."""
+
+    input_dim: Width
+    rvq_dim: Width
+    output_dim: Width
+    num_quantizers: Count
+    codebook_size: int = Field(gt=0, lt=1 << 15)
+    codebook_dim: Width
+    quantizer_type: Literal["rlfq", "random_prefix_rlfq"] = "rlfq"
+
+
+class CatConfig(Checked):
+    """A MOSS-Audio-Tokenizer v1 (Cat) checkpoint."""
+
+    sampling_rate: Literal[24000]
+    downsample_rate: Literal[1920]
+    number_channels: Literal[1] = 1
+    causal_transformer_context_duration: float = Field(
+        ge=0.08, le=120, description="Seconds: a frame or more."
+    )
+    encoder_kwargs: tuple[CatStage, ...] = Field(max_length=64)
+    decoder_kwargs: tuple[CatStage, ...] = Field(max_length=64)
+    quantizer_kwargs: QuantizerConfig
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> Self:
+        """Follow the width through the stages: each takes what the one before gives."""
+        quantizer = self.quantizer_kwargs
+        _follow("encoder_kwargs", self.encoder_kwargs, 1, quantizer.input_dim, is_down=True)
+        _follow("decoder_kwargs", self.decoder_kwargs, quantizer.output_dim, 1, is_down=False)
+        return self
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any], where: str) -> Self:
+        """Check a config.json; `where` names it in errors.
+
+        Raises:
+            UnsupportedModel: It is no codec, or one of another version.
+            CorruptCheckpoint: A field is missing or makes no sense.
+        """
+        if "quantizer_kwargs" not in raw or "decoder_kwargs" not in raw:
+            raise UnsupportedModel(
+                f"{where} is not a codec (its model_type is {quoted(raw.get('model_type'))}). "
+                "Give the MOSS-Audio-Tokenizer's folder or repository as codec."
+            )
+        rate, channels = raw.get("sampling_rate"), raw.get("number_channels", 1)
+        if rate != 24_000 or channels != 1:
+            raise UnsupportedModel(
+                f"{where} is a codec of {quoted(rate)} Hz and {quoted(channels)} channel(s), probably "
+                "MOSS-Audio-Tokenizer-v2. Supported: MOSS-Audio-Tokenizer v1 (24 kHz, mono)."
+            )
+        return validated(cls, raw, where)
+
+
+def _follow(name: str, stages: Sequence[CatStage], width: int, wanted: int, is_down: bool) -> None:
+    """Check that stages lead from one width to another, and that a frame is a frame."""
+    for number, stage in enumerate(stages):
+        if stage.module_type == "Transformer":
+            if stage.input_dimension != width:
+                raise ValueError(f"{name}.{number} takes {stage.input_dimension} values, and gets {width}")
+            width = stage.output_dimension
+        elif is_down:
+            width *= stage.patch_size
+        elif width % stage.patch_size:
+            raise ValueError(f"{name}.{number} cannot unfold {width} values into {stage.patch_size}")
+        else:
+            width //= stage.patch_size
+    if width != wanted:
+        raise ValueError(f"{name} ends with {width} values a position instead of {wanted}")
+    patches = math.prod(stage.patch_size for stage in stages if stage.module_type == "PatchedPretransform")
+    if patches != FRAME_SAMPLES:
+        raise ValueError(f"the patches of {name} make {patches} samples a frame instead of {FRAME_SAMPLES}")

@@ -1,0 +1,123 @@
+"""What a family of models is to the rest of the package, and which family a checkpoint belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from moss_stream.errors import UnsupportedModel
+from moss_stream.families.local.family import Local
+from moss_stream.hub import read_json
+from moss_stream.quote import quoted
+
+if TYPE_CHECKING:
+    import torch
+
+    from moss_stream.config import EngineOptions
+    from moss_stream.families.network import Network
+    from moss_stream.nn.config import TransformerConfig
+    from moss_stream.text.message import Codes, Message, Prompt
+
+__all__ = ["FAMILIES", "Checkpoint", "Family", "Prompts", "find"]
+
+
+class Prompts(Protocol):
+    """Builds what a model reads."""
+
+    def prompt(self, message: Message, prefix: Codes | None = None) -> Prompt:
+        """Return the prompt of a message, after which the model speaks, or goes on after a prefix.
+
+        Raises:
+            TextError: The text has nothing to say.
+        """
+
+
+class Checkpoint(Protocol):
+    """A checkpoint of a family whose config.json was read and checked; nothing else was."""
+
+    @property
+    def num_codebooks(self) -> int:
+        """Codebooks of a frame."""
+
+    @property
+    def codebook_size(self) -> int:
+        """Codes of a codebook, without the pad."""
+
+    @property
+    def backbone(self) -> TransformerConfig:
+        """The shape of the largest part."""
+
+    def network(self, device: torch.device, dtype: torch.dtype, options: EngineOptions) -> Network:
+        """Load the weights.
+
+        Raises:
+            LoadError: See `moss_stream.errors`.
+        """
+
+    def prompts(self) -> Prompts:
+        """Load the tokenizer. Raises LoadError, too."""
+
+
+class Family(Protocol):
+    """Models of one architecture."""
+
+    @property
+    def name(self) -> str:
+        """For people, with the codec that it speaks through."""
+
+    def owns(self, raw: Mapping[str, Any]) -> bool:
+        """Tell from a config.json whether a checkpoint is one of these."""
+
+    def checkpoint(self, folder: Path, raw: Mapping[str, Any]) -> Checkpoint:
+        """Check a config.json that it owns.
+
+        Raises:
+            CorruptCheckpoint: A field is missing or makes no sense.
+            UnsupportedModel: It asks for what the network does not do.
+        """
+
+
+FAMILIES: tuple[Family, ...] = (Local(),)
+
+
+def find(folder: Path, name: str | None = None) -> Checkpoint:
+    """Return the checkpoint in a folder.
+
+    Args:
+        folder: With config.json, weights and tokenizer.
+        name: Of the checkpoint in errors; None for its folder.
+
+    Raises:
+        UnsupportedModel: It belongs to no family here; the message says what it is.
+        LoadError: Its config.json is missing or damaged.
+    """
+    raw = read_json(folder, "config.json")
+    for family in FAMILIES:
+        if family.owns(raw):
+            return family.checkpoint(folder, raw)
+    supported = ", ".join(family.name for family in FAMILIES)
+    raise UnsupportedModel(
+        f"{name or folder} is {_described(raw)}, which moss-stream cannot run. Supported: {supported}."
+    )
+
+
+_CODEC = "the MOSS-Audio-Tokenizer codec (give it as codec, not as model)"
+_OTHERS = {
+    "moss_tts_delay": "a MOSS-TTS Delay checkpoint (the 8B family: TTS, TTSD, SoundEffect, VoiceGenerator)",
+    "moss_tts_local": "MOSS-TTS-Local v1.5",
+    "moss_tts_realtime": "MOSS-TTS-Realtime",
+    "moss_tts_nano": "MOSS-TTS-Nano",
+    "speech_tokenizer": _CODEC,
+    "moss-audio-tokenizer": _CODEC,
+}
+"""What the checkpoints of the makers are that no family here owns, by model_type."""
+
+
+def _described(raw: Mapping[str, Any]) -> str:
+    model_type, named = str(raw.get("model_type")), raw.get("architectures")
+    architecture = named[0] if isinstance(named, list) and named else "unknown"
+    return _OTHERS.get(
+        model_type,
+        f"an unknown checkpoint (model_type {quoted(model_type)}, architecture {quoted(architecture)})",
+    )

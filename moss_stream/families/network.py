@@ -1,0 +1,104 @@
+"""What the engine asks of a network, whatever its family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from moss_stream.nn.cache import KVCache
+    from moss_stream.nn.ops import Ops
+    from moss_stream.nn.sampling import Sampler
+
+__all__ = ["Network", "RowFormat"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowFormat:
+    """The rows that a network reads and makes: one text id and a code of each codebook."""
+
+    num_codebooks: int
+    codebook_size: int
+    """Codes of a codebook; the pad is one more."""
+    pad_code: int
+    end_id: int
+    """The text id of the row that ends a segment; its codes are not audio."""
+    max_rows: int
+    """The longest context that the network was built for."""
+
+
+class Network(Protocol):
+    """A model on a device, ready to run; every state is the caller's."""
+
+    @property
+    def rows(self) -> RowFormat:
+        """The format of its rows."""
+
+    @property
+    def width(self) -> int:
+        """Size of a hidden state."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
+
+    @property
+    def ops(self) -> Ops:
+        """What computes its operations."""
+
+    @property
+    def finds_rows(self) -> bool:
+        """Whether steps of one row need no mask; see `moss_stream.nn.ops.Ops`."""
+
+    def modules(self) -> Iterator[nn.Module]:
+        """Return its modules; see `moss_stream.nn.ops.use`."""
+
+    def new_cache(self, batch: int, capacity: int) -> KVCache:
+        """Return an empty KV cache for `batch` sequences of up to `capacity` rows."""
+
+    def new_scratch(self, batch: int) -> KVCache:
+        """Return what `next_row` overwrites: the cache of the channels of one frame."""
+
+    def hidden(
+        self,
+        rows: Tensor,
+        n_vq: int,
+        positions: Tensor,
+        cache: KVCache,
+        context: int,
+        mask: Tensor | None,
+        used: Tensor | None = None,
+    ) -> Tensor:
+        """Embed rows and run them through the backbone.
+
+        Args:
+            rows: [B, T, 1 + Nq].
+            n_vq: How many codebooks are embedded.
+            positions: [B, T]: where in the cache they belong.
+            cache: Of the sequences; written.
+            context: Rows of the cache that are attended over.
+            mask: [B, T, context] or None, see `moss_stream.nn.qwen3.causal_mask`.
+            used: [B, n_vq] bool: which codebooks count; None for all.
+
+        Returns:
+            [B, T, width], after the last norm.
+        """
+
+    def next_row(self, hidden: Tensor, n_vq: int, scratch: KVCache, sampler: Sampler, out: Tensor) -> None:
+        """Sample the row that follows a hidden state.
+
+        Args:
+            hidden: Of the last row, [B, width].
+            n_vq: How many codebooks to generate; the others are left as they are in `out`.
+            scratch: Overwritten.
+            sampler: Samples and remembers; its `next_frame` was called.
+            out: [B, 1 + Nq] int64, written.
+        """

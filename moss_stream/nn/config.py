@@ -1,0 +1,71 @@
+"""The shape of a stack of Qwen3 layers, as a config.json gives it, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from moss_stream.checkpoint.checked import Checked, Count, Positive, Width
+from moss_stream.errors import UnsupportedModel
+from moss_stream.quote import quoted
+
+__all__ = ["TransformerConfig", "qwen3_fields"]
+
+
+class TransformerConfig(Checked):
+    """The shape of a stack of Qwen3 layers."""
+
+    hidden_size: Width
+    intermediate_size: Width
+    num_hidden_layers: Count
+    num_attention_heads: Count
+    num_key_value_heads: Count
+    head_dim: int = Field(gt=0, le=1024, multiple_of=2)
+    vocab_size: int = Field(gt=0, le=1 << 22)
+    max_position_embeddings: int = Field(gt=0, le=1 << 24)
+    rms_norm_eps: float = Field(default=1e-6, gt=0, lt=1)
+    rope_theta: Positive = 1_000_000.0
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError("num_attention_heads is no multiple of num_key_value_heads")
+        return self
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def qwen3_fields(value: object, where: str) -> dict[str, Any]:
+    """Return the fields of a Qwen3 config, with one spelling of RoPE's base.
+
+    Args:
+        value: A part of a config.json.
+        where: Names it in errors.
+
+    Raises:
+        UnsupportedModel: It asks for what our layers do not do.
+    """
+    raw = _object(value)
+    rope = _object(raw.get("rope_parameters"))
+    scaling = _object(raw.get("rope_scaling"))
+    kind = rope.get("rope_type") or scaling.get("rope_type") or scaling.get("type") or "default"
+    unsupported = [
+        text
+        for text, used in [
+            (f"RoPE scaling {quoted(kind)}", kind != "default"),
+            ("attention bias", bool(raw.get("attention_bias"))),
+            ("sliding-window attention", bool(raw.get("use_sliding_window"))),
+            (f"activation {quoted(raw.get('hidden_act'))}", raw.get("hidden_act", "silu") != "silu"),
+        ]
+        if used
+    ]
+    if unsupported:
+        raise UnsupportedModel(
+            f"{where} uses {', '.join(unsupported)}, which the Qwen3 layers of moss-stream do not do."
+        )
+    theta = rope.get("rope_theta", raw.get("rope_theta", 1_000_000.0))
+    return {**raw, "rope_theta": theta}

@@ -1,0 +1,1 @@
+"""Cartesia's protocol, over a socket and in one request."""

@@ -1,0 +1,1 @@
+"""What all endpoints share: origins, bodies, limits of connections, problems, health and the page."""

@@ -1,0 +1,1 @@
+"""OpenAI's speech endpoint, and the voices and models beside it."""

@@ -1,0 +1,1 @@
+"""The server's own protocol, over a socket and in a call."""

@@ -1,0 +1,137 @@
+"""A recording on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from moss_stream.audio import SAMPLE_RATE_HZ, AudioChunk
+from moss_stream.errors import SinkError
+from moss_stream.sinks.sink import PlaybackReport
+
+__all__ = ["WavSink"]
+
+
+class WavSink:
+    """Writes a WAV file as the audio arrives.
+
+    A file of that name is replaced by the first audio, not before: a stream that says nothing leaves it as it
+    is. From then on the file can be played at any time, also after a program that was interrupted: its header
+    always counts the audio that is there.
+
+    The file is written on a thread, one operation at a time, so a slow disk does not hold up the
+    event loop; a cancelled operation still ends. All methods raise SinkError if it cannot be written.
+
+    Args:
+        path: Of the file.
+    """
+
+    sample_rate = SAMPLE_RATE_HZ
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = str(path)
+        self._samples = 0
+        self._lock = threading.Lock()
+        self._file: BinaryIO | None = None
+        self._wave: wave.Wave_write | None = None
+        self._part: Path | None = None
+        """Where the audio is until there is some; None for what cannot be replaced, such as /dev/stdout."""
+        self._is_closed = False
+
+    @property
+    def path(self) -> str:
+        """Of the file, as it was given."""
+        return self._path
+
+    @property
+    def position_s(self) -> float:
+        """See `Sink`: what is in the file counts as played."""
+        return self._samples / self.sample_rate
+
+    async def open(self) -> None:
+        """Find out whether the file can be written, before there is audio; `write` does it otherwise."""
+        await asyncio.to_thread(self._open)
+
+    async def write(self, chunk: AudioChunk) -> None:
+        """See `Sink`; never waits longer than the file system."""
+        chunk.check_rate(self.sample_rate)
+        await asyncio.to_thread(self._append, chunk.pcm)
+
+    async def flush(self) -> PlaybackReport:
+        """See `Sink`."""
+        await asyncio.to_thread(self._flush)
+        return PlaybackReport(self.position_s)
+
+    async def clear(self) -> PlaybackReport:
+        """See `Sink`; what is in the file stays."""
+        return await self.flush()
+
+    def pause(self) -> None:
+        """See `Sink`; nothing is played."""
+
+    def resume(self) -> None:
+        """See `Sink`."""
+
+    async def aclose(self) -> None:
+        """See `Sink`."""
+        await asyncio.to_thread(self._close)
+
+    def _open(self) -> None:
+        with self._exclusively():
+            self._opened()
+
+    def _opened(self) -> BinaryIO:
+        if self._is_closed:
+            raise SinkError(f"{self._path!r} is closed already. Open a new WavSink.")
+        if self._file is None:
+            target = Path(self._path)
+            if target.is_file() or not target.exists():
+                self._part = target.resolve().with_name(f".{target.name}.{uuid4().hex[:8]}.part")
+            self._file = (self._part or target).open("wb")
+        return self._file
+
+    def _append(self, pcm: bytes) -> None:
+        with self._exclusively():
+            file = self._opened()
+            if not pcm:
+                return
+            if self._wave is None:
+                self._wave = wave.open(file, "wb")
+                self._wave.setparams((1, 2, self.sample_rate, 0, "NONE", ""))
+            self._wave.writeframes(pcm)  # and the header, so that what is there can be played
+            file.flush()
+            if not self._samples and self._part is not None:
+                self._part.replace(Path(self._path).resolve())
+            self._samples += len(pcm) // 2
+
+    def _flush(self) -> None:
+        with self._exclusively():
+            if self._file is not None and not self._is_closed:
+                self._file.flush()
+
+    def _close(self) -> None:
+        with self._exclusively():
+            self._is_closed = True
+            if self._file is None or self._file.closed:
+                return
+            with self._file:
+                if self._wave is not None:
+                    self._wave.close()
+            if not self._samples and self._part is not None:
+                self._part.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        """Hold the file, and translate its errors."""
+        try:
+            with self._lock:
+                yield
+        except (OSError, ValueError) as error:  # a path with a null character
+            why = getattr(error, "strerror", None) or error
+            raise SinkError(f"{self._path!r} cannot be written ({why}). Choose another path.") from error

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from golden_data import CPU
+from torch import nn
+
+from benchmarks import frame, gpu, memory
+from benchmarks.plain import PlainLoop
+from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
+from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.engine.generator import FrameGenerator
+
+SMALL = Shape((2, 64, 128), (2, 48, 96), (4, 2, 16), 64, ((1, 64),) * 4, vocab=256, num_codebooks=4)
+
+
+def size(*modules: nn.Module) -> int:
+    return sum(parameter.nbytes for module in modules for parameter in module.parameters())
+
+
+def test_bytes_of_a_frame_are_those_of_the_modules() -> None:
+    """The counted bytes agree with the weights of a real model, up to norms and the unused K."""
+    model = random_local(local_config(SMALL), CPU, torch.float32, EngineOptions(pack_weights=False))
+    codec = random_cat(cat_config(SMALL), CPU, EngineOptions(pack_weights=False))
+    counted = frame.bytes_per_frame(SMALL, 4, torch.float32)
+    assert counted["backbone"] == pytest.approx(size(model.backbone), rel=0.02)
+    assert counted["depth layers"] == pytest.approx(5 * size(model.depth.layers), rel=0.02)
+    heads = size(model.depth.out_mlps, model.depth.heads) + 2 * size(model.depth.in_mlp)
+    assert counted["depth heads"] == pytest.approx(heads, rel=0.02)
+    layers = [stage.layers for stage in codec.decoder.stages if hasattr(stage, "layers")]
+    assert counted["codec"] == pytest.approx(size(*layers), rel=0.05)  # type: ignore[arg-type]
+
+
+def test_the_17b_shape_is_the_checkpoints() -> None:
+    """The large shape reads the 18.4 GB a frame of the 1.7B model at K=32, and 7.5 GB at K=8."""
+    for n_vq, wanted in ((32, 17.8), (8, 6.9)):
+        counted = frame.bytes_per_frame(SHAPES["1.7b"], n_vq, torch.bfloat16)
+        assert (sum(counted.values()) - counted["codec"]) / 1e9 == pytest.approx(wanted, abs=0.9)
+
+
+def test_the_plain_loop_gives_the_same_rows() -> None:
+    """What is compared against makes the same frames: greedy rows agree."""
+    greedy = ChannelSampling(temperature=0.0)
+    sampling = SamplingOptions(text=greedy, audio=greedy)
+    model = random_local(local_config(SMALL), CPU, torch.float32, EngineOptions(text_head="full"))
+    rows = np.full((20, 5), 1024)
+    rows[:, 0] = np.arange(20)
+    ours, plain = FrameGenerator(model, EngineOptions()), PlainLoop(model)
+    ours.open(0, SynthesisOptions(sampling=sampling))
+    plain.sampler.configure(0, sampling.channels(4), seed=0)
+    with torch.inference_mode():
+        ours.begin(0, rows)
+        assert ours.prefill(0)
+        plain.prefill(rows)
+        for _ in range(5):
+            assert torch.equal(ours.step([0]).rows, plain.step(4))
+
+
+def test_the_frame_benchmark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It prints its figures and writes them as JSON."""
+    monkeypatch.setitem(SHAPES, "tiny", SMALL)
+    monkeypatch.setattr(frame, "bandwidth_gb_s", lambda device: 40.0)
+    file = tmp_path / "out.json"
+    arguments = ["--shape", "tiny", "--frames", "10", "--context", "60", "--compare", "--json", str(file)]
+    monkeypatch.setattr(sys, "argv", ["frame.py", *arguments])
+    frame.main()
+    figures = json.loads(file.read_text())
+    assert figures["n_vq"] == 4 and figures["times_faster_than_plain"] > 0 and figures["floor_ms"] > 0
+
+
+def test_memory_grows_by_the_stream() -> None:
+    """Weights are there once, caches for each stream: layers, heads, rows and dimensions, twice."""
+    one, three = (memory.parts(SMALL, streams, 128) for streams in (1, 3))
+    assert one["speech model"] == three["speech model"] and one["codec, decoder"] == three["codec, decoder"]
+    rows = 2 * SMALL.backbone[0] * SMALL.heads[1] * 129 * SMALL.heads[2]
+    depth = 2 * SMALL.depth[0] * SMALL.heads[1] * (1 + SMALL.num_codebooks) * SMALL.heads[2]
+    assert one["KV cache"] == 2 * rows and three["KV cache"] == 3 * 2 * rows
+    assert three["codec state"] == 3 * one["codec state"] and three["the rest"] > 3 * 2 * depth
+
+
+def test_what_is_measured_on_a_gpu_exists() -> None:
+    """Every command names a module, with options that it has."""
+    for module, *options in gpu.commands("1.7b").values():
+        if module == "pytest":
+            continue
+        text = Path(__file__).parents[2].joinpath(*module.split(".")).with_suffix(".py").read_text()
+        assert all(f'"{option}"' in text for option in options if option.startswith("-")), module
+
+
+@pytest.mark.ci
+@pytest.mark.slow
+def test_every_kernel_of_a_large_frame_compiles(tmp_path: Path) -> None:
+    """For the oldest GPU that is served: without spills, and with a third of PyTorch's operations."""
+    pytest.importorskip("triton")
+    # Another process: here Triton may be told to interpret.
+    environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "benchmarks.kernel_code", "--capability", "80"],
+        capture_output=True,
+        text=True,
+        env=environment | {"TRITON_CACHE_DIR": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    plain, ours = (int(found) for found in re.findall(r"(?:PyTorch|kernels) +(\d+)", done.stdout)[:2])
+    assert ours < plain / 3 and "_project" in done.stdout and "_attend" in done.stdout

@@ -1,0 +1,145 @@
+"""Stand-ins at the borders the design names: the engine."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from moss_stream import EngineOptions, StreamingSynthesizer, Voice
+from moss_stream.audio import FRAME_SAMPLES
+from moss_stream.config import SynthesisOptions
+from moss_stream.engine.protocol import EngineInfo, Frame
+from moss_stream.engine.worker import Worker
+from moss_stream.errors import TextError
+from moss_stream.text.message import Codes, Message, Prompt
+
+NUM_CODEBOOKS = 4
+LOUD = 12_345
+"""The last sample of every frame: what is quiet throughout counts as silence."""
+
+
+@dataclass
+class _Slot:
+    left: int = 0
+    spoken: int = 0
+    chunks_left: int = 0
+
+
+@dataclass
+class FakeEngine:
+    """Speaks `frames_per_segment` frames for each segment; frame n of a stream holds the sample value n + 1.
+
+    Attributes:
+        log: What was asked of it, in order.
+        gate: If given, every step waits for it.
+        record_gate: If given, recording waits for it.
+        fail_at: The step (counted over the engine's life) that raises RuntimeError.
+        refuse: A text that `prompt` refuses.
+        prompt_gate: If given, building a prompt waits for it.
+        silent_attempts: How many segments end before their first frame.
+        prefill_chunks: How many calls a prompt takes.
+        on_step: Called with the number of every step.
+        on_work: Called with what is done: "prefill" or "step", and for how many streams.
+    """
+
+    frames_per_segment: int = 3
+    max_streams: int = 4
+    gate: threading.Semaphore | None = None
+    record_gate: threading.Semaphore | None = None
+    fail_at: int | None = None
+    refuse: str | None = None
+    prompt_gate: threading.Semaphore | None = None
+    silent_attempts: int = 0
+    prefill_chunks: int = 1
+    on_step: Callable[[int], None] | None = None
+    on_work: Callable[[str, int], None] | None = None
+    frame_costs_s: dict[int, float] = field(default_factory=lambda: {1: 0.001, 16: 0.001})
+    voices: dict[str, Voice] = field(default_factory=dict)
+    log: list[tuple[str, object]] = field(default_factory=list)
+    prefixes: list[Codes | None] = field(default_factory=list)
+    gains: list[float] = field(default_factory=list)
+    batches: list[tuple[int, ...]] = field(default_factory=list)
+    num_steps: int = 0
+    _slots: dict[int, _Slot] = field(default_factory=lambda: defaultdict(_Slot))
+
+    @property
+    def info(self) -> EngineInfo:
+        return EngineInfo(
+            NUM_CODEBOOKS, "a fake", self.voices, self.max_streams, frame_costs_s=self.frame_costs_s
+        )
+
+    def record(self, n_vq: int | None) -> None:
+        self.log.append(("record", n_vq))
+        if self.record_gate is not None:
+            self.record_gate.acquire()
+
+    def open(self, slot: int, options: SynthesisOptions) -> None:
+        self.log.append(("open", options))
+        self._slots[slot] = _Slot()
+
+    def prompt(self, message: Message, prefix: Codes | None) -> Prompt:
+        if self.prompt_gate is not None:
+            self.prompt_gate.acquire()
+        if self.refuse is not None and self.refuse in message.text:
+            raise TextError("refused")
+        return Prompt(message, prefix, np.zeros((1, 1 + NUM_CODEBOOKS), dtype=np.int64))
+
+    def begin(self, slot: int, prompt: Prompt, gain: float = 1.0) -> int:
+        self.log.append(("begin", prompt.message))
+        self.prefixes.append(prompt.prefix)
+        self.gains.append(gain)
+        self._slots[slot].left = self.frames_per_segment
+        self._slots[slot].chunks_left = self.prefill_chunks
+        if self.silent_attempts:
+            self.silent_attempts -= 1
+            self._slots[slot].left = 0
+        return 1000
+
+    def prefill(self, slot: int) -> bool:
+        if self.on_work is not None:
+            self.on_work("prefill", 1)
+        self._slots[slot].chunks_left -= 1
+        return self._slots[slot].chunks_left == 0
+
+    def step(self, slots: Sequence[int]) -> list[Frame]:
+        if self.gate is not None:
+            self.gate.acquire()
+        self.num_steps += 1
+        self.batches.append(tuple(slots))
+        if self.on_step is not None:
+            self.on_step(self.num_steps)
+        if self.on_work is not None:
+            self.on_work("step", len(slots))
+        if self.num_steps == self.fail_at:
+            raise RuntimeError("the device burns")
+        return [self._frame(self._slots[slot]) for slot in slots]
+
+    def _frame(self, slot: _Slot) -> Frame:
+        is_end = slot.left == 0
+        slot.left -= 1
+        slot.spoken += not is_end
+        pcm = np.full(FRAME_SAMPLES, slot.spoken, dtype=np.int16)
+        pcm[-1] = LOUD
+        return Frame(is_end, np.full(NUM_CODEBOOKS, slot.spoken), pcm.tobytes())
+
+    def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
+        self.log.append(("encode", len(samples)))
+        return np.full((len(samples) // FRAME_SAMPLES, NUM_CODEBOOKS), 7)
+
+    def texts(self) -> list[str]:
+        """What it was asked to say, segment by segment, with the history before each."""
+        return [
+            message.text for kind, message in self.log if kind == "begin" and isinstance(message, Message)
+        ]
+
+
+async def synthesizer_on(engine: FakeEngine, options: EngineOptions | None = None) -> StreamingSynthesizer:
+    """Return a synthesizer that runs on `engine`."""
+    settings = options or EngineOptions()
+    worker = Worker(lambda: engine, settings.max_queue, settings.max_queue_s)
+    return StreamingSynthesizer(worker, await worker.start(), settings)
