@@ -22,7 +22,7 @@ from benchmarks.measure import p50_p95
 from benchmarks.serving import serving
 from moss_stream import EngineOptions, StreamingSynthesizer
 from moss_stream.embedded import embedded_model
-from moss_stream.engine.protocol import Frame
+from moss_stream.engine.protocol import Frame, FrameKind
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.engine.worker import Worker
 from moss_stream.hub import codec_of, locate
@@ -44,7 +44,7 @@ class WatchedEngine:
     def step(self, slots: Sequence[int]) -> list[Frame]:
         """Make a frame of each slot."""
         frames = self._engine.step(slots)
-        if self.first_s is None and not all(frame.is_end for frame in frames):
+        if self.first_s is None and any(frame.kind is FrameKind.AUDIO for frame in frames):
             self.first_s = time.perf_counter()
         return frames
 

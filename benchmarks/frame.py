@@ -28,6 +28,7 @@ from benchmarks.plain import PlainLoop
 from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
 from moss_stream.audio import FRAME_S
 from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.engine.aligner import Immediate
 from moss_stream.engine.capture import GraphRecorder
 from moss_stream.engine.device import choose_device, choose_dtype
 from moss_stream.engine.generator import FrameGenerator
@@ -78,7 +79,7 @@ class Bench:
         codec = random_cat(cat_config(shape), device, options)
         self.generator = FrameGenerator(self.model, options)
         self.vocoder = Vocoder(
-            codec.decoder, self.config.n_vq, self.config.audio_end_token_id, device, batch=streams
+            codec.decoder, self.config.n_vq, Immediate(self.model.rows.end_id), device, batch=streams
         )
         self.recorder = None if is_eager or device.type != "cuda" else GraphRecorder(device)
         self.runner = FrameRunner(self.generator, self.vocoder, self.recorder)

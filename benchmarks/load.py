@@ -27,7 +27,7 @@ from moss_stream.cli.listeners import Load, sweep
 from moss_stream.config import EngineOptions, SynthesisOptions
 from moss_stream.embedded import embedded_model
 from moss_stream.engine.device import choose_device, choose_dtype
-from moss_stream.engine.protocol import Frame
+from moss_stream.engine.protocol import Frame, FrameKind
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.engine.worker import Worker
 from moss_stream.families.local.prompt import PromptBuilder
@@ -56,7 +56,7 @@ class TimedEngine(SpeechEngine):
         made = []
         for slot, frame in zip(slots, super().step(slots), strict=True):
             left = self._left.get(slot, 0)
-            made.append(replace(frame, is_end=left == 0))
+            made.append(replace(frame, kind=FrameKind.AUDIO if left else FrameKind.END))
             self._left[slot] = left - 1
         return made
 

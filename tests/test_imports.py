@@ -19,6 +19,7 @@ TORCH = {
     *(
         f"engine/{name}.py"
         for name in (
+            "aligner",
             "capture",
             "choose_compute",
             "chunk",

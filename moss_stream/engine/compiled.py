@@ -20,6 +20,7 @@ from moss_stream.cpu.qwen import Scratch, final_norm
 from moss_stream.cpu.rows import next_rows, run_rows
 from moss_stream.engine.chunk import ChunkShape
 from moss_stream.engine.generator import FrameGenerator, FrameShape
+from moss_stream.engine.protocol import FrameKind
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.errors import ConfigError
 from moss_stream.families.local.network import MossTTSLocal
@@ -73,7 +74,7 @@ class CompiledCompute:
         self._stages = stages
         self._quantizer = quantizer_arrays(decoder, codec_packer)
         self._codec_scratch = codec_scratch(stages, self._quantizer, batch)
-        self._chunk, self._end_id = generator.chunk, vocoder.end_id
+        self._chunk, self._end_id = generator.chunk, model.rows.end_id
         self._rows, self._hidden = generator.rows.numpy(), generator.hidden.numpy()
         self._plan = generator.plan.numpy()
         self._packed = vocoder.host.numpy()
@@ -142,7 +143,7 @@ class CompiledCompute:
         decode(self._quantizer, self._stages, self._codec_scratch, codes, n_vq, slots, self.samples)
         for stage in self._stages:
             stage.offset[slots[goes_on]] += stage.rate
-        self._packed[slots, 0] = goes_on
+        self._packed[slots, 0] = np.where(goes_on, FrameKind.AUDIO, FrameKind.END)
         self._packed[slots, 1 : self._pcm.start] = codes
         for index, slot in enumerate(slots):
             to_pcm(self.samples[index], self._gain[slot], self._packed[slot, self._pcm])

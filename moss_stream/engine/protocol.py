@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Protocol
 
 import numpy as np
@@ -13,15 +14,25 @@ from moss_stream.config import SamplingOptions, SynthesisOptions
 from moss_stream.text.message import Codes, Message, Prompt
 from moss_stream.voices import Voice
 
-__all__ = ["Engine", "EngineInfo", "Frame"]
+__all__ = ["Engine", "EngineInfo", "Frame", "FrameKind"]
+
+
+class FrameKind(IntEnum):
+    """What a step made of a stream."""
+
+    END = 0
+    """The segment is over; there is no audio."""
+    AUDIO = 1
+    """80 ms of audio."""
+    NOTHING = 2
+    """No audio yet: the codes of a frame may come in several rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One step's result."""
+    """One step's result. Codes and samples count where it is audio."""
 
-    is_end: bool
-    """The segment is over; this frame is not audio."""
+    kind: FrameKind
     codes: npt.NDArray[np.int64]
     """[Nq]; codebooks that were not generated are 0."""
     pcm: bytes

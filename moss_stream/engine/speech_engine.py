@@ -18,6 +18,7 @@ from moss_stream.audio import FRAME_S
 from moss_stream.codec.cat import Cat
 from moss_stream.codec.load import load_cat
 from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.engine.aligner import Immediate
 from moss_stream.engine.capture import GraphRecorder
 from moss_stream.engine.choose_compute import choose_compute, wants_compiled
 from moss_stream.engine.device import choose_device, choose_dtype, choose_threads
@@ -87,7 +88,7 @@ class SpeechEngine:
         dtype = str(model.dtype).removeprefix("torch.")
         self.generator = FrameGenerator(model, options)
         self.vocoder = Vocoder(
-            codec.decoder, rows.num_codebooks, rows.end_id, self._device, options.max_streams
+            codec.decoder, rows.num_codebooks, Immediate(rows.end_id), self._device, options.max_streams
         )
         is_cuda = self._device.type == "cuda"
         # Recordings are encoded beside the frames, not between them.

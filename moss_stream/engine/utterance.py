@@ -12,7 +12,7 @@ from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.lead import Lead
 from moss_stream.engine.prompts import Order
-from moss_stream.engine.protocol import Engine, Frame
+from moss_stream.engine.protocol import Engine, Frame, FrameKind
 from moss_stream.engine.scheduler import Candidate
 from moss_stream.errors import EngineError, MossError
 from moss_stream.metrics import StreamMeter
@@ -227,9 +227,10 @@ class SpeechJob:
         self.frame(frame, engine, end_s)
 
     def frame(self, frame: Frame, engine: Engine, now_s: float) -> None:
-        """Take a frame of the current segment, or its end."""
-        if frame.is_end:
+        """Take a frame of the current segment, its end, or nothing yet."""
+        if frame.kind is FrameKind.END:
             self._end_segment(engine)
+        if frame.kind is not FrameKind.AUDIO:
             return
         has_sound = is_audible(frame.pcm)
         self.meter.expected_rtf = self.rtf

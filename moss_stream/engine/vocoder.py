@@ -9,8 +9,9 @@ from torch import Tensor
 
 from moss_stream.audio import FRAME_SAMPLES
 from moss_stream.codec.cat import CatDecoder
+from moss_stream.engine.aligner import Aligner
 from moss_stream.engine.generator import Step
-from moss_stream.engine.protocol import Frame
+from moss_stream.engine.protocol import Frame, FrameKind
 
 __all__ = ["Vocoder"]
 
@@ -18,22 +19,21 @@ __all__ = ["Vocoder"]
 class Vocoder:
     """Runs the codec's decoder and brings all frames of a step to the host in one copy.
 
-    Stop flag, codes and samples travel together as int16. Whether a row is the end is decided on
-    the device: an end row is decoded like any other, but the codec's state does not move on.
+    Kind, codes and samples travel together as int16. What a row is, the aligner decides on the device: a
+    row that is no audio is decoded like any other, but the codec's state does not move on.
 
     Attributes:
         codec_state: Of all slots.
-        host: [slots, 1 + Nq + 1920] int16: whether the segment goes on, the codes, the samples.
+        host: [slots, 1 + Nq + 1920] int16: the `FrameKind`, the codes, the samples.
         pcm: Where in a row of `host` the samples are.
         gain: [slots] float32: what the samples of each are multiplied with.
-        end_id: The text id that ends a segment.
     """
 
     def __init__(
-        self, decoder: CatDecoder, num_codebooks: int, end_id: int, device: torch.device, batch: int
+        self, decoder: CatDecoder, num_codebooks: int, aligner: Aligner, device: torch.device, batch: int
     ) -> None:
         self._decoder = decoder
-        self.end_id = end_id
+        self._aligner = aligner
         self._codes = slice(1, 1 + num_codebooks)
         self.pcm = slice(1 + num_codebooks, 1 + num_codebooks + FRAME_SAMPLES)
         self.codec_state = decoder.new_state(batch, max_frames=1)
@@ -62,12 +62,12 @@ class Vocoder:
     def compute(self, step: Step) -> None:
         """Decode a step, and send everything to the host: no decision of the host, no wait for the device."""
         batch = len(step.rows)
-        goes_on = step.rows[:, 0] != self.end_id
-        state, codes = self._states[batch - 1], step.rows[:, None, 1 : 1 + step.n_vq]
-        samples = self._decoder(codes, state, goes_on & step.active, step.used)
+        aligned = self._aligner.align(step)
+        state, codes = self._states[batch - 1], aligned.codes[:, None, : step.n_vq]
+        samples = self._decoder(codes, state, aligned.has_frame & step.active, step.used)
         packed = self._packed[:batch]
-        packed[:, 0] = goes_on
-        packed[:, self._codes] = step.rows[:, 1:]
+        packed[:, 0] = torch.where(aligned.is_end, FrameKind.END, 2 - aligned.has_frame.short())
+        packed[:, self._codes] = aligned.codes
         loud = samples * self.gain[:batch, None]
         packed[:, self.pcm] = (loud.clamp(-1.0, 1.0) * 32767.0).round()
         self.host[:batch].copy_(packed, non_blocking=True)
@@ -81,7 +81,7 @@ class Vocoder:
 
     def _frame(self, slot: int) -> Frame:
         host = self.host[slot].numpy()
-        return Frame(not host[0], host[self._codes].astype("int64"), host[self.pcm].tobytes())
+        return Frame(FrameKind(host[0]), host[self._codes].astype("int64"), host[self.pcm].tobytes())
 
     def state(self) -> list[Tensor]:
         """Return every tensor that outlives a step, to prove that nothing grows."""

@@ -12,8 +12,10 @@ from golden_data import CPU, GOLDEN, Case, cases, expected, prompts
 
 from moss_stream.codec.load import load_cat
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.engine.aligner import Immediate
 from moss_stream.engine.compiled import CompiledCompute
 from moss_stream.engine.generator import FrameGenerator
+from moss_stream.engine.protocol import FrameKind
 from moss_stream.engine.runner import EagerCompute, FrameRunner
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.families.local.load import load_local
@@ -35,7 +37,7 @@ class Speaker:
     def __init__(self, streams: int = 4, prefill_chunk: int = 128, is_compiled: bool = True) -> None:
         options = EngineOptions(max_streams=streams, max_context=512, prefill_chunk=prefill_chunk)
         self.generator = FrameGenerator(MODEL, options)
-        self.vocoder = Vocoder(CODEC.decoder, 8, MODEL.config.audio_end_token_id, CPU, streams)
+        self.vocoder = Vocoder(CODEC.decoder, 8, Immediate(MODEL.rows.end_id), CPU, streams)
         parts = self.generator, self.vocoder
         self.compute = CompiledCompute(MODEL, CODEC.decoder, *parts) if is_compiled else EagerCompute(*parts)
         self.runner = FrameRunner(*parts, None, self.compute)
@@ -138,7 +140,7 @@ def test_a_stream_gets_the_same_bits_alone_and_in_company() -> None:
             for slot, frame in zip(slots, made.runner.step(slots) if slots else [], strict=True):
                 wanted = alone[slot][taken[slot]]
                 assert (frame.codes == wanted.codes).all() and frame.pcm == wanted.pcm
-                assert frame.is_end == wanted.is_end
+                assert frame.kind is wanted.kind
                 taken[slot] += 1
 
 
@@ -151,7 +153,7 @@ def test_an_end_leaves_no_trace_in_the_codec() -> None:
     assert isinstance(ended.compute, CompiledCompute)
     ended.generator.rows[0, 0] = MODEL.config.audio_end_token_id
     ended.compute.speak(np.array([0]), np.array([8]))
-    assert ended.vocoder.frames([0])[0].is_end
+    assert ended.vocoder.frames([0])[0].kind is FrameKind.END
     rest = []
     ended.generator.rows[0, 0] = MODEL.config.audio_assistant_gen_slot_token_id
     for frame in codes[5:]:

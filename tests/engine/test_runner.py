@@ -11,6 +11,7 @@ from golden_data import CPU, codec, expected, generator, model
 from tape import TapeRecorder
 
 from moss_stream.config import ChannelSampling, SamplingOptions, SynthesisOptions
+from moss_stream.engine.aligner import Immediate
 from moss_stream.engine.chunk import ChunkShape
 from moss_stream.engine.generator import FrameShape
 from moss_stream.engine.protocol import Frame
@@ -25,7 +26,7 @@ SAMPLED_OPTIONS = SynthesisOptions(sampling=SamplingOptions(text=GREEDY, audio=S
 
 def runner(recorder: TapeRecorder | None, streams: int = 4) -> FrameRunner:
     made = generator(max_streams=streams)
-    vocoder = Vocoder(codec().decoder, 8, model().config.audio_end_token_id, CPU, batch=streams)
+    vocoder = Vocoder(codec().decoder, 8, Immediate(model().rows.end_id), CPU, batch=streams)
     return FrameRunner(made, vocoder, recorder)
 
 
@@ -45,7 +46,7 @@ def same(ours: list[Frame], theirs: list[Frame]) -> bool:
     pcm = [np.frombuffer(frame.pcm, dtype=np.int16).astype(int) for frame in [*ours, *theirs]]
     loudest = max(np.abs(a - b).max() for a, b in zip(pcm[: len(ours)], pcm[len(ours) :], strict=True))
     codes = all((a.codes == b.codes).all() for a, b in zip(ours, theirs, strict=True))
-    return codes and loudest <= 2 and [f.is_end for f in ours] == [f.is_end for f in theirs]
+    return codes and loudest <= 2 and [f.kind for f in ours] == [f.kind for f in theirs]
 
 
 @pytest.mark.parametrize("options", [GREEDY_OPTIONS, SAMPLED_OPTIONS], ids=["greedy", "sampled"])

@@ -12,6 +12,7 @@ from golden_data import GOLDEN, cases, expected
 from torch import Tensor
 
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.engine.protocol import FrameKind
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.errors import ConfigError, CorruptCheckpoint, TextError, UnsupportedModel
 from moss_stream.families.tokenizer import ChatTokenizer
@@ -219,5 +220,7 @@ def speak_in_company(made: SpeechEngine, seed: int) -> None:
                         np.frombuffer(pcm, "<i2").astype(int) for pcm in (frame.pcm, wanted[number][count][1])
                     )
                     assert np.abs(ours - theirs).max() <= 1
-                    if count + 1 < FRAMES and not frame.is_end and choose.random() > 0.03:  # else: cancelled
+                    if (
+                        count + 1 < FRAMES and frame.kind is FrameKind.AUDIO and choose.random() > 0.03
+                    ):  # else: cancelled
                         speaking[slot] = number, count + 1

@@ -8,7 +8,7 @@ import pytest
 from fakes import NUM_CODEBOOKS, FakeEngine
 from lab import Lab, give
 
-from moss_stream.engine.protocol import Frame
+from moss_stream.engine.protocol import Frame, FrameKind
 from moss_stream.engine.utterance import as_moss_error
 from moss_stream.errors import EngineError, NoAudio, TextError
 
@@ -94,7 +94,7 @@ class Silent(FakeEngine):
 
     def step(self, slots: object) -> list[Frame]:
         frames = super().step(slots)  # type: ignore[arg-type]
-        return [Frame(frame.is_end, frame.codes, bytes(len(frame.pcm))) for frame in frames]
+        return [Frame(frame.kind, frame.codes, bytes(len(frame.pcm))) for frame in frames]
 
 
 @pytest.mark.parametrize(("text", "frames"), [("Hello there my friend.", 25), ("Wait [pause 4s] now.", 100)])
@@ -108,6 +108,32 @@ async def test_a_segment_that_falls_silent_is_ended(
         await lab.run(60, lambda: listener.is_done)
     assert len(listener.chunks) == frames + 1
     assert ("fell silent" in caplog.text) is (frames == 25)
+
+
+class Late(FakeEngine):
+    """Makes nothing in every second step, as if the codes of a frame came in several rows."""
+
+    is_early = False
+
+    def step(self, slots: object) -> list[Frame]:
+        self.is_early = not self.is_early
+        if not self.is_early:
+            return super().step(slots)  # type: ignore[arg-type]
+        codes = np.zeros(NUM_CODEBOOKS, np.int64)
+        return [Frame(FrameKind.NOTHING, codes, b"") for _ in slots]  # type: ignore[attr-defined]
+
+
+async def test_a_step_that_makes_nothing_is_no_audio() -> None:
+    """The listener gets every frame once, numbered without gaps, and nothing else."""
+
+    async def heard(engine: FakeEngine) -> list[tuple[int, bytes]]:
+        lab = Lab(engine)
+        listener = lab.speak(SENTENCE)
+        await lab.run(30, lambda: listener.is_done)
+        return [(chunk.index, chunk.pcm) for chunk in listener.chunks]
+
+    wanted = await heard(FakeEngine(frames_per_segment=9))
+    assert await heard(Late(frames_per_segment=9)) == wanted and len(wanted) == 10
 
 
 async def test_what_the_consumer_breaks_off_ends_with_its_error() -> None:

@@ -5,15 +5,16 @@ import torch
 from golden_data import CPU, codec, expected
 from torch import Tensor
 
+from moss_stream.engine.aligner import Aligned, Immediate
 from moss_stream.engine.generator import Step
-from moss_stream.engine.protocol import Frame
+from moss_stream.engine.protocol import Frame, FrameKind
 from moss_stream.engine.vocoder import Vocoder
 
 GEN, END = 507, 505
 
 
 def vocoder() -> Vocoder:
-    return Vocoder(codec().decoder, 8, END, CPU, batch=4)
+    return Vocoder(codec().decoder, 8, Immediate(END), CPU, batch=4)
 
 
 def rows(codes: Tensor, text_id: int = GEN) -> Tensor:
@@ -48,8 +49,30 @@ def test_an_end_row_is_flagged_and_leaves_no_trace() -> None:
     before = run(made, rows(codes[:5]))
     (end,) = made.step(step_of(rows(codes[7:8], END)), [0])
     after = run(made, rows(codes[5:]))
-    assert end.is_end and not any(frame.is_end for frame in [*before, *after])
+    assert end.kind is FrameKind.END
+    assert {frame.kind for frame in [*before, *after]} == {FrameKind.AUDIO}
     np.testing.assert_array_equal(samples([*before, *after]), samples(run(vocoder(), rows(codes))))
+
+
+class Late:
+    """Makes a frame of every second row, as a delay pattern makes none of its first ones."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def align(self, step: Step) -> Aligned:
+        self.count += 1
+        has_frame = torch.full((len(step.rows),), self.count % 2 == 0)
+        return Aligned(step.rows[:, 1:], has_frame, torch.zeros_like(has_frame))
+
+
+def test_a_row_that_is_no_frame_leaves_no_trace() -> None:
+    """It is flagged, and the codec goes on as if it had not been."""
+    codes = expected("cat")["a.codes"][:4]
+    made = Vocoder(codec().decoder, 8, Late(), CPU, batch=1)
+    frames = run(made, rows(codes.repeat_interleave(2, 0)))
+    assert [frame.kind for frame in frames] == [FrameKind.NOTHING, FrameKind.AUDIO] * 4
+    np.testing.assert_array_equal(samples(frames[1::2]), samples(run(vocoder(), rows(codes))))
 
 
 def test_codes_come_back_on_the_host() -> None:

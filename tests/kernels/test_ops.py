@@ -11,6 +11,7 @@ from torch import nn
 
 from moss_stream.codec.load import load_cat
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.engine.aligner import Immediate
 from moss_stream.engine.generator import FrameGenerator
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.families.local.load import load_local
@@ -39,7 +40,7 @@ def speak(ops: Ops, frames: int) -> list[tuple[list[int], bytes]]:
     codec = load_cat(GOLDEN / "cat", DEVICE, options)
     use(ops, model, codec)
     made = FrameGenerator(model, options)
-    vocoder = Vocoder(codec.decoder, 8, model.config.audio_end_token_id, DEVICE, batch=1)
+    vocoder = Vocoder(codec.decoder, 8, Immediate(model.rows.end_id), DEVICE, batch=1)
     use(TorchOps(), model)  # for the prompt: the interpreter is slow
     made.open(0, OPTIONS)
     prefill(made, expected("local")["direct.input_ids"].numpy())

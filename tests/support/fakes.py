@@ -13,7 +13,7 @@ import numpy.typing as npt
 from moss_stream import EngineOptions, StreamingSynthesizer, Voice
 from moss_stream.audio import FRAME_SAMPLES
 from moss_stream.config import SynthesisOptions
-from moss_stream.engine.protocol import EngineInfo, Frame
+from moss_stream.engine.protocol import EngineInfo, Frame, FrameKind
 from moss_stream.engine.worker import Worker
 from moss_stream.errors import TextError
 from moss_stream.text.message import Codes, Message, Prompt
@@ -125,7 +125,9 @@ class FakeEngine:
         slot.spoken += not is_end
         pcm = np.full(FRAME_SAMPLES, slot.spoken, dtype=np.int16)
         pcm[-1] = LOUD
-        return Frame(is_end, np.full(NUM_CODEBOOKS, slot.spoken), pcm.tobytes())
+        return Frame(
+            FrameKind.END if is_end else FrameKind.AUDIO, np.full(NUM_CODEBOOKS, slot.spoken), pcm.tobytes()
+        )
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
         self.log.append(("encode", len(samples)))
