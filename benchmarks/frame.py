@@ -29,7 +29,7 @@ from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_ca
 from moss_stream.audio import FRAME_S
 from moss_stream.config import EngineOptions, SynthesisOptions
 from moss_stream.engine.aligner import Immediate
-from moss_stream.engine.capture import GraphRecorder
+from moss_stream.engine.capture import GraphCapture
 from moss_stream.engine.device import choose_device, choose_dtype
 from moss_stream.engine.generator import FrameGenerator
 from moss_stream.engine.runner import FrameRunner
@@ -81,8 +81,8 @@ class Bench:
         self.vocoder = Vocoder(
             codec.decoder, self.config.n_vq, Immediate(self.model.rows.end_id), device, batch=streams
         )
-        self.recorder = None if is_eager or device.type != "cuda" else GraphRecorder(device)
-        self.runner = FrameRunner(self.generator, self.vocoder, self.recorder)
+        self.capture = None if is_eager or device.type != "cuda" else GraphCapture(device)
+        self.runner = FrameRunner(self.generator, self.vocoder, self.capture)
         for slot in self.slots:
             self.generator.open(slot, SynthesisOptions(n_vq=n_vq))
         self.rows: Rows = np.full((context, 1 + self.config.n_vq), self.config.audio_pad_code, dtype=np.int64)
@@ -130,8 +130,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         result["times_faster_than_plain"] = p50_p95(plain)[0] / p50_p95(frames)[0]
     else:
         frames = times_ms(bench.frame, args.frames, device)
-    if bench.recorder is not None:
-        result["graph_s"], result["graph_mb"] = bench.recorder.seconds, bench.recorder.bytes / 1e6
+    if bench.capture is not None:
+        result["graph_s"], result["graph_mb"] = bench.capture.seconds, bench.capture.bytes / 1e6
     p50, p95 = p50_p95(frames)
     bandwidth = bandwidth_gb_s(device)
     floor_ms = sum(read.values()) / bandwidth / 1e6
@@ -152,12 +152,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def _compare(
     bench: Bench, shape: Shape, device: torch.device, dtype: torch.dtype, count: int
 ) -> tuple[list[float], list[float]]:
-    """Time our frame and the plain loop in turns, without the codec's step; a recorded frame has it."""
+    """Time our frame and the plain loop in turns, without the codec's step; a captured frame has it."""
     plain = PlainLoop(
         random_local(bench.config, device, dtype, EngineOptions(text_head="full", pack_weights=False))
     )
     plain.prefill(bench.rows)
-    ours: Callable[[], object] = partial(bench.generator.step, [0]) if bench.recorder is None else bench.frame
+    ours: Callable[[], object] = partial(bench.generator.step, [0]) if bench.capture is None else bench.frame
     ours_ms, plain_ms = [], []
     for _ in range(max(1, count // 10)):
         ours_ms += times_ms(ours, 10, device, warmup=1)
@@ -189,7 +189,7 @@ def _show(r: dict[str, Any]) -> None:
     floor = f"{r['floor_ms']:.2f} ms at {r['bandwidth_gb_s']:.0f} GB/s"
     print(f"  floor        {floor}; the frame reaches {100 * r['share_of_floor']:.0f} % of it")
     if "graph_s" in r:
-        print(f"  graphs       recorded in {r['graph_s']:.1f} s, they hold {r['graph_mb']:.0f} MB")
+        print(f"  graphs       captured in {r['graph_s']:.1f} s, they hold {r['graph_mb']:.0f} MB")
     if "plain_p50_ms" in r:
         faster = r["times_faster_than_plain"]
         plain = f"p50 {r['plain_p50_ms']:.1f} ms, {faster:.1f} times slower (without the codec)"

@@ -124,7 +124,7 @@ def attention(rows: int, used: int, device: torch.device, ops: Ops) -> float:
 
 def sampling(rows: int, device: torch.device, ops: Ops) -> float:
     """Return the seconds of one draw for each of `rows` sequences."""
-    sampler = Sampler(rows, 32, 1025, device, 1024, ops.choose)
+    sampler = Sampler(rows, 32, 1025, device, 1024, ops.sample)
     for slot in range(rows):
         sampler.configure(slot, SamplingOptions().channels(32), slot)
     sampler.next_frame(torch.ones(rows, dtype=torch.bool, device=device))

@@ -120,10 +120,11 @@ class StreamingSynthesizer:
         return not (self._worker.is_closed or self._worker.failure or self._is_warming)
 
     async def warmup(self, n_vq: int | None = None) -> None:
-        """Make now what is otherwise made when it is first needed, while somebody waits.
+        """Capture all CUDA graphs now instead of on first use.
 
-        On a GPU these are recordings: of frames for all numbers of streams, and of parts of prompts. It takes
-        seconds in which nothing is spoken; `moss-stream serve` does it before it is ready.
+        There is one for each number of streams, context length and length of a prompt's chunk, rounded up. It
+        takes seconds in which nothing is spoken; `moss-stream serve` does it before it is ready. Elsewhere
+        than on CUDA it does nothing.
 
         Args:
             n_vq: For streams with so many codebooks; None: with all.
@@ -136,7 +137,7 @@ class StreamingSynthesizer:
         self._check(SynthesisOptions(n_vq=n_vq))
         self._is_warming = True
         try:
-            await self._worker.record(n_vq)
+            await self._worker.capture(n_vq)
         finally:
             self._is_warming = False
 

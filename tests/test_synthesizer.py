@@ -178,16 +178,16 @@ async def test_warming_up_wants_codebooks_that_there_are(fake: Pair, n_vq: int) 
     synth, engine = fake
     with pytest.raises(ConfigError, match=f"n_vq={n_vq}"):
         await synth.warmup(n_vq)
-    assert ("record", n_vq) not in engine.log and synth.is_ready
+    assert ("capture", n_vq) not in engine.log and synth.is_ready
 
 
 async def test_warming_up_is_done_before_it_is_ready() -> None:
     """What would be made while somebody waits is made now; until then it is not ready."""
     gate = threading.Semaphore(0)
-    engine = FakeEngine(record_gate=gate)
+    engine = FakeEngine(capture_gate=gate)
     async with await synthesizer_on(engine) as synth:
         warming = asyncio.create_task(synth.warmup(4))
-        while ("record", 4) not in engine.log:
+        while ("capture", 4) not in engine.log:
             await asyncio.sleep(0)
         assert not synth.is_ready
         gate.release()

@@ -1,4 +1,4 @@
-"""Recordings as CUDA graphs: all launches of a frame, or of a chunk of a prompt, in one."""
+"""Capture into CUDA graphs: all launches of a frame, or of a chunk of a prompt, in one."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 import torch
 
-from moss_stream.engine.runner import RecordingFailed
+from moss_stream.engine.runner import CaptureFailed
 
-__all__ = ["GraphRecorder"]
+__all__ = ["GraphCapture"]
 
 logger = logging.getLogger("moss_stream.engine")
 WARM_UPS = 2
-"""Runs before recording, in which libraries allocate and choose what they use."""
+"""Runs before the capture, in which libraries allocate and choose what they use."""
 
 
-class GraphRecorder:
-    """Records work as CUDA graphs that share their memory, since only one of them runs at a time.
+class GraphCapture:
+    """Captures work as CUDA graphs that share their memory, since only one of them runs at a time.
 
     Args:
         device: A CUDA device.
@@ -30,12 +30,12 @@ class GraphRecorder:
         self._stream = torch.cuda.Stream(device)
         self._pool: Any = None
         self.seconds = 0.0
-        """Time that recording took, in all."""
+        """Seconds that all captures took, in all."""
         self.bytes = 0
-        """Memory that the recordings hold."""
+        """Bytes that the captured graphs hold."""
 
-    def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Record `work`; see `moss_stream.engine.runner.Recorder`."""
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Capture `work`; see `moss_stream.engine.runner.Capture`."""
         began_s, free_before = time.perf_counter(), torch.cuda.mem_get_info(self._device)[0]
         graph = torch.cuda.CUDAGraph()
         try:
@@ -49,10 +49,10 @@ class GraphRecorder:
             with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode=mode):
                 work()
             torch.cuda.current_stream(self._device).wait_stream(self._stream)
-        except Exception as error:  # out of memory, or whatever a library says while it is recorded
-            raise RecordingFailed(str(error).partition("\n")[0]) from error
+        except Exception as error:  # out of memory, or whatever a library says while it is captured
+            raise CaptureFailed(str(error).partition("\n")[0]) from error
         self._pool = graph.pool()
         self.seconds += time.perf_counter() - began_s
         self.bytes += max(0, free_before - torch.cuda.mem_get_info(self._device)[0])
-        logger.debug("Recorded in %.2f s; all recordings hold %.0f MB.", self.seconds, self.bytes / 1e6)
+        logger.debug("Captured in %.2f s; all captured graphs hold %.0f MB.", self.seconds, self.bytes / 1e6)
         return graph.replay

@@ -34,7 +34,7 @@ class PromptChunk:
     """Runs the rows of a prompt, a chunk at a time, for any slot.
 
     Chunks are padded to a few lengths, powers of two: the CPU's matrix library keeps what it made for every
-    length it has met, megabytes each, for ever, and a GPU's recordings are made for each length.
+    length it has met, megabytes each, for ever, and CUDA graphs are captured for each length.
 
     Args:
         model: Embeds the rows and runs them.
@@ -62,8 +62,8 @@ class PromptChunk:
         self.host = torch.zeros(most, 1 + rows.shape[1], dtype=torch.int64, pin_memory=is_cuda)
         self.target = torch.zeros(3, 1, dtype=torch.int64, pin_memory=is_cuda)
         self._device = torch.zeros(self.host.shape, dtype=torch.int64, device=device)
-        self._place = torch.zeros(3, 1, dtype=torch.int64, device=device)
-        self._picked = cache.at(self._place[0])
+        self._target = torch.zeros(3, 1, dtype=torch.int64, device=device)
+        self._picked = cache.at(self._target[0])
         self._taken = torch.cuda.Event() if is_cuda else None
 
     def lay_out(self, slot: int, rows: Rows, start: int, n_vq: int, context: int) -> ChunkShape:
@@ -92,12 +92,12 @@ class PromptChunk:
         """Do the work of a chunk on the device: no decision of the host, no wait for the device."""
         part = self._device[: shape.length]
         part.copy_(self.host[: shape.length], non_blocking=True)
-        self._place.copy_(self.target, non_blocking=True)
+        self._target.copy_(self.target, non_blocking=True)
         positions, rows = part[None, :, 0], part[None, :, 1:]
         mask = causal_mask(positions, shape.context)
         hidden = self._model.hidden(rows, shape.n_vq, positions, self._picked, shape.context, mask)
-        self._hidden.index_copy_(0, self._place[1], hidden[0].index_select(0, self._place[2]))
-        self._last_rows.index_fill_(0, self._place[1], 0)
+        self._hidden.index_copy_(0, self._target[1], hidden[0].index_select(0, self._target[2]))
+        self._last_rows.index_fill_(0, self._target[1], 0)
 
     def note(self) -> None:
         """Note that the chunk was begun; what it was laid out in is written again when it has been read."""

@@ -96,7 +96,7 @@ class FrameGenerator:
         self._prefixes = PrefixStore(self.capacity)  # it costs as much as one more slot
         self.depth_cache = model.new_scratch(batch)
         codes, count = rows.codebook_size + 1, rows.num_codebooks
-        self.sampler = Sampler(batch, count, codes, device, rows.pad_code, model.ops.choose)
+        self.sampler = Sampler(batch, count, codes, device, rows.pad_code, model.ops.sample)
         self._caches = [self.cache.part(0, n) for n in range(1, batch + 1)]
         self._depth_caches = [self.depth_cache.part(0, n) for n in range(1, batch + 1)]
         # One more, which nobody reads, for chunks of no slot.
@@ -184,7 +184,7 @@ class FrameGenerator:
 
     @property
     def min_context(self) -> int:
-        """The shortest context that steps of several streams are recorded for."""
+        """The shortest context that steps of several streams are captured for."""
         return self.capacity if self._finds_rows else min(CONTEXT_BUCKET, self.capacity)
 
     def max_shape(self, n_vq: int) -> FrameShape:

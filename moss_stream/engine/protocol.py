@@ -69,8 +69,8 @@ class Engine(Protocol):
     def info(self) -> EngineInfo:
         """What runs here."""
 
-    def record(self, n_vq: int | None) -> None:
-        """Make now what streams with `n_vq` codebooks (None: all) would otherwise have to wait for."""
+    def capture(self, n_vq: int | None) -> None:
+        """Capture all CUDA graphs for streams with `n_vq` codebooks (None: all), if this engine has any."""
 
     def open(self, slot: int, options: SynthesisOptions) -> None:
         """Start a stream in a slot: forget what was spoken in it, codec state included."""

@@ -11,25 +11,25 @@ from moss_stream.engine.generator import CONTEXT_BUCKET, FrameGenerator, FrameSh
 from moss_stream.engine.protocol import Frame
 from moss_stream.engine.vocoder import Vocoder
 
-__all__ = ["Compute", "EagerCompute", "FrameRunner", "Recorder", "RecordingFailed"]
+__all__ = ["Compute", "EagerCompute", "FrameRunner", "Capture", "CaptureFailed"]
 
 logger = logging.getLogger("moss_stream.engine")
 Work = Callable[[], None]
 S = TypeVar("S")
 
 
-class RecordingFailed(Exception):
-    """Work cannot be recorded; it can still be done."""
+class CaptureFailed(Exception):
+    """Work cannot be captured; it can still be done."""
 
 
-class Recorder(Protocol):
+class Capture(Protocol):
     """Turns work on fixed memory into something that repeats it."""
 
-    def record(self, work: Work) -> Work:
-        """Record `work`; calling the result does it again, on the same memory.
+    def capture(self, work: Work) -> Work:
+        """Capture `work`; calling the result does it again, on the same memory.
 
         Raises:
-            RecordingFailed: For lack of memory, or whatever the device says.
+            CaptureFailed: For lack of memory, or whatever the device says.
         """
 
 
@@ -61,13 +61,13 @@ class EagerCompute:
 class FrameRunner:
     """Generator and vocoder as one.
 
-    Recordings are made for a few shapes: numbers of streams and contexts are rounded up to powers of two.
-    A recording reads and writes the buffers of generator and vocoder alone, and these never leave them.
+    Graphs are captured for a few shapes: numbers of streams and contexts are rounded up to powers of two.
+    A captured graph reads and writes the buffers of generator and vocoder alone, and these never leave them.
 
     Args:
         generator: Samples the rows.
         vocoder: Turns them into sound.
-        recorder: None computes every step anew.
+        capture: Captures each shape when it is first met; None computes every step anew.
         compute: Does the work; None for PyTorch.
     """
 
@@ -75,12 +75,12 @@ class FrameRunner:
         self,
         generator: FrameGenerator,
         vocoder: Vocoder,
-        recorder: Recorder | None,
+        capture: Capture | None,
         compute: Compute | None = None,
     ) -> None:
         self._generator = generator
         self._vocoder = vocoder
-        self._recorder = recorder
+        self._capture = capture
         self._compute = compute or EagerCompute(generator, vocoder)
         self._frames: dict[FrameShape, Work] = {}
         self._chunks: dict[ChunkShape, Work] = {}
@@ -88,17 +88,17 @@ class FrameRunner:
 
     @property
     def shapes(self) -> list[FrameShape | ChunkShape]:
-        """What is recorded."""
+        """What was captured."""
         return [*self._frames, *self._chunks]
 
     def prefill(self, slot: int) -> bool:
         """Run the next chunk of the slot's prompt; return whether that was the last one."""
         shape = self._generator.prepare_chunk(slot)
         rounded = self._generator.rounded_chunk(shape)
-        if self._recorder is not None and rounded not in self._chunks:
-            self._record_chunk(self._recorder, rounded)
-            self._generator.prepare_chunk(slot)  # recording lays out a chunk of its own
-        if self._recorder is None:
+        if self._capture is not None and rounded not in self._chunks:
+            self._capture_chunk(self._capture, rounded)
+            self._generator.prepare_chunk(slot)  # the capture laid out a chunk of its own
+        if self._capture is None:
             self._compute.chunk(shape)
         else:
             self._chunks[rounded]()
@@ -107,53 +107,53 @@ class FrameRunner:
     def step(self, slots: Sequence[int]) -> list[Frame]:
         """Make the next frame of the streams in `slots`."""
         shape = self._generator.prepare(slots)
-        if self._recorder is not None and (rounded := self._generator.rounded(shape)) not in self._chosen:
-            self._chosen[rounded] = self._find(self._recorder, rounded)
-            self._generator.prepare(slots)  # recording lays out a step of its own
-        if self._recorder is None:
+        if self._capture is not None and (rounded := self._generator.rounded(shape)) not in self._chosen:
+            self._chosen[rounded] = self._find(self._capture, rounded)
+            self._generator.prepare(slots)  # the capture laid out a step of its own
+        if self._capture is None:
             self._compute.frame(shape)
         else:
             self._chosen[rounded]()
         self._generator.note(slots)
         return self._vocoder.frames(slots)
 
-    def record(self, n_vq: int) -> None:
-        """Record all shapes of `n_vq` codebooks, the largest first: the others fit into its memory."""
+    def capture(self, n_vq: int) -> None:
+        """Capture all shapes of `n_vq` codebooks, the largest first: the others fit into its memory."""
         most = self._generator.max_shape(n_vq)
         shortest = self._generator.min_context
         for length in self._generator.chunk.lengths:
             for context in _halves(most.context, CONTEXT_BUCKET):
                 chunk = ChunkShape(length, context, n_vq)
-                if self._recorder is not None and context >= length and chunk not in self._chunks:
-                    self._record_chunk(self._recorder, chunk)
+                if self._capture is not None and context >= length and chunk not in self._chunks:
+                    self._capture_chunk(self._capture, chunk)
         for batch in _halves(most.batch, 1):
             for context in _halves(most.context, shortest):
                 shape = FrameShape(batch, context, n_vq, is_masked=True, is_mixed=True)
-                if self._recorder is not None and shape not in self._frames:
-                    self._record_frame(self._recorder, shape)
+                if self._capture is not None and shape not in self._frames:
+                    self._capture_frame(self._capture, shape)
 
-    def _find(self, recorder: Recorder, shape: FrameShape) -> Work:
-        """Return the smallest recording that fits; make one if there is none."""
+    def _find(self, capture: Capture, shape: FrameShape) -> Work:
+        """Return the smallest captured graph that fits; capture one if there is none."""
         fitting = [other for other in self._frames if other.fits(shape)]
         if not fitting:
-            return self._record_frame(recorder, shape)
+            return self._capture_frame(capture, shape)
         return self._frames[min(fitting, key=lambda other: (other.batch * other.context, other.batch))]
 
-    def _record_frame(self, recorder: Recorder, shape: FrameShape) -> Work:
-        self._generator.idle()  # what is done while recording leaves no trace
-        return self._recorded(
-            recorder,
+    def _capture_frame(self, capture: Capture, shape: FrameShape) -> Work:
+        self._generator.idle()  # a capture leaves no trace
+        return self._captured(
+            capture,
             lambda: self._compute.frame(shape),
             self._frames,
             shape,
             f"A frame of {shape.batch} streams",
         )
 
-    def _record_chunk(self, recorder: Recorder, shape: ChunkShape) -> Work:
+    def _capture_chunk(self, capture: Capture, shape: ChunkShape) -> Work:
         chunk = self._generator.chunk
         chunk.idle(shape)
-        work = self._recorded(
-            recorder,
+        work = self._captured(
+            capture,
             lambda: self._compute.chunk(shape),
             self._chunks,
             shape,
@@ -162,19 +162,19 @@ class FrameRunner:
         chunk.note()
         return work
 
-    def _recorded(self, recorder: Recorder, work: Work, kept: dict[S, Work], shape: S, what: str) -> Work:
-        """Record `work` and keep the recording; after a failure nothing is recorded any more."""
+    def _captured(self, capture: Capture, work: Work, kept: dict[S, Work], shape: S, what: str) -> Work:
+        """Capture `work` and keep the graph; after a failure nothing is captured any more."""
         try:
-            kept[shape] = recorder.record(work)
+            kept[shape] = capture.capture(work)
             return kept[shape]
-        except RecordingFailed as error:
+        except CaptureFailed as error:
             logger.warning(
-                "%s cannot be recorded (%s): everything is computed step by step from now on, which is "
+                "%s cannot be captured (%s): everything is computed step by step from now on, which is "
                 "slower. If memory is short, lower max_streams or max_context.",
                 what,
                 error,
             )
-            self._recorder, self._frames, self._chunks, self._chosen = None, {}, {}, {}
+            self._capture, self._frames, self._chunks, self._chosen = None, {}, {}, {}
             return work
 
 

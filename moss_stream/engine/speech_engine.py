@@ -19,7 +19,7 @@ from moss_stream.codec.cat import Cat
 from moss_stream.codec.load import load_cat
 from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.aligner import Immediate
-from moss_stream.engine.capture import GraphRecorder
+from moss_stream.engine.capture import GraphCapture
 from moss_stream.engine.choose_compute import choose_compute, wants_compiled
 from moss_stream.engine.device import choose_device, choose_dtype, choose_threads
 from moss_stream.engine.generator import FrameGenerator
@@ -93,13 +93,13 @@ class SpeechEngine:
         is_cuda = self._device.type == "cuda"
         # Recordings are encoded beside the frames, not between them.
         self._aside = torch.cuda.Stream(self._device) if is_cuda else None
-        self._recorder = GraphRecorder(self._device) if is_cuda else None
+        self._capture = GraphCapture(self._device) if is_cuda else None
         self.compute = (
             EagerCompute(self.generator, self.vocoder)
             if compute is None
             else compute(self.generator, self.vocoder)
         )
-        self.runner = FrameRunner(self.generator, self.vocoder, self._recorder, self.compute)
+        self.runner = FrameRunner(self.generator, self.vocoder, self._capture, self.compute)
         way = "" if isinstance(self.compute, EagerCompute) else ", compiled"
         self.info = EngineInfo(
             rows.num_codebooks,
@@ -118,17 +118,17 @@ class SpeechEngine:
             LoadError: A checkpoint cannot be loaded, or the two do not fit together.
             ConfigError: There is no such device or dtype.
         """
-        place = choose_device(device)
+        target = choose_device(device)
         size = sum(file.stat().st_size for file in model.glob("*.safetensors"))
-        if place.type == "cpu":
+        if target.type == "cpu":
             torch.set_num_threads(choose_threads(options.threads, size))
         checkpoint = find(model)
-        number_format, is_compiled = _choose(checkpoint, place, dtype, options, size)
+        number_format, is_compiled = _choose(checkpoint, target, dtype, options, size)
         plain = options.replace(pack_weights=False) if is_compiled else options
-        network = checkpoint.network(place, number_format, plain)
-        cat = load_cat(codec, place, plain)
-        use(choose_ops(place, number_format), network)
-        use(choose_ops(place, torch.float32), cat)
+        network = checkpoint.network(target, number_format, plain)
+        cat = load_cat(codec, target, plain)
+        use(choose_ops(target, number_format), network)
+        use(choose_ops(target, torch.float32), cat)
         _check_fit(checkpoint, cat, model, codec)
         voices = read_voices(model, checkpoint.num_codebooks, checkpoint.codebook_size)
         compute = partial(choose_compute, network, cat, options) if is_compiled else None
@@ -163,12 +163,13 @@ class SpeechEngine:
                 break
         self.info = replace(self.info, frame_costs_s=costs_s)
 
-    def record(self, n_vq: int | None) -> None:
+    def capture(self, n_vq: int | None) -> None:
         """See the protocol."""
-        self.runner.record(n_vq or self.info.num_codebooks)
-        if self._recorder is not None:
-            seconds, size = self._recorder.seconds, self._recorder.bytes / 1e6
-            logger.info("%d recordings took %.1f s and hold %.0f MB.", len(self.runner.shapes), seconds, size)
+        self.runner.capture(n_vq or self.info.num_codebooks)
+        if self._capture is not None:
+            seconds, size = self._capture.seconds, self._capture.bytes / 1e6
+            count = len(self.runner.shapes)
+            logger.info("Capturing %d CUDA graphs took %.1f s; they hold %.0f MB.", count, seconds, size)
 
     def _timed_step(self, slots: Sequence[int]) -> float:
         began_s = time.perf_counter()

@@ -84,8 +84,8 @@ def _best_ms(calls: Sequence[Callable[[], Tensor]], tries: int) -> list[float]:
     """Return the shortest time of each call, tried in turns, so that all see the same machine."""
     best = [float("inf")] * len(calls)
     for _ in range(tries):
-        for place, call in enumerate(calls):
+        for index, call in enumerate(calls):
             began_s = time.perf_counter()
             call()
-            best[place] = min(best[place], 1e3 * (time.perf_counter() - began_s))
+            best[index] = min(best[index], 1e3 * (time.perf_counter() - began_s))
     return best

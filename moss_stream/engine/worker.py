@@ -63,7 +63,7 @@ class Worker:
         self._engine: Engine | None = None
         self._is_closing = False
         self._drains_until_s = math.inf
-        self._recording: deque[tuple[int | None, asyncio.Future[None]]] = deque()
+        self._to_capture: deque[tuple[int | None, asyncio.Future[None]]] = deque()
         self._thread = threading.Thread(target=self._run, name="moss-stream-engine", daemon=True)
         self._loaded: asyncio.Future[EngineInfo]
 
@@ -126,8 +126,8 @@ class Worker:
         self._line.submit(job)
         self._wake.set()
 
-    async def record(self, n_vq: int | None = None) -> None:
-        """Let the engine make what it would otherwise make while somebody waits; no stream moves meanwhile.
+    async def capture(self, n_vq: int | None = None) -> None:
+        """Let the engine capture its CUDA graphs; no stream moves meanwhile.
 
         Raises:
             SynthesizerClosed: The worker is closed.
@@ -135,7 +135,7 @@ class Worker:
         """
         self._check()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._recording.append((n_vq, done))
+        self._to_capture.append((n_vq, done))
         self._wake.set()
         await done
 
@@ -215,7 +215,7 @@ class Worker:
     def _serve(self, streams: EngineLoop, engine: Engine) -> None:
         while not self._is_closing or (streams.is_busy and self._clock() < self._drains_until_s):
             try:
-                self._record_all(engine)
+                self._capture_all(engine)
                 wait_s = streams.tick()
             except BaseException as error:
                 with contextlib.suppress(BaseException):  # a log that fails must not end the thread, either
@@ -225,8 +225,8 @@ class Worker:
                 self._wake.wait(self._until_asked(wait_s))
                 self._wake.clear()
         streams.fail(SynthesizerClosed(CLOSED))
-        while self._recording:
-            self._recorded(SynthesizerClosed(CLOSED))
+        while self._to_capture:
+            self._captured(SynthesizerClosed(CLOSED))
 
     def _until_asked(self, wait_s: float | None) -> float | None:
         """Return how long to sleep at most; None: until woken."""
@@ -235,19 +235,19 @@ class Worker:
         left_s = max(0.0, self._drains_until_s - self._clock())
         return left_s if wait_s is None else min(wait_s, left_s)
 
-    def _record_all(self, engine: Engine) -> None:
-        while self._recording:
+    def _capture_all(self, engine: Engine) -> None:
+        while self._to_capture:
             error = self.failure
             if error is None:
                 try:
-                    engine.record(self._recording[0][0])
+                    engine.capture(self._to_capture[0][0])
                 except BaseException as caught:
                     error = as_moss_error(caught)
-            self._recorded(error)
+            self._captured(error)
 
-    def _recorded(self, error: MossError | None) -> None:
-        """Tell who waits first for a recording that it is made, or why it is not."""
-        done = self._recording.popleft()[1]
+    def _captured(self, error: MossError | None) -> None:
+        """Tell whoever waited longest that its graphs are captured, or why they are not."""
+        done = self._to_capture.popleft()[1]
         _post(done.get_loop(), _settle, done, None, error)
 
 

@@ -2,7 +2,7 @@
 
 A program takes the query heads that share a key head of one sequence, and a part of the rows that they may
 see. Only rows in use are read, however large the cache is, and how many there are is read from the
-device: one recording serves every length. A linear cache and a ring are the same here, since the place p
+device: one captured graph serves every length. A linear cache and a ring are the same here, since the place p
 of either holds the newest position that is congruent to p modulo the capacity.
 """
 

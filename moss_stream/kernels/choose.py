@@ -134,7 +134,7 @@ def _attention(ops: Ops, random: Random, rows: int) -> dict[str, Tensor]:
 def _draws(ops: Ops, random: Random) -> dict[str, Tensor]:
     """Draw greedily and with a seed; unlikely to differ by rounding, since there are few values."""
     device = random(1).device
-    sampler = Sampler(2, 1, VOCAB, device, VOCAB - 1, ops.choose)
+    sampler = Sampler(2, 1, VOCAB, device, VOCAB - 1, ops.sample)
     options = ChannelSampling(temperature=0.9, top_k=20, top_p=0.9, repetition_penalty=1.2)
     for slot, channel in enumerate((options, ChannelSampling(temperature=0.0))):
         sampler.configure(slot, [channel, channel], slot)

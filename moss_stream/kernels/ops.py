@@ -84,10 +84,10 @@ class KernelOps(TorchOps):
         is_power_of_2 = heads.dim & (heads.dim - 1) == 0
         return is_power_of_2 and length * heads.heads // heads.kv_heads <= MAX_QUERIES
 
-    def choose(self, logits: Tensor, draw: Draw, out: Tensor) -> None:
+    def sample(self, logits: Tensor, draw: Draw, out: Tensor) -> None:
         """See `Ops`."""
         if logits.shape[1] > MAX_SIZE:
-            super().choose(logits, draw, out)
+            super().sample(logits, draw, out)
         else:
             sample(logits, draw, out)
 

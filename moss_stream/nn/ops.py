@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from moss_stream.nn.cache import KVCache, RingCache
 from moss_stream.nn.layers import Heads, Rotation, grouped_attention
-from moss_stream.nn.sampling import Draw, choose
+from moss_stream.nn.sampling import Draw, sample
 
 __all__ = ["Activation", "Ops", "Place", "TorchOps", "use"]
 
@@ -65,7 +65,7 @@ class Ops(Protocol):
         It then finds out by itself which rows are in use, and a large context costs no more than a small one.
         """
 
-    def choose(self, logits: Tensor, draw: Draw, out: Tensor) -> None:
+    def sample(self, logits: Tensor, draw: Draw, out: Tensor) -> None:
         """Sample one value of each row of `logits` [B, V] into `out` [B] int64."""
 
 
@@ -104,9 +104,9 @@ class TorchOps:
         """See `Ops`."""
         return False
 
-    def choose(self, logits: Tensor, draw: Draw, out: Tensor) -> None:
+    def sample(self, logits: Tensor, draw: Draw, out: Tensor) -> None:
         """See `Ops`."""
-        choose(logits, draw, out)
+        sample(logits, draw, out)
 
 
 class HasModules(Protocol):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from moss_stream.config import ChannelSampling
 
-__all__ = ["ChannelOptions", "Draw", "Sampler", "choose", "process", "uniform"]
+__all__ = ["ChannelOptions", "Draw", "Sampler", "process", "sample", "uniform"]
 
 _MASK32 = 0xFFFFFFFF
 _U23 = 1.0 / (1 << 23)
@@ -77,7 +77,7 @@ def process(logits: Tensor, options: ChannelOptions, seen: Tensor | None) -> Ten
     return torch.empty_like(logits).scatter_(-1, order, ascending.masked_fill(below, -torch.inf))
 
 
-def choose(logits: Tensor, draw: Draw, out: Tensor) -> None:
+def sample(logits: Tensor, draw: Draw, out: Tensor) -> None:
     """Draw one value of each row of `logits` [B, V] into `out` [B] int64, and remember it."""
     logits = logits.float()
     if draw.pad is not None:
@@ -129,7 +129,7 @@ class Sampler:
         seen: [B, Nq, V + 1] bool: which codes of each codebook occur in the sequence, prompt and
             reference included.
         frame: [B] int64: frames sampled so far; with the seed it fixes the random numbers.
-        chosen: [B, 1 + Nq] int64: what was sampled last for each channel.
+        sampled: [B, 1 + Nq] int64: what was sampled last for each channel.
         seed: [B] int64.
         floats: [3, 1 + Nq, B, 1]: temperature, tail and penalty of each channel; see `ChannelOptions`.
         top_k: [1 + Nq, B, 1] int64.
@@ -143,7 +143,7 @@ class Sampler:
         vocab_size: int,
         device: torch.device,
         pad: int | None = None,
-        choose: Callable[[Tensor, Draw, Tensor], None] = choose,
+        sample: Callable[[Tensor, Draw, Tensor], None] = sample,
     ) -> None:
         """Allocate the state.
 
@@ -153,10 +153,10 @@ class Sampler:
             vocab_size: V + 1: the codes, and the pad code.
             device: Of everything.
             pad: The code that is never sampled.
-            choose: Does a draw; see the function of this module.
+            sample: Does a draw; see the function of this module.
         """
-        self.pad, self._draw = pad, choose
-        self.chosen = torch.zeros(batch, 1 + num_codebooks, dtype=torch.int64, device=device)
+        self.pad, self._draw = pad, sample
+        self.sampled = torch.zeros(batch, 1 + num_codebooks, dtype=torch.int64, device=device)
         self.seen = torch.zeros(batch, num_codebooks, vocab_size, dtype=torch.bool, device=device)
         self._host_seen = torch.zeros(self.seen.shape[1:], dtype=torch.bool, pin_memory=device.type == "cuda")
         self._copied = torch.cuda.Event() if device.type == "cuda" else None
@@ -204,16 +204,16 @@ class Sampler:
 
     def text(self, logits: Tensor) -> Tensor:
         """Sample the text channel of the first B sequences: an index [B] into `logits` [B, V]."""
-        return self._choose(0, logits, None, None)
+        return self._sample(0, logits, None, None)
 
     def code(self, codebook: int, logits: Tensor) -> Tensor:
         """Sample a code [B] of `codebook` from `logits` [B, V + 1] and remember it."""
-        return self._choose(1 + codebook, logits, self.seen[: len(logits), codebook], self.pad)
+        return self._sample(1 + codebook, logits, self.seen[: len(logits), codebook], self.pad)
 
-    def _choose(self, channel: int, logits: Tensor, seen: Tensor | None, pad: int | None) -> Tensor:
-        """Return a view of `chosen`."""
+    def _sample(self, channel: int, logits: Tensor, seen: Tensor | None, pad: int | None) -> Tensor:
+        """Return a view of `sampled`."""
         batch = len(logits)
-        numbers, out = self._uniform[:batch, channel : channel + 1], self.chosen[:batch, channel]
+        numbers, out = self._uniform[:batch, channel : channel + 1], self.sampled[:batch, channel]
         draw = Draw(self.options(channel, batch), numbers, self._active[:batch], seen, pad)
         self._draw(logits, draw, out)
         return out

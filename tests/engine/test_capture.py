@@ -1,4 +1,4 @@
-"""CUDA graphs: need a GPU. What a recording must do is tested in test_frames.py, on the CPU."""
+"""CUDA graphs: need a GPU. What a captured graph must do is tested in test_runner.py, on the CPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from golden_data import GOLDEN, expected
 
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
-from moss_stream.engine.capture import GraphRecorder
+from moss_stream.engine.capture import GraphCapture
 from moss_stream.engine.runner import FrameRunner
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.nn.ops import TorchOps, use
@@ -83,7 +83,7 @@ def test_streams_do_not_touch_each_other(seed: int) -> None:
 
 
 def test_recording_says_what_it_took(engine: SpeechEngine) -> None:
-    """Time and memory of all recordings."""
-    recorder = GraphRecorder(torch.device("cuda"))
-    FrameRunner(engine.generator, engine.vocoder, recorder).record(8)
-    assert recorder.seconds > 0 and recorder.bytes >= 0
+    """Time and memory of all captured graphs."""
+    capture = GraphCapture(torch.device("cuda"))
+    FrameRunner(engine.generator, engine.vocoder, capture).capture(8)
+    assert capture.seconds > 0 and capture.bytes >= 0

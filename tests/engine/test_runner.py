@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 from golden_data import CPU, codec, expected, generator, model
-from tape import TapeRecorder
+from tape import TapeCapture
 
 from moss_stream.config import ChannelSampling, SamplingOptions, SynthesisOptions
 from moss_stream.engine.aligner import Immediate
@@ -24,10 +24,10 @@ GREEDY_OPTIONS = SynthesisOptions(sampling=SamplingOptions(text=GREEDY, audio=GR
 SAMPLED_OPTIONS = SynthesisOptions(sampling=SamplingOptions(text=GREEDY, audio=SAMPLED), seed=3)
 
 
-def runner(recorder: TapeRecorder | None, streams: int = 4) -> FrameRunner:
+def runner(capture: TapeCapture | None, streams: int = 4) -> FrameRunner:
     made = generator(max_streams=streams)
     vocoder = Vocoder(codec().decoder, 8, Immediate(model().rows.end_id), CPU, batch=streams)
-    return FrameRunner(made, vocoder, recorder)
+    return FrameRunner(made, vocoder, capture)
 
 
 def prompts() -> list[np.ndarray[tuple[int, int], np.dtype[np.int64]]]:
@@ -52,21 +52,21 @@ def same(ours: list[Frame], theirs: list[Frame]) -> bool:
 @pytest.mark.parametrize("options", [GREEDY_OPTIONS, SAMPLED_OPTIONS], ids=["greedy", "sampled"])
 @pytest.mark.parametrize("n_vq", [3, 8])
 def test_a_replayed_stream_is_the_computed_one(options: SynthesisOptions, n_vq: int) -> None:
-    """Prompt and frames are recorded once, when they are first met; then replayed."""
-    recorder = TapeRecorder()
-    replayed, computed = runner(recorder), runner(None)
+    """Prompt and frames are captured once, when they are first met; then replayed."""
+    capture = TapeCapture()
+    replayed, computed = runner(capture), runner(None)
     for made in (replayed, computed):
         open_stream(made, 0, 0, options.replace(n_vq=n_vq))
     for _ in range(12):
         assert same(replayed.step([0]), computed.step([0]))
-    assert (recorder.num_recorded, recorder.num_replayed) == (2, 13)
+    assert (capture.num_captured, capture.num_replayed) == (2, 13)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_streams_come_and_go(seed: int) -> None:
     """Any mix of prompts, codebooks, joins and pauses in any slots: same codes, ends and sound."""
     choose = random.Random(seed)
-    replayed, computed = runner(TapeRecorder()), runner(None)
+    replayed, computed = runner(TapeCapture()), runner(None)
     is_open = [False] * 4
     for _ in range(14):
         for slot in range(4):
@@ -83,8 +83,8 @@ def test_streams_come_and_go(seed: int) -> None:
 
 
 def test_recording_leaves_no_trace() -> None:
-    """A shape that is met for the first time in the middle of speech is recorded there; nobody hears it."""
-    replayed, computed = runner(TapeRecorder()), runner(None)
+    """A shape that is met for the first time in the middle of speech is captured there; nobody hears it."""
+    replayed, computed = runner(TapeCapture()), runner(None)
     for made in (replayed, computed):
         open_stream(made, 1, 0, SAMPLED_OPTIONS)
     for step in range(6):
@@ -97,10 +97,10 @@ def test_recording_leaves_no_trace() -> None:
 
 
 def test_recording_ahead() -> None:
-    """All shapes of a number of codebooks, the largest first; then nothing is recorded while people wait."""
-    recorder = TapeRecorder()
-    made = runner(recorder, streams=3)
-    made.record(8)
+    """All shapes of a number of codebooks, the largest first; then nothing is captured while people wait."""
+    capture = TapeCapture()
+    made = runner(capture, streams=3)
+    made.capture(8)
     frames = [shape for shape in made.shapes if isinstance(shape, FrameShape)]
     chunks = [(shape.length, shape.context) for shape in made.shapes if isinstance(shape, ChunkShape)]
     assert chunks == [(length, context) for length in (128, 64, 32, 16) for context in (512, 256)]
@@ -112,15 +112,15 @@ def test_recording_ahead() -> None:
         (1, 512),
         (1, 256),
     ]
-    count = recorder.num_recorded
+    count = capture.num_captured
     for slot in range(3):
         open_stream(made, slot, 0, GREEDY_OPTIONS)
         made.step(range(slot + 1))
-    assert recorder.num_recorded == count
+    assert capture.num_captured == count
 
 
 def test_a_larger_recording_serves() -> None:
-    """What fits is used, rather than recording while somebody speaks; of several the smallest."""
+    """What fits is used, rather than capture while somebody speaks; of several the smallest."""
     small, large = (FrameShape(n, 256 * n, 8, is_masked=True, is_mixed=True) for n in (1, 2))
     assert large.fits(small) and not small.fits(large)
     assert not large.fits(FrameShape(1, 256, 4, True, True)), "another number of codebooks is another loop"
@@ -131,7 +131,7 @@ def test_a_larger_recording_serves() -> None:
 def test_without_memory_all_is_computed(most: int, what: str, caplog: pytest.LogCaptureFixture) -> None:
     """One warning that says what to do; speech goes on as it was."""
     caplog.set_level(logging.WARNING)
-    replayed, computed = runner(TapeRecorder(most=most)), runner(None)
+    replayed, computed = runner(TapeCapture(most=most)), runner(None)
     for slot in range(2):
         for made in (replayed, computed):
             open_stream(made, slot, slot, SAMPLED_OPTIONS)

@@ -200,21 +200,21 @@ async def test_recording_is_done_on_the_engines_thread() -> None:
     class Recording(FakeEngine):
         threads: ClassVar[list[str]] = []
 
-        def record(self, n_vq: int | None) -> None:
+        def capture(self, n_vq: int | None) -> None:
             self.threads.append(threading.current_thread().name)
             if len(self.threads) == 2:
                 raise RuntimeError("out of luck")
 
     worker = Worker(Recording)
     await worker.start()
-    await worker.record()
+    await worker.capture()
     with pytest.raises(EngineError, match="out of luck"):
-        await worker.record()
-    await worker.record()
+        await worker.capture()
+    await worker.capture()
     assert Recording.threads == ["moss-stream-engine"] * 3
     await worker.close()
     with pytest.raises(SynthesizerClosed):
-        await worker.record()
+        await worker.capture()
 
 
 @pytest.mark.parametrize("error", [RuntimeError("torn"), SystemExit(3), KeyboardInterrupt()], ids=type)
@@ -237,7 +237,7 @@ async def test_what_escapes_the_loop_ends_all_streams_and_nobody_waits(
     with pytest.raises(EngineError):
         speak(worker, "Hello.")
     with pytest.raises(EngineError):
-        await worker.record()
+        await worker.capture()
     async with asyncio.timeout(60):
         await worker.close()
 

@@ -8,7 +8,8 @@ from kernel_lab import DEVICE, random
 
 from moss_stream.config import ChannelSampling
 from moss_stream.kernels.sample import sample
-from moss_stream.nn.sampling import Draw, Sampler, choose
+from moss_stream.nn.sampling import Draw, Sampler
+from moss_stream.nn.sampling import sample as by_torch
 
 
 def sampler(vocab: int, batch: int, seed: int, pad: int | None) -> Sampler:
@@ -46,7 +47,7 @@ def test_a_row_is_drawn_as_by_tensor_arithmetic(
     numbers, options = made._uniform[:, 1:2], made.options(1, batch)
     sample(logits, Draw(options, numbers, made._active, ours, pad), out[:, 1])
     wanted = torch.zeros(batch, dtype=torch.int64, device=DEVICE)
-    choose(logits.clone(), Draw(options, numbers, made._active, theirs, pad), wanted)
+    by_torch(logits.clone(), Draw(options, numbers, made._active, theirs, pad), wanted)
     assert out[:, 1].tolist() == wanted.tolist() and not out[:, 0].any()
     assert torch.equal(ours, theirs)
 
@@ -58,5 +59,5 @@ def test_two_values_without_a_penalty() -> None:
     draw = Draw(made.options(0, 8), made._uniform[:, :1], made._active)
     sample(logits, draw, out)
     wanted = torch.zeros_like(out)
-    choose(logits, draw, wanted)
+    by_torch(logits, draw, wanted)
     assert out.tolist() == wanted.tolist() and {0, 1} == set(out.tolist())

@@ -81,7 +81,7 @@ async def test_health_is_open_and_says_little() -> None:
 async def test_it_is_ready_when_it_is_warm() -> None:
     """Until the engine has made what it needs, a load balancer sends nobody."""
     gate = threading.Semaphore(0)
-    engine = FakeEngine(record_gate=gate)
+    engine = FakeEngine(capture_gate=gate)
     async with served(engine) as (client, _):
         assert (await client.get("/readyz")).status_code == 503
         assert (await client.get("/healthz")).status_code == 200

@@ -37,7 +37,7 @@ class FakeEngine:
     Attributes:
         log: What was asked of it, in order.
         gate: If given, every step waits for it.
-        record_gate: If given, recording waits for it.
+        capture_gate: If given, capture waits for it.
         fail_at: The step (counted over the engine's life) that raises RuntimeError.
         refuse: A text that `prompt` refuses.
         prompt_gate: If given, building a prompt waits for it.
@@ -50,7 +50,7 @@ class FakeEngine:
     frames_per_segment: int = 3
     max_streams: int = 4
     gate: threading.Semaphore | None = None
-    record_gate: threading.Semaphore | None = None
+    capture_gate: threading.Semaphore | None = None
     fail_at: int | None = None
     refuse: str | None = None
     prompt_gate: threading.Semaphore | None = None
@@ -73,10 +73,10 @@ class FakeEngine:
             NUM_CODEBOOKS, "a fake", self.voices, self.max_streams, frame_costs_s=self.frame_costs_s
         )
 
-    def record(self, n_vq: int | None) -> None:
-        self.log.append(("record", n_vq))
-        if self.record_gate is not None:
-            self.record_gate.acquire()
+    def capture(self, n_vq: int | None) -> None:
+        self.log.append(("capture", n_vq))
+        if self.capture_gate is not None:
+            self.capture_gate.acquire()
 
     def open(self, slot: int, options: SynthesisOptions) -> None:
         self.log.append(("open", options))

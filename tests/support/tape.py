@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from moss_stream.engine.runner import RecordingFailed
+from moss_stream.engine.runner import CaptureFailed
 
 # The host would have to know values of the device, or sizes would depend on them.
 FORBIDDEN = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "item")
@@ -44,21 +44,21 @@ def _memory(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-class TapeRecorder:
-    """A `Recorder` for tests.
+class TapeCapture:
+    """A `Capture` for tests.
 
     Args:
-        most: Recordings that fit into memory.
+        most: Captured graphs that fit into memory.
     """
 
     def __init__(self, most: int = 1000) -> None:
         self._most = most
-        self.num_recorded = self.num_replayed = 0
+        self.num_captured = self.num_replayed = 0
 
-    def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        if self.num_recorded == self._most:
-            raise RecordingFailed("no room")
-        self.num_recorded += 1
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        if self.num_captured == self._most:
+            raise CaptureFailed("no room")
+        self.num_captured += 1
         work()
         with Tape() as tape:
             work()

@@ -80,10 +80,10 @@ class DepthTransformer(nn.Module):
         return F.embedding(code, self.code_inputs[codebook])
 
     def codes(self, text_embedding: Tensor, n_vq: int, cache: KVCache, sampler: Sampler) -> None:
-        """Sample the codes of one frame after its text channel was chosen (step 0 is in `cache`).
+        """Sample the codes of one frame after its text channel was sampled (step 0 is in `cache`).
 
         Args:
-            text_embedding: Of the chosen text id, [B, hidden].
+            text_embedding: Of the sampled text id, [B, hidden].
             n_vq: How many codebooks to generate.
             cache: Of this frame.
             sampler: Chooses and remembers.

@@ -127,7 +127,7 @@ class MossTTSLocal(nn.Module):
 
     def next_row(self, hidden: Tensor, n_vq: int, scratch: KVCache, sampler: Sampler, out: Tensor) -> None:
         """See `Network`."""
-        choice = sampler.text(self.depth.step(self.depth.in_mlp(hidden), 0, scratch))
-        out[:, 0] = choice if self.text_rows is None else self._text_ids[choice]
+        sampled = sampler.text(self.depth.step(self.depth.in_mlp(hidden), 0, scratch))
+        out[:, 0] = sampled if self.text_rows is None else self._text_ids[sampled]
         self.depth.codes(F.embedding(out[:, 0], self.text_embedding), n_vq, scratch, sampler)
-        out[:, 1 : 1 + n_vq] = sampler.chosen[: len(out), 1 : 1 + n_vq]
+        out[:, 1 : 1 + n_vq] = sampler.sampled[: len(out), 1 : 1 + n_vq]
