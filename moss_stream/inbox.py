@@ -100,6 +100,8 @@ async def draw(text: Text, feed: Feed, job: SpeechJob) -> None:
     """
     source: AsyncIterator[object] | None = None
     try:
+        if isinstance(text, list | tuple) and all(isinstance(delta, str) for delta in text):
+            text = "".join(text)  # it is all there, and so is cut like a text that is given whole
         if isinstance(text, str):
             await feed.end(text)
         else:

@@ -55,6 +55,24 @@ async def test_a_recogniser_understands_it(synth: StreamingSynthesizer) -> None:
 
 
 @on_the_modules_loop
+@pytest.mark.parametrize(
+    "words", [["I found 3", "flights!"], ["Let me", "see."], ["I am looking it up", "now!"]]
+)
+async def test_a_last_word_alone_is_spoken(synth: StreamingSynthesizer, words: list[str]) -> None:
+    """The model takes one for the end of what it continues, now and then, and would end at once."""
+    for seed in range(3):
+        async with synth.stream(options=SynthesisOptions(seed=seed)) as stream:
+            for word in words:
+                await stream.push(f" {word}")
+                await stream.flush()
+            await stream.end()
+            async for _ in stream:
+                pass
+            last = stream.words[-1]
+            assert last.text == words[-1] and last.end_s > last.start_s + 0.2
+
+
+@on_the_modules_loop
 async def test_segments_join_without_a_click(synth: StreamingSynthesizer) -> None:
     """Sentences given letter by letter play as one stream: no border jumps further than speech does."""
     text = "The first sentence is here. Then comes another one. And the last one ends it all. " * 2

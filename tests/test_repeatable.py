@@ -97,6 +97,11 @@ async def over_say(client: httpx.AsyncClient, synth: StreamingSynthesizer, text:
     return (await synth.say(text)).samples.tobytes()
 
 
+async def over_list(client: httpx.AsyncClient, synth: StreamingSynthesizer, text: str) -> bytes:
+    deltas = [text[at : at + 7] for at in range(0, len(text), 7)]
+    return (await synth.say(deltas)).samples.tobytes()
+
+
 async def over_end(client: httpx.AsyncClient, synth: StreamingSynthesizer, text: str) -> bytes:
     stream = synth.stream()
     ending = asyncio.create_task(stream.end(text))
@@ -106,7 +111,7 @@ async def over_end(client: httpx.AsyncClient, synth: StreamingSynthesizer, text:
 
 
 @pytest.mark.parametrize(
-    "door", [over_openai, over_cartesia_bytes, over_speak, over_cartesia, over_say, over_end]
+    "door", [over_openai, over_cartesia_bytes, over_speak, over_cartesia, over_say, over_list, over_end]
 )
 async def test_a_request_can_be_repeated_over_every_door(
     door: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

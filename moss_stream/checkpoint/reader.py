@@ -73,13 +73,13 @@ class Tensors:
 
 def _shards(weight_map: object, index: Path) -> list[str]:
     """Return the files that an index names, all of them in its own folder."""
-    names = set(weight_map.values()) if isinstance(weight_map, dict) else {None}
+    names = list(weight_map.values()) if isinstance(weight_map, dict) else []
     if not names or not all(isinstance(name, str) and _SHARD.fullmatch(name) for name in names):
         raise CorruptCheckpoint(
             f"{index} is damaged: its weight_map must give a file in the same folder, such as "
             "model-00001-of-00002.safetensors, for each tensor. Download the checkpoint again."
         )
-    return sorted(str(name) for name in names)
+    return sorted(set(names))
 
 
 class _opened:

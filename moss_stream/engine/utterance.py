@@ -282,7 +282,7 @@ class SpeechJob:
 
     def _note_flushed(self, now_s: float) -> None:
         """Say that what was flushed is spoken, once its last segment is over."""
-        if self.turn.state not in (TurnState.WAITING, TurnState.DRAINING):
+        if self.turn.is_alone_next or self.turn.state not in (TurnState.WAITING, TurnState.DRAINING):
             return
         while self._flushes and self._flushes[0] <= self.turn.num_begun:
             self._flushes.popleft()

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from moss_stream.checkpoint.checked import Checked, Count, Positive, Width
-from moss_stream.errors import UnsupportedModel
+from moss_stream.errors import CorruptCheckpoint, UnsupportedModel
 from moss_stream.quote import quoted
 
 __all__ = ["TransformerConfig", "qwen3_fields"]
@@ -35,23 +35,30 @@ class TransformerConfig(Checked):
         return self
 
 
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _object(raw: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
+    value = raw.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise CorruptCheckpoint(f"The config.json of {where} cannot be used: {name} is no object.")
+    return value
 
 
-def qwen3_fields(value: object, where: str) -> dict[str, Any]:
+def qwen3_fields(config: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
     """Return the fields of a Qwen3 config, with one spelling of RoPE's base.
 
     Args:
-        value: A part of a config.json.
-        where: Names it in errors.
+        config: Of a checkpoint.
+        name: Of the part of it that describes the layers.
+        where: Names the checkpoint in errors.
 
     Raises:
         UnsupportedModel: It asks for what our layers do not do.
+        CorruptCheckpoint: A part is no object.
     """
-    raw = _object(value)
-    rope = _object(raw.get("rope_parameters"))
-    scaling = _object(raw.get("rope_scaling"))
+    raw = _object(config, name, where)
+    rope = _object(raw, "rope_parameters", where)
+    scaling = _object(raw, "rope_scaling", where)
     kind = rope.get("rope_type") or scaling.get("rope_type") or scaling.get("type") or "default"
     unsupported = [
         text

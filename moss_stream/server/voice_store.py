@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import re
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 
 from moss_stream import Voice
 from moss_stream.files import clean_up, new_file
-from moss_stream.quote import quoted
+from moss_stream.quote import MAX_QUOTE, brief, quoted
 from moss_stream.server.http.problems import Problem
 
 __all__ = ["StoredVoice", "VoiceStore"]
@@ -162,8 +163,9 @@ def _read_all(folder: Path, reserved: Collection[str]) -> dict[str, tuple[Stored
     for file in sorted(folder.glob("*.json")):
         try:
             stored, voice = _read(file)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError) as error:
-            logger.warning("The uploaded voice %s cannot be read (%s); it is passed over.", file, error)
+        except Exception as error:  # whatever somebody wrote there
+            why = brief(f"{type(error).__name__}: {error}", MAX_QUOTE)
+            logger.warning("The uploaded voice %s cannot be read (%s); it is passed over.", file, why)
             continue
         if stored.name in reserved or not NAME.fullmatch(stored.name):
             logger.warning("The uploaded voice %s has a name that means another voice or none.", file)
@@ -175,8 +177,12 @@ def _read_all(folder: Path, reserved: Collection[str]) -> dict[str, tuple[Stored
 def _read(file: Path) -> tuple[StoredVoice, Voice]:
     about = json.loads(file.read_text(encoding="utf-8"))
     name = Path(about.get("codes", f"{file.stem}.npy")).name  # in this folder, whatever it says
-    codes = np.load(file.with_name(name), allow_pickle=False)
+    # Mapped: a header that claims more than the file holds is an error, and allocates nothing.
+    codes = np.lib.format.open_memmap(file.with_name(name), mode="r")
     if codes.ndim != 2 or not len(codes) or codes.dtype.kind not in "iu":
         raise ValueError("it holds no codes")
-    stored = StoredVoice(file.stem, str(about["consent"]), float(about["seconds"]))
-    return stored, Voice(codes.astype(np.int64), str(about["key"]), stored.consent)
+    consent, key, seconds = str(about["consent"]), str(about["key"]), float(about["seconds"])
+    (consent + key).encode()  # what is no text cannot be sent
+    if not 0 <= seconds < math.inf:
+        raise ValueError("its length is no number of seconds")
+    return StoredVoice(file.stem, consent, seconds), Voice(codes.astype(np.int64), key, consent)

@@ -44,6 +44,11 @@ class History:
         self._said.append(_Said(text))
         return "".join(said.text for said in self._said).strip(), np.stack(frames) if frames else None
 
+    def recent(self) -> Codes | None:
+        """Return the codes of the segments before the current one, [T, Nq]; None if there are none."""
+        frames = [codes for said in list(self._said)[:-1] for codes in said.codes]
+        return np.stack(frames) if frames else None
+
     def add(self, codes: Codes) -> None:
         """Note a frame [Nq] of the current segment."""
         self._said[-1].codes.append(codes)

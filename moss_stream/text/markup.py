@@ -34,13 +34,22 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"(/?)([a-z][\w-]*)")
-_NO_TAG = re.compile(r"[A-Za-z][\w-]*\s+(?:[^\w\s/>]|[\w:.-]+\s+[^\s=/>])")
+_WHOLE_TAG = re.compile(
+    r"<(?:(?P<slash>/)\s*)?(?P<name>[A-Za-z][\w-]*)(?P<rest>(?(slash)|(?:[\s/][^<>\n]*)?))\s*>"
+)
+_OPEN_TAG = re.compile(r"<(?P<slash>)(?P<name>[A-Za-z][\w-]*)(?P<rest>(?:\s[^<>]*)?)")
+_UNCLOSED = re.compile(r"<(?:/\s*[A-Za-z][\w-]*|[A-Za-z][\w-]*(?:[\s/][^<>\n]*)?)\s*")
+"""White space may stand before the end of a tag, a line break too."""
+_NO_TAG = re.compile(r"/\s*[\w-]*\s+[^\s>]|[A-Za-z][\w-]*\s+(?:[^\w\s/>]|[\w:.-]+\s+[^\s=/>])")
 """After a tag's name comes an attribute with its value, in "a <b and c" not."""
 _LINE_TAG = re.compile(r"</?(?:blockquote|br|div|h[1-6]|hr|li|ol|p|pre|table|td|th|tr|ul)\b", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _ENTITY_BEGUN = re.compile(r"&#?[A-Za-z0-9]{0,31}$")
 _ADDRESS = re.compile(r"[^\s<>\"`|\\^{}]+")
 _ADDRESS_STARTS = ("https://", "http://", "www.")
+_HAS_HOST = re.compile(
+    r"(?:https?://(?:www\.)?|www\.)(?:[^/?#]+\.\w\w|localhost|[^/?#]+[/?#:]|.{64})", re.IGNORECASE
+)
 MAX_MATH = 300
 _MATH_ENDS = {"(": re.compile(r"\\\)"), "[": re.compile(r"\\\]"), "$": re.compile(r"\$\$")}
 _INLINE_END = re.compile(r"(?<![\s$])\$(?![\d$])")
@@ -71,6 +80,10 @@ class Scan:
     """The line is a row of a table."""
     hidden: tuple[str, ...] = ()
     """Names of tags whose content is not read out, in lower case."""
+    is_code: bool = False
+    """It is within backticks, where a tag is talked about."""
+    goes_on: bool = False
+    """More text comes, but it is read as if none did: somebody waits."""
 
     def waits(self, end: int, most: int) -> bool:
         """Tell whether something that reaches to `end` could go on in text that is not there yet."""
@@ -89,7 +102,9 @@ class Rule:
     spoken: str = ""
     again: str = ""
     skip: str = ""
-    """What follows is passed over up to this, which is too."""
+    """What follows is passed over up to this, which is too; of a tag it is `</name`."""
+    is_tick: bool = False
+    """Inline code begins or ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +288,8 @@ def _bracket(scan: Scan) -> Rule | None:
 
 def _angle(scan: Scan) -> Rule | None:
     end = scan.at + 1
+    if scan.is_code:
+        return Rule(end, "<")
     start = scan.text[scan.at : scan.at + 4]
     if start == "<!--":
         return Rule(scan.at + 4, skip="-->")
@@ -280,13 +297,12 @@ def _angle(scan: Scan) -> Rule | None:
         return None
     if not _TAG_START.match(scan.after(end)) or _NO_TAG.match(scan.text, end, scan.at + MAX_TAG):
         return Rule(end, "<")
+    if hidden := _hidden_tag(scan):
+        return hidden
     close = _ANGLE_STOP.search(scan.text, end, scan.at + MAX_TAG)
-    if close is None and scan.waits(len(scan.text), MAX_TAG):
+    may_grow = close is None or _UNCLOSED.fullmatch(scan.text, scan.at, scan.at + MAX_TAG)
+    if may_grow and scan.waits(len(scan.text), MAX_TAG):
         return None
-    if close is None or close[0] == ">":
-        stop = close.start() if close else min(len(scan.text), scan.at + MAX_TAG)
-        if hidden := _hidden_tag(scan, scan.text[end:stop], stop + 1 if close else stop):
-            return hidden
     if close is None or close[0] != ">":
         return Rule(end, "<")
     inside = scan.text[end : close.start()]
@@ -297,13 +313,19 @@ def _angle(scan: Scan) -> Rule | None:
     return Rule(end, "<")
 
 
-def _hidden_tag(scan: Scan, inside: str, end: int) -> Rule | None:
-    """Read a tag whose content is not read out; one that closes nothing is dropped alone."""
-    found = _NAME.match(inside.lower())
-    if found is None or found[2] not in scan.hidden:
+def _hidden_tag(scan: Scan) -> Rule | None:
+    """Read a tag whose content is not read out; one that closes nothing is dropped alone.
+
+    They do not nest: thoughts that mention their own tag must not swallow the answer.
+    """
+    most = scan.at + MAX_TAG
+    found = _WHOLE_TAG.match(scan.text, scan.at, most)
+    if found is None and (scan.is_final or len(scan.text) >= most):
+        found = _OPEN_TAG.fullmatch(scan.text, scan.at, most)
+    if found is None or (name := found["name"].lower()) not in scan.hidden:
         return None
-    is_alone = bool(found[1]) or inside.endswith("/")
-    return Rule(end, skip="" if is_alone else f"</{found[2]}>")
+    is_alone = bool(found["slash"]) or found["rest"].endswith("/")
+    return Rule(found.end(), " ", skip="" if is_alone else f"</{name}")
 
 
 def begins_hidden(text: str, hidden: tuple[str, ...]) -> bool:
@@ -333,13 +355,17 @@ def _address(scan: Scan) -> Rule | None:
     start = scan.text[scan.at : scan.at + 8].lower()
     if not start.startswith(_ADDRESS_STARTS):
         could_be = any(known.startswith(start) for known in _ADDRESS_STARTS)
-        return None if could_be and scan.waits(scan.at + len(start), 8) else plain
+        is_begun = scan.goes_on and ":" in start  # nobody wants to hear half of that
+        return None if could_be and (is_begun or scan.waits(scan.at + len(start), 8)) else plain
     found = _ADDRESS.match(scan.text, scan.at, scan.at + MAX_ADDRESS)
     assert found is not None
     if scan.waits(found.end(), MAX_ADDRESS):
         return None
-    if found.end() - scan.at >= MAX_ADDRESS:
-        return Rule(found.end(), _host(found[0]), skip=SPACE)
+    is_open = scan.goes_on and found.end() == len(scan.text)
+    if is_open and not _HAS_HOST.match(found[0]):
+        return None
+    if is_open or found.end() - scan.at >= MAX_ADDRESS:  # somebody waits, or it is endless: drop the rest
+        return Rule(found.end(), _host(found[0]) + " ", skip=SPACE)
     address = found[0].rstrip(".,;:!?)]}'*_~”’»。，！？、；：）」』】")
     return Rule(scan.at + len(address), _host(address)) if address else plain
 
@@ -354,7 +380,7 @@ _RULES: dict[str, Callable[[Scan], Rule | None]] = {
     "*": _star,
     "_": _underscore,
     "~": _tilde,
-    "`": lambda scan: Rule(_run_end(scan)),
+    "`": lambda scan: Rule(_run_end(scan), is_tick=True),
     "\\": _backslash,
     "|": _pipe,
     "!": _exclamation,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from moss_stream.text.markup import SPACE, Rule, Scan, begins_hidden, inline_rule, strip_line_start
+from moss_stream.text.markup import MAX_TAG, SPACE, Rule, Scan, begins_hidden, inline_rule, strip_line_start
 
 __all__ = ["Normalizer", "Readable"]
 
@@ -40,6 +40,8 @@ class _Mode:
     """The line is a row of a table."""
     skip: str = ""
     """Everything up to this is passed over, however long it is."""
+    is_code: bool = False
+    """It is within backticks."""
 
 
 class Normalizer:
@@ -60,6 +62,7 @@ class Normalizer:
         self._ends: list[int] = []
         self._num_written = 0
         self._mode = _Mode()
+        self._goes_on = False
         self._last = ""
         self._made = Readable("", [])
         self._pieces: list[str] = []
@@ -90,7 +93,7 @@ class Normalizer:
 
     def flush(self) -> Readable:
         """Return what waits, taken as if the text ended here; the text may go on."""
-        return self._run(is_final=True)
+        return self._run(is_final=True, goes_on=True)
 
     def end(self) -> Readable:
         """Return what waits, and begin anew."""
@@ -99,7 +102,8 @@ class Normalizer:
         self._text, self._ends = "", []
         return rest
 
-    def _run(self, is_final: bool) -> Readable:
+    def _run(self, is_final: bool, goes_on: bool = False) -> Readable:
+        self._goes_on = goes_on
         self._made = Readable("", [])
         at = 0
         while at < len(self._text):
@@ -126,7 +130,9 @@ class Normalizer:
         if word := _PLAIN.match(self._text, at):
             self._write(word[0], self._ends[at : word.end()])
             return word.end()
-        scan = Scan(self._text, at, is_final, self._last, mode.is_row, self._hidden)
+        scan = Scan(
+            self._text, at, is_final, self._last, mode.is_row, self._hidden, mode.is_code, self._goes_on
+        )
         return self._apply(inline_rule(scan), at)
 
     def _apply(self, rule: Rule | None, at: int) -> int | None:
@@ -136,8 +142,9 @@ class Normalizer:
             # What stands for something else has been read out with its last character, not before.
             before = self._ends[at - 1] if at else self._ends[0] - 1
             self._write(rule.spoken, [before] * (len(rule.spoken) - 1) + [self._ends[rule.end - 1]])
-        if rule.skip:
-            self._mode = replace(self._mode, skip=rule.skip)
+        if rule.skip or rule.is_tick:
+            is_code = self._mode.is_code is not rule.is_tick
+            self._mode = replace(self._mode, skip=rule.skip, is_code=is_code)
         if rule.again:  # a link's text may hold marks of its own
             inside = self._ends[at + 1 : at + len(rule.again)]
             self._ends = [*inside, self._ends[rule.end - 1], *self._ends[rule.end :]]
@@ -154,13 +161,11 @@ class Normalizer:
             found = re.compile(r"\s").search(self._text, at)
             self._mode = replace(self._mode, skip="" if found else skip)
             return found.start() if found else len(self._text)
-        if found := re.compile(re.escape(skip), re.IGNORECASE).search(self._text, at):
+        if found := _end_of(skip).search(self._text, at):
             is_line_start = self._last in ("", "\n")
             self._mode = replace(self._mode, skip="", is_line_start=is_line_start)
             return found.end()
-        tail = self._text[at:][1 - len(skip) :].lower() if len(skip) > 1 else ""
-        begun = next((n for n in range(len(tail), 0, -1) if skip.startswith(tail[-n:])), 0)
-        end = len(self._text) - begun
+        end = _begun(self._text, at, skip)
         return end if end > at else None
 
     def _drop_line(self, at: int) -> int:
@@ -201,3 +206,22 @@ class Normalizer:
                 self._pieces.append(character)
                 self._made.ends.append(end)
                 self._last = character
+
+
+def _end_of(skip: str) -> re.Pattern[str]:
+    """Return what ends a part that is passed over; in a closing tag there may be white space."""
+    if skip.startswith("</"):
+        return re.compile(rf"</\s*{re.escape(skip[2:])}\s*>", re.IGNORECASE)
+    return re.compile(re.escape(skip), re.IGNORECASE)
+
+
+def _begun(text: str, at: int, skip: str) -> int:
+    """Return where, at the end of a text, what may become the end of a skipped part begins."""
+    if not skip.startswith("</"):
+        tail = text[at:][1 - len(skip) :].lower() if len(skip) > 1 else ""
+        return len(text) - next((n for n in range(len(tail), 0, -1) if skip.startswith(tail[-n:])), 0)
+    start = text.rfind("<", max(at, len(text) - MAX_TAG))
+    if start < 0:
+        return len(text)
+    tight = re.sub(r"\s", "", text[start:]).lower()
+    return start if skip.startswith(tight) else len(text)

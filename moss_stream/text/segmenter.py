@@ -34,6 +34,9 @@ Language models that write 5 tokens a second leave 0.2 s within a word; with the
 """
 PATIENCE_S = 0.7
 """How long a listener who has run dry waits for the clause to end while text keeps coming."""
+LONG_WORD = 24
+"""Characters without a space after which a listener who has waited does not wait for the word to end: longer
+than words that are not made up, shorter than keys and paths."""
 
 
 class Segmenter(Protocol):
@@ -181,6 +184,8 @@ class LeadSegmenter:
             found.append(Break(len(text), Strength.CLAUSE))
         elif need.is_urgent and (gap := last_gap(text)):
             found.append(Break(gap, Strength.WORD))
+        elif need.is_urgent and not found and len(text.strip()) > LONG_WORD:
+            found.append(Break(len(text), Strength.WORD))
         shortest_s = MIN_SENTENCE_S if lead_s > RELAXED_S else MIN_FIRST_S
         needed = Strength.WORD if is_end else need.strength
         if needed == Strength.WORD:

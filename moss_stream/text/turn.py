@@ -1,9 +1,10 @@
 """One utterance: a chain of segments, each a continuation of the ones before, as an explicit state machine.
 
 WAITING goes to PREFILL when a segment is begun, PREFILL to SPEAKING when its prompt is in the cache, SPEAKING
-back to WAITING when it is over (or to PREFILL, if it must be begun again). When all text is spoken, WAITING
-goes to DRAINING: the listener has not had everything yet. Then comes DONE. CANCELLED and FAILED can come from
-every state before DONE.
+back to WAITING when it is over. A segment that ended before its first frame begins again: from SPEAKING to
+PREFILL, or to WAITING if that takes another prompt. When all text is spoken, WAITING goes to DRAINING: the
+listener has not had everything yet. Then comes DONE. CANCELLED and FAILED can come from every state before
+that.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ logger = logging.getLogger("moss_stream.text")
 SLOWEST, SPARE_S = 2.2, 1.5
 _PAUSE = re.compile(r"\[pause (\d{1,3}(?:\.\d{1,3})?) ?s\]")
 MAX_ATTEMPTS = 5
-"""How often a segment is begun when the model ends it before its first frame."""
+"""How often a segment is begun with one prompt when the model ends it before its first frame."""
 
 
 class Turn:
@@ -85,7 +86,10 @@ class Turn:
         self._segment = ""
         self._attempts_left = 0
         self._is_spoken = False
+        self._is_continued = False
         self._num_spoken = 0
+        self.is_alone_next = False
+        """The current segment is to begin again, with a prompt that does not continue the ones before."""
         self._prompted: list[int] = []
         self._has_ended = False
         self.state = TurnState.WAITING
@@ -145,6 +149,9 @@ class Turn:
         """
         if not self._has_voice:
             return None
+        if self.is_alone_next:
+            self.is_alone_next = False
+            return self._prompt_alone()
         while (segment := self._reader.next(now_s, lead_s)) is not None:
             self.timeline.begin(segment)
             if is_speakable(segment):
@@ -178,6 +185,10 @@ class Turn:
             self._attempts_left -= 1
             self._go(TurnState.PREFILL)
             return True
+        if not self._is_spoken and self._is_continued:
+            self.is_alone_next = True
+            self._go(TurnState.WAITING)
+            return False
         if not self._is_spoken:
             logger.warning(
                 "The model spoke nothing for a segment of %d characters; it is passed over.",
@@ -224,19 +235,34 @@ class Turn:
 
     def _drop_part(self) -> None:
         """Forget a segment that is not whole: the next turn cannot continue it."""
-        if self.state in (TurnState.PREFILL, TurnState.SPEAKING):
+        if self.is_alone_next or self.state in (TurnState.PREFILL, TurnState.SPEAKING):
             self._history.forget(1)
             self._prompted.pop()
 
     def _prompt(self, segment: str) -> tuple[Message, Codes | None]:
-        self._attempts_left = MAX_ATTEMPTS - 1
         self._is_spoken = False
         self._prompted.append(self.timeline.num_segments - 1)
         text, prefix = self._history.begin(segment)
+        self._is_continued = prefix is not None
+        return self._begin(text, self._reference), prefix
+
+    def _prompt_alone(self) -> tuple[Message, Codes | None]:
+        """Prompt the segment as if it were the first.
+
+        A model may take a last word for the end of what it continues, and end at once. Without a voice to
+        follow, it follows the voice of what it said before.
+        """
+        self._is_continued = False
+        recent = self._history.recent()
+        reference = self._reference or (None if recent is None else [recent])
+        return self._begin(self._segment.strip(), reference), None
+
+    def _begin(self, text: str, reference: list[Codes | None] | None) -> Message:
+        self._attempts_left = MAX_ATTEMPTS - 1
         options = self._options
         message = Message(
             text=text,
-            reference=self._reference,
+            reference=reference,
             tokens=options.tokens,
             instruction=options.instruction,
             quality=options.quality,
@@ -245,7 +271,7 @@ class Turn:
             language=options.language,
         )
         self._go(TurnState.PREFILL)
-        return message, prefix
+        return message
 
     def _check_spoken(self) -> None:
         if not self._segment:

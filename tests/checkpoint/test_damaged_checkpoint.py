@@ -125,6 +125,8 @@ def test_sizes_that_are_not_there(folders: dict[str, Path], kind: str, at: tuple
         "a",
         {"a": 1},
         {"a": None},
+        {"a": {"b": 1}},
+        {"a": ["x"]},
         {"a": "../local/model.safetensors"},
         {"a": "/etc/passwd"},
         {"a": "."},

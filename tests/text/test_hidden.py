@@ -27,6 +27,16 @@ CASES = [
         "It is $25, $5 and $10, $5k, $3.50. Or US$ 5 in $.",
     ),
     ("$2x + 1$ and $5$ then $HOME is", "2x + 1 and 5 then $HOME is"),
+    ("Hi<think>x</think>you. Wait.<tool_call>{}</tool_call>It is done.", "Hi you. Wait. It is done."),
+    ("<think>a</think >Hello. <think\n>b</ think>There.", "Hello. There."),
+    ("<think mode='x'>a</think\n>Hello.", "Hello."),
+    (
+        "Models write `<think>` and `<!--` first. Then they answer.",
+        "Models write <think> and <!-- first. Then they answer.",
+    ),
+    ("`a` <think>b</think> c, and `d\n<think>e</think> f.", "a c, and d\nf."),
+    ("A </think not closed, 5 > 3. A </ b.", "A </think not closed, 5 > 3. A </ b."),
+    ("<think>They write <think> first.</think>Hello.", "Hello."),
 ]
 
 

@@ -24,7 +24,7 @@ OPENINGS = [
     "It costs $5 and $6 for all of us", "Say /one and two or three of them to me", "Is x < y or y <= x now",
     "I think that it may well depend on what you want to do with the thing in the end",
     "他说 [这里 的 东西", "- one\n- two\n- three", "| a | b |\n|---|---|\n| 1 | 2 |",
-    "Set <b and i to a <c d",
+    "Set <b and i to a <c d", "x" * 120, "Key sk-" + "a1b2" * 20,
 ]  # fmt: skip
 
 
@@ -87,7 +87,7 @@ async def test_no_pause_keeps_a_listener_waiting(text: str, rate: float) -> None
         assert await wait_after(text, rate, at) <= MOST_S, tokens(text)[:at]
 
 
-@pytest.mark.parametrize("text", OPENINGS)
+@pytest.mark.parametrize("text", [*OPENINGS, "a </think not closed and more of it"])
 @pytest.mark.parametrize("rate", [20, 5])
 async def test_no_opening_holds_up_what_follows(text: str, rate: float) -> None:
     """While text keeps coming: words that were whole a second ago are on their way, or the last are heard."""

@@ -157,6 +157,60 @@ def test_a_segment_that_ends_at_once_is_begun_again(caplog: pytest.LogCaptureFix
     assert caplog.text.count("passed over") == 1
 
 
+def unspoken(made: Turn, text: str = "") -> None:
+    """Begin a segment that the model always ends before its first frame."""
+    if text:
+        feed(made, text)
+        made.flush(0.0)
+    assert made.next(0.0, 0.0) is not None
+    for _ in range(5):
+        made.prefilled()
+        made.end_segment()
+
+
+@pytest.mark.parametrize("voice", [None, np.full((3, 4), 7)])
+def test_a_last_word_that_the_model_ends_at_once_is_spoken_alone(voice: Codes | None) -> None:
+    """With the voice of the stream, or of what was said before; it counts as said like any other."""
+    made = turn()
+    made.set_voice(voice)
+    speak(made, SENTENCE, 1, 2)
+    unspoken(made, "flights!")
+    assert made.state is TurnState.WAITING and made.is_alone_next
+    alone = made.next(0.0, 0.0)
+    assert alone is not None and alone[0].text == "flights!" and alone[1] is None
+    (reference,) = alone[0].reference or ()
+    assert reference is not None
+    assert reference[:, 0].tolist() == ([1, 2] if voice is None else [7, 7, 7])
+    made.prefilled()
+    made.add(np.full(4, 5))
+    made.end_segment()
+    message, prefix = speak(made, "Then more.", 6)
+    assert "flights!" in message.text
+    assert prefix is not None and prefix[:, 0].tolist() == [1, 2, 5]
+
+
+def test_what_is_not_spoken_alone_either_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, and with a warning."""
+    made = turn()
+    speak(made, SENTENCE, 1)
+    feed(made, "flights!")
+    made.end(0.0)
+    for _ in range(2):
+        unspoken(made)
+    assert caplog.text.count("passed over") == 1
+    assert made.next(0.0, 0.0) is None and made.state is TurnState.DRAINING
+
+
+def test_a_cancel_before_it_is_spoken_alone_forgets_it() -> None:
+    """The next turn of a conversation does not continue a word that nobody heard."""
+    history = History(None)
+    made = turn(history=history)
+    speak(made, SENTENCE, 1)
+    unspoken(made, "flights!")
+    made.cancel()
+    assert history.begin("Next.")[0] == SENTENCE + "Next."
+
+
 def test_text_without_a_word_is_passed_over() -> None:
     """It is no segment; a turn of nothing else has nothing to say, and says so."""
     made = turn()

@@ -60,5 +60,5 @@ class LocalConfig(Checked):
             UnsupportedModel: Its layers are not those of the reference implementation.
             CorruptCheckpoint: A field is missing or makes no sense.
         """
-        language = qwen3_fields(raw.get("language_config"), where)
+        language = qwen3_fields(raw, "language_config", where)
         return validated(cls, {**raw, "language_config": language}, where)

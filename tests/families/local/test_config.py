@@ -47,6 +47,14 @@ def test_a_backbone_that_computes_otherwise_is_refused(change: dict[str, Any]) -
         LocalConfig.parse({**LOCAL, "language_config": {**LOCAL["language_config"], **change}}, "here")
 
 
+@pytest.mark.parametrize("name", ["rope_parameters", "rope_scaling"])
+@pytest.mark.parametrize("value", ["x", [1], 7, True])
+def test_a_part_that_is_no_object_is_refused(name: str, value: object) -> None:
+    """It would be passed over otherwise, and the model would sound wrong."""
+    with pytest.raises(CorruptCheckpoint, match=f"{name} is no object"):
+        LocalConfig.parse({**LOCAL, "language_config": {**LOCAL["language_config"], name: value}}, "here")
+
+
 def test_a_missing_field_is_named() -> None:
     """A config without a needed field says which."""
     with pytest.raises(CorruptCheckpoint, match="audio_vocab_size"):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -106,9 +108,46 @@ async def test_a_full_disk_leaves_nothing_and_the_name_is_free(
         assert (await client.post(PATH, **form("anna"))).status_code == 201  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("damage", ["empty json", "no json", "empty codes", "no codes", "pickle", "a key"])
+def claimed(codes: Path) -> None:
+    """A header that claims more than there is memory."""
+    header = {"descr": "<i2", "fortran_order": False, "shape": (2**40, 8)}
+    with codes.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+
+
+def about(**fields: object) -> Callable[[Path, Path], object]:
+    """Changes what is said of a voice."""
+
+    def write(said: Path, codes: Path) -> None:
+        said.write_text(json.dumps({**json.loads(said.read_text()), **fields}))
+
+    return write
+
+
+DAMAGES: dict[str, Callable[[Path, Path], object]] = {
+    "empty": lambda said, codes: said.write_bytes(b""),
+    "no json": lambda said, codes: said.write_bytes(b"\xff" * 10),
+    "no fields": lambda said, codes: said.write_text("{}"),
+    "a list": lambda said, codes: said.write_text("[1]"),
+    "a number": lambda said, codes: said.write_text("5"),
+    "null": lambda said, codes: said.write_text("null"),
+    "nested": lambda said, codes: said.write_text("[" * 100_000),
+    "endless": about(seconds=10**400),
+    "not finite": about(seconds=float("nan")),
+    "a name": about(codes=5),
+    "a surrogate": about(consent="\ud800"),
+    "empty codes": lambda said, codes: codes.write_bytes(b""),
+    "no codes": lambda said, codes: codes.unlink(),
+    "pickle": lambda said, codes: np.save(codes, np.array([{}], dtype=object)),
+    "zip": lambda said, codes: codes.write_bytes(b"PK\x03\x04" + b"x" * 100),
+    "cut header": lambda said, codes: codes.write_bytes(codes.read_bytes()[:40]),
+    "huge": lambda said, codes: claimed(codes),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 async def test_a_damaged_voice_does_not_stop_the_server(
-    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, damage: Callable[[Path, Path], object], caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is passed over with a warning that names the file; the others are there."""
     async with served(voices=tmp_path) as (client, _):
@@ -117,19 +156,7 @@ async def test_a_damaged_voice_does_not_stop_the_server(
 
     def spoil() -> None:
         (codes,) = tmp_path.glob("anna.*.npy")
-        about = tmp_path / "anna.json"
-        if damage == "empty json":
-            about.write_bytes(b"")
-        elif damage == "no json":
-            about.write_bytes(b"\xff" * 10)
-        elif damage == "empty codes":
-            codes.write_bytes(b"")
-        elif damage == "no codes":
-            codes.unlink()
-        elif damage == "pickle":
-            np.save(codes, np.array([{}], dtype=object))
-        else:
-            about.write_text("{}")
+        damage(tmp_path / "anna.json", codes)
         (tmp_path / ".bert.json.0badcafe.part").write_bytes(b"left over")
 
     await asyncio.to_thread(spoil)
