@@ -176,7 +176,7 @@ async def test_after_the_device_failed_streams_are_refused() -> None:
 
 FORGETFUL = """
 import asyncio, sys
-sys.path[:0] = ["tests"]
+sys.path[:0] = ["tests/support", "."]
 from fakes import FakeEngine, synthesizer_on
 async def main():
     synth = await synthesizer_on(FakeEngine(frames_per_segment=10**9))

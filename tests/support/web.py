@@ -72,3 +72,10 @@ def served_beside(**settings: Any) -> Iterator[str]:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
         loop.close()
+
+
+async def idle(synth: StreamingSynthesizer) -> None:
+    """Wait until no stream has a slot: it is free a moment after the client was told of the end."""
+    async with asyncio.timeout(HANG_S):
+        while synth.metrics.active:
+            await asyncio.sleep(0)

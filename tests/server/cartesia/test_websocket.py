@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fakes import FakeEngine
 from limits import HANG_S
-from web import served
+from web import idle, served
 from websockets.asyncio.client import ClientConnection, connect
 
 from moss_stream import EngineOptions, StreamingSynthesizer
@@ -75,7 +75,7 @@ async def test_a_cancel_reaches_the_engine() -> None:
             pass
         await connection.send(json.dumps({"context_id": "c1", "cancel": True}))
         assert (await until_done(connection))[-1]["type"] == "done"
-        assert synth.metrics.active == 0
+        await idle(synth)
         engine.frames_per_segment = 2
         await send(connection, "c1", "Again. ", False)
         assert sum(message["type"] == "chunk" for message in await until_done(connection)) == 2

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import FakeEngine
-from web import running, served
+from web import idle, running, served
 
 from benchmarks.browser import CHROMIUM
 from benchmarks.far_ends import Caller, heard_in_chromium
@@ -69,7 +69,7 @@ async def test_an_interruption_says_what_was_heard() -> None:
         heard_s = len(caller.heard) * 0.02
         assert 0.5 < answer["spoken"]["seconds"] < heard_s + 0.1
         assert "alpha beta gamma delta epsilon zeta eta theta.".startswith(answer["spoken"]["text"])
-        assert synth.metrics.active == 0
+        await idle(synth)
         engine.frames_per_segment = 2
         caller.say("Again.")
         await caller.until("done")
