@@ -77,7 +77,7 @@ class WaitingLine:
             if self._max_wait_s is not None and now_s - job.meter.start_s >= self._max_wait_s:
                 why = f"it has waited for {self._max_wait_s:g} s (max_queue_s)"
             elif place >= self._max_length:
-                why = f"{self._max_length} others wait already (max_queue)"
+                why = f"as many wait already as may (max_queue={self._max_length})"
             else:
                 place += 1
                 continue

@@ -73,7 +73,7 @@ class Access:
             raise Problem(
                 429,
                 "too_many_streams",
-                f"This key has {self._most} streams already, as many as it may have at once. "
+                f"This key has as many streams as it may have at once ({self._most}). "
                 "Try again when one of them is over.",
             )
         self._streams[key] += 1
