@@ -145,7 +145,7 @@ class EngineLoop:
             seconds = retry_after_s(refusal.place, busy_s)
             refusal.job.fail(
                 Overloaded(
-                    f"There is no room for one more stream beside those that are spoken ({len(self._active)}): "
+                    f"There is no room for one more stream beside the {len(self._active)} spoken now: "
                     f"{refusal.why}. Try again in {seconds:.0f} s, or let streams wait longer.",
                     seconds,
                 )
