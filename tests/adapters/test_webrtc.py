@@ -40,7 +40,7 @@ def samples_of(frame: Any) -> np.ndarray[Any, Any]:
 
 
 async def test_a_peer_hears_every_frame() -> None:
-    """Two real peers: the timestamps go on by 960, and the tone arrives whole, with its pitch."""
+    """Two real peers: the timestamps go on by 960 (20 ms), and the tone arrives whole, with its pitch."""
     sink = WebRTCSink()
     here, there, track = await connected(sink)
     heard: list[np.ndarray[Any, Any]] = []
@@ -57,7 +57,9 @@ async def test_a_peer_hears_every_frame() -> None:
         stamps.append(frame.pts)
     assert (await playing).played_s == pytest.approx(2.0, abs=0.01)
     await asyncio.gather(here.close(), there.close())
-    assert set(np.diff(stamps)) == {960}
+    steps = np.diff(stamps)
+    # Slots are skipped where the machine stands still: whole frames of time, and never back.
+    assert np.median(steps) == 960 and not (steps % 960).any() and steps.min() > 0
     audio = np.concatenate(heard).astype(float)
     loud = np.abs(audio) > 500
     first, last = int(loud.argmax()), len(loud) - int(loud[::-1].argmax())

@@ -58,7 +58,7 @@ async def test_loads_are_carried_one_after_the_other() -> None:
             synth, loads, lambda: next(ticks) / 1000, lambda result: told.append(result["streams"]), no_sleep
         )
     assert told == [1, 2, 1, 2] == [result["streams"] for result in results]
-    assert [name for name, _ in engine.log[:3]] == ["record", "record", "open"]
+    assert [name for name, _ in engine.log[:3]] == ["capture", "capture", "open"]
     assert all(result["memory_mb"] > 10 for result in results)
 
 

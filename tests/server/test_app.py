@@ -88,7 +88,7 @@ async def test_it_is_ready_when_it_is_warm() -> None:
         gate.release()
         while (await client.get("/readyz")).status_code != 200:
             pass
-        assert ("record", None) in engine.log
+        assert ("capture", None) in engine.log
 
 
 async def test_metrics_are_those_of_the_engine() -> None:
