@@ -79,7 +79,7 @@ class Bench:
         codec = random_cat(cat_config(shape), device, options)
         self.generator = FrameGenerator(self.model, options)
         self.vocoder = Vocoder(
-            codec.decoder, self.config.n_vq, Immediate(self.model.rows.end_id), device, batch=streams
+            codec.decoder, self.config.n_vq, Immediate(self.model.rows), device, batch=streams
         )
         self.capture = None if is_eager or device.type != "cuda" else GraphCapture(device)
         self.runner = FrameRunner(self.generator, self.vocoder, self.capture)

@@ -8,6 +8,7 @@ from typing import Protocol
 from torch import Tensor
 
 from moss_stream.engine.generator import Step
+from moss_stream.families.network import RowFormat
 
 __all__ = ["Aligned", "Aligner", "Immediate"]
 
@@ -34,14 +35,21 @@ class Aligner(Protocol):
 class Immediate:
     """Every row is a frame, at once, but the one that ends a segment: its codes are not audio.
 
+    Nor are rows with values that the codec does not know, where a model can sample them: the reference
+    implementation of MOSS-TTS-Realtime does not decode them, either.
+
     Args:
-        end_id: The text id of that row.
+        rows: Of the network.
     """
 
-    def __init__(self, end_id: int) -> None:
-        self._end_id = end_id
+    def __init__(self, rows: RowFormat) -> None:
+        self._channel, self._end_id = rows.end_channel, rows.end_id
+        self._size = rows.codebook_size if rows.pad_code is None else None
 
     def align(self, step: Step) -> Aligned:
         """See `Aligner`."""
-        is_end = step.rows[:, 0] == self._end_id
-        return Aligned(step.rows[:, 1:], ~is_end, is_end)
+        is_end, codes = step.rows[:, self._channel] == self._end_id, step.rows[:, 1:]
+        if self._size is None:
+            return Aligned(codes, ~is_end, is_end)
+        has_frame = (codes < self._size).all(dim=1) & ~is_end
+        return Aligned(codes.clamp(max=self._size - 1), has_frame, is_end)

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from moss_stream.config import EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.chunk import ChunkShape, PromptChunk
+from moss_stream.engine.fed_text import FedText
 from moss_stream.engine.prefix_store import PrefixStore
 from moss_stream.engine.slot import Slot
+from moss_stream.errors import EngineError
 from moss_stream.families.network import Network
 from moss_stream.nn.qwen3 import causal_mask
 from moss_stream.nn.sampling import Sampler
@@ -95,8 +98,9 @@ class FrameGenerator:
         self.cache = model.new_cache(batch, self.capacity + 1)
         self._prefixes = PrefixStore(self.capacity)  # it costs as much as one more slot
         self.depth_cache = model.new_scratch(batch)
-        codes, count = rows.codebook_size + 1, rows.num_codebooks
-        self.sampler = Sampler(batch, count, codes, device, rows.pad_code, model.ops.sample)
+        count = rows.num_codebooks
+        draw = model.ops.sample
+        self.sampler = Sampler(batch, count, rows.vocab_size, device, rows.pad_code, draw, rows.window)
         self._caches = [self.cache.part(0, n) for n in range(1, batch + 1)]
         self._depth_caches = [self.depth_cache.part(0, n) for n in range(1, batch + 1)]
         # One more, which nobody reads, for chunks of no slot.
@@ -109,7 +113,11 @@ class FrameGenerator:
         self._state = torch.zeros(4, batch, dtype=torch.int64, device=device)
         self._codebooks = torch.arange(count, device=device)
         none: Rows = np.empty((0, 1 + count), dtype=np.int64)
-        self._slots = [Slot(count, none) for _ in range(batch)]
+        self._feed = rows.feed
+        self._slots = [Slot(count, none, text=self._new_text()) for _ in range(batch)]
+        # The text id that each slot's last row is read with.
+        self._given = torch.zeros(batch, dtype=torch.int64, pin_memory=device.type == "cuda")
+        self._given_here = torch.zeros(batch, dtype=torch.int64, device=device)
 
     def open(self, slot: int, options: SynthesisOptions) -> None:
         """Start a stream in a slot with its sampling options, seed and number of codebooks."""
@@ -128,10 +136,35 @@ class FrameGenerator:
         """
         state = self._slots[slot]
         state.begin(rows, num_fixed, self.chunk.most)
+        state.open_text(self.chunk.most)  # what the segment before did not read
         part = self.cache.part(slot, slot + 1)
-        if state.length < num_fixed < len(rows):
+        if state.length < num_fixed and (num_fixed < len(rows) or state.text is not None):
             if self._prefixes.restore(rows[:num_fixed], state.n_vq, part):
                 state.skip_fixed()
+
+    def _new_text(self) -> FedText | None:
+        return None if self._feed is None else FedText(self._feed, self._model.rows.num_codebooks)
+
+    def give(self, slot: int, tokens: Sequence[int], is_last: bool) -> None:
+        """Give a stream text that is read while it is spoken."""
+        state = self._slots[slot]
+        if state.text is None:
+            raise EngineError("This model reads the whole text of a segment before it speaks it.")
+        state.text.give(tokens, is_last)
+        state.open_text(self.chunk.most)
+
+    def is_fed(self, slot: int) -> bool:
+        """Tell whether the slot needs no text before its next step."""
+        return self._slots[slot].is_fed
+
+    def num_unread(self, slot: int) -> int:
+        """Return how many tokens the slot was given that no step has read."""
+        text = self._slots[slot].text
+        return 0 if text is None else text.num_unread
+
+    def is_run(self, slot: int) -> bool:
+        """Tell whether all that is there of the slot's prompt is in the cache."""
+        return self._slots[slot].is_run
 
     def forget(self, slot: int) -> None:
         """Trust nothing that is in the slot's cache: its next prompt is run from the first row on."""
@@ -215,6 +248,8 @@ class FrameGenerator:
         active[list(slots)] = 1
         has_row[:] = [not slot.is_fresh for slot in self._slots]
         length[:] = [slot.length for slot in self._slots]
+        if self._feed is not None:
+            self._given.numpy()[:] = [slot.text.next_id if slot.text else 0 for slot in self._slots]
         levels[:] = [slot.n_vq for slot in self._slots]
 
     @torch.inference_mode()
@@ -222,11 +257,14 @@ class FrameGenerator:
         """Do the work of a step on the device: no decision of the host, no wait for the device."""
         self._state.copy_(self.plan, non_blocking=True)
         stepped, has_row, length, levels = self._state[:, : shape.batch]
+        if self._feed is not None:
+            self._given_here.copy_(self._given, non_blocking=True)
+            self.rows[: shape.batch, 0].copy_(self._given_here[: shape.batch])
         active = stepped.bool()
         used = self._codebooks < levels[:, None] if shape.is_mixed else None
         if shape.context:
             self._backbone(shape, active & has_row.bool(), length, used)
-        self.sampler.next_frame(active)
+        self.sampler.next_frame(active, self.rows[: shape.batch, 1:])
         cache, sampled = self._depth_caches[shape.batch - 1], self._sampled[: shape.batch]
         self._model.next_row(self.hidden[: shape.batch], shape.n_vq, cache, self.sampler, sampled)
         sampled[:, 1:].mul_(self._codebooks < levels[:, None])
@@ -237,8 +275,17 @@ class FrameGenerator:
     def note(self, slots: Sequence[int]) -> None:
         """Note that the step of `slots` was computed."""
         for slot in slots:
-            self._slots[slot].length += not self._slots[slot].is_fresh
-            self._slots[slot].is_fresh = False
+            state = self._slots[slot]
+            state.length += not state.is_fresh
+            state.is_fresh = False
+            if state.text is not None:
+                state.text.stepped()
+
+    def made(self, slot: int, codes: npt.NDArray[np.int64]) -> None:
+        """Note, of a slot whose step was computed, the codes [Nq] that it made."""
+        text = self._slots[slot].text
+        if text is not None:
+            text.made(codes)
 
     def _backbone(self, shape: FrameShape, stepped: Tensor, length: Tensor, used: Tensor | None) -> None:
         """Run the last row of the `stepped` streams [B] through the backbone."""

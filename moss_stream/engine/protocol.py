@@ -57,6 +57,9 @@ class EngineInfo:
     """How rows are sampled when a stream does not say."""
     history_s: float = 20.0
     """Audio that is carried into the next segment when a stream does not say."""
+    is_incremental: bool = False
+    """The model reads its text while it speaks, and remembers the dialogue; otherwise it reads a segment, then
+    speaks it."""
 
 
 class Engine(Protocol):
@@ -92,7 +95,19 @@ class Engine(Protocol):
         """
 
     def prefill(self, slot: int) -> bool:
-        """Run the next chunk of the slot's prompt; return whether that was the last one."""
+        """Run the next chunk of the slot's prompt; return whether all that is there of it has been run."""
+
+    def give(self, slot: int, text: str, is_last: bool) -> None:
+        """Give an incremental model the next piece of its text; what follows the last one is silence.
+
+        The pieces joined are the text. A model tokenizes each alone, so a piece ends where a word does.
+        """
+
+    def is_fed(self, slot: int) -> bool:
+        """Tell whether the slot needs no more text before its first frame, or its next one."""
+
+    def num_unread(self, slot: int) -> int:
+        """Return how many tokens the slot was given that the model has not read."""
 
     def step(self, slots: Sequence[int]) -> list[Frame]:
         """Make the next frame of each of some streams, in one batch."""

@@ -93,6 +93,8 @@ class FrameRunner:
 
     def prefill(self, slot: int) -> bool:
         """Run the next chunk of the slot's prompt; return whether that was the last one."""
+        if self._generator.is_run(slot):
+            return True  # a conversation goes on, and its text has not come
         shape = self._generator.prepare_chunk(slot)
         rounded = self._generator.rounded_chunk(shape)
         if self._capture is not None and rounded not in self._chunks:
@@ -115,7 +117,10 @@ class FrameRunner:
         else:
             self._chosen[rounded]()
         self._generator.note(slots)
-        return self._vocoder.frames(slots)
+        frames = self._vocoder.frames(slots)
+        for slot, frame in zip(slots, frames, strict=True):
+            self._generator.made(slot, frame.codes)
+        return frames
 
     def capture(self, n_vq: int) -> None:
         """Capture all shapes of `n_vq` codebooks, the largest first: the others fit into its memory."""

@@ -39,6 +39,8 @@ __all__ = ["SpeechEngine"]
 
 SAMPLING_FILE = "sampling.json"
 WARM_UP_FRAMES = 3
+MAX_ANSWER_ROWS = 750
+"""60 s: answers of language models are seldom longer; a longer one is cut at a sentence when the context is full."""
 MAX_CHARS_OF_ROW = 16
 """No language's text has as many characters to a token, on average; a longer one need not be tokenized to be
 refused."""
@@ -83,12 +85,13 @@ class SpeechEngine:
         self._codec = codec
         self._prompts = prompts
         rows = model.rows
-        self._num_codes = rows.codebook_size
+        self._num_codes, self._num_values = rows.codebook_size, rows.vocab_size
+        self._opening = 0 if rows.feed is None else rows.feed.opening
         self._device = model.device
         dtype = str(model.dtype).removeprefix("torch.")
         self.generator = FrameGenerator(model, options)
         self.vocoder = Vocoder(
-            codec.decoder, rows.num_codebooks, Immediate(rows.end_id), self._device, options.max_streams
+            codec.decoder, rows.num_codebooks, Immediate(rows), self._device, options.max_streams
         )
         is_cuda = self._device.type == "cuda"
         # Recordings are encoded beside the frames, not between them.
@@ -108,6 +111,7 @@ class SpeechEngine:
             options.max_streams,
             sampling=(defaults or Defaults()).sampling,
             history_s=(defaults or Defaults()).history_s,
+            is_incremental=rows.feed is not None,
         )
 
     @classmethod
@@ -126,6 +130,7 @@ class SpeechEngine:
         number_format, is_compiled = _choose(checkpoint, target, dtype, options, size)
         plain = options.replace(pack_weights=False) if is_compiled else options
         network = checkpoint.network(target, number_format, plain)
+        capacity = min(options.max_context, network.rows.max_rows)
         cat = load_cat(codec, target, plain)
         use(choose_ops(target, number_format), network)
         use(choose_ops(target, torch.float32), cat)
@@ -136,11 +141,11 @@ class SpeechEngine:
             cls,
             network,
             cat,
-            checkpoint.prompts(),
+            checkpoint.prompts(capacity - answer_rows(capacity)),
             options,
             model.name,
             voices,
-            read_defaults(model),
+            read_defaults(model, checkpoint.sampling),
             compute,
         )
         engine = _warmed_up(build, network, cat)
@@ -183,28 +188,42 @@ class SpeechEngine:
 
     def prompt(self, message: Message, prefix: Codes | None) -> Prompt:
         """See the protocol."""
+        if self.info.is_incremental:  # keeps room for an answer by itself
+            return self._checked(self._prompts.prompt(message, prefix))
         # Speech takes about one frame for each character; half of that cannot be enough.
         speech = message.tokens or len(message.text) // 2
         self._check_fits(speech + len(message.text) // MAX_CHARS_OF_ROW)
         prompt = self._prompts.prompt(message, prefix)
         self._check_fits(speech + len(prompt.rows))
-        self._check_codes(prompt)
-        return prompt
+        return self._checked(prompt)
 
     def begin(self, slot: int, prompt: Prompt, gain: float = 1.0) -> int:
         """See the protocol."""
         self.vocoder.set_gain(slot, gain)
         self.generator.begin(slot, prompt.rows, prompt.num_fixed)
-        return self.generator.capacity - len(prompt.rows)
+        return self.generator.capacity - len(prompt.rows) - self._opening
 
-    def _check_codes(self, prompt: Prompt) -> None:
+    def give(self, slot: int, text: str, is_last: bool) -> None:
+        """See the protocol."""
+        self.generator.give(slot, self._prompts.tokens(text), is_last)
+
+    def is_fed(self, slot: int) -> bool:
+        """See the protocol."""
+        return self.generator.is_fed(slot)
+
+    def num_unread(self, slot: int) -> int:
+        """See the protocol."""
+        return self.generator.num_unread(slot)
+
+    def _checked(self, prompt: Prompt) -> Prompt:
         """Refuse codes of a voice that has them from elsewhere: what looks them up does not check them."""
         codes = prompt.rows[:, 1:]
-        if codes.min() < 0 or codes.max() > self._num_codes:
+        if codes.min() < 0 or codes.max() >= self._num_values:
             raise AudioError(
                 f"The voice holds codes that are not from 0 to {self._num_codes - 1}: it is damaged, or was "
                 "encoded for another model. Encode its recording again with this synthesizer."
             )
+        return prompt
 
     def _check_fits(self, rows: int) -> None:
         if rows > self.generator.capacity:
@@ -234,6 +253,10 @@ def _choose(
 ) -> tuple[torch.dtype, bool]:
     """Return the number format of the speech model, and whether its frames are compiled (in float32)."""
     number_format = choose_dtype(dtype, device)
+    if not checkpoint.has_loops:
+        if options.compiled:
+            raise ConfigError("compiled=True: there are no loops for this model. Leave it out, and PyTorch computes.")
+        return number_format, False
     if dtype != "auto" and number_format is not torch.float32:
         if options.compiled:
             raise ConfigError(
@@ -261,14 +284,19 @@ def _warmed_up(build: Callable[[], SpeechEngine], network: Network, codec: Cat) 
     return engine
 
 
-def read_defaults(model: Path) -> Defaults:
-    """Return how a model wants to be used: its sampling.json, or the reference implementation's way.
+def answer_rows(capacity: int) -> int:
+    """Return the rows of a context that a prompt with a dialogue leaves to the answer: at most a minute."""
+    return min(capacity // 4, MAX_ANSWER_ROWS)
+
+
+def read_defaults(model: Path, sampling: SamplingOptions) -> Defaults:
+    """Return how a model wants to be used: its sampling.json, or its family's `sampling`.
 
     Raises:
         CorruptCheckpoint: The file holds no such options.
     """
     if not (model / SAMPLING_FILE).is_file():
-        return Defaults()
+        return Defaults(sampling)
     raw = read_json(model, SAMPLING_FILE)
     history_s = raw.pop("history_s", Defaults.history_s)
     try:

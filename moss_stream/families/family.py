@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from moss_stream.errors import UnsupportedModel
 from moss_stream.families.local.family import Local
+from moss_stream.families.realtime.family import Realtime
 from moss_stream.hub import read_json
 from moss_stream.quote import quoted
 
 if TYPE_CHECKING:
     import torch
 
-    from moss_stream.config import EngineOptions
+    from moss_stream.config import EngineOptions, SamplingOptions
     from moss_stream.families.network import Network
     from moss_stream.nn.config import TransformerConfig
     from moss_stream.text.message import Codes, Message, Prompt
@@ -29,8 +30,11 @@ class Prompts(Protocol):
         """Return the prompt of a message, after which the model speaks, or goes on after a prefix.
 
         Raises:
-            TextError: The text has nothing to say.
+            TextError: The text has nothing to say, or the context no room for it.
         """
+
+    def tokens(self, text: str) -> list[int]:
+        """Return the ids of a piece of text that is read while it is spoken."""
 
 
 class Checkpoint(Protocol):
@@ -48,6 +52,14 @@ class Checkpoint(Protocol):
     def backbone(self) -> TransformerConfig:
         """The shape of the largest part."""
 
+    @property
+    def has_loops(self) -> bool:
+        """Whether `moss_stream.cpu` has compiled loops for its network."""
+
+    @property
+    def sampling(self) -> SamplingOptions:
+        """How rows are sampled when nobody says."""
+
     def network(self, device: torch.device, dtype: torch.dtype, options: EngineOptions) -> Network:
         """Load the weights.
 
@@ -55,8 +67,12 @@ class Checkpoint(Protocol):
             LoadError: See `moss_stream.errors`.
         """
 
-    def prompts(self) -> Prompts:
-        """Load the tokenizer. Raises LoadError, too."""
+    def prompts(self, max_rows: int) -> Prompts:
+        """Load the tokenizer. Raises LoadError, too.
+
+        Args:
+            max_rows: What a prompt that remembers a dialogue may have; see `Prompt.num_forgotten`.
+        """
 
 
 class Family(Protocol):
@@ -78,7 +94,7 @@ class Family(Protocol):
         """
 
 
-FAMILIES: tuple[Family, ...] = (Local(),)
+FAMILIES: tuple[Family, ...] = (Local(), Realtime())
 
 
 def find(folder: Path, name: str | None = None) -> Checkpoint:
@@ -106,7 +122,6 @@ _CODEC = "the MOSS-Audio-Tokenizer codec (give it as codec, not as model)"
 _OTHERS = {
     "moss_tts_delay": "a MOSS-TTS Delay checkpoint (the 8B family: TTS, TTSD, SoundEffect, VoiceGenerator)",
     "moss_tts_local": "MOSS-TTS-Local v1.5",
-    "moss_tts_realtime": "MOSS-TTS-Realtime",
     "moss_tts_nano": "MOSS-TTS-Nano",
     "speech_tokenizer": _CODEC,
     "moss-audio-tokenizer": _CODEC,

@@ -14,7 +14,21 @@ if TYPE_CHECKING:
     from moss_stream.nn.ops import Ops
     from moss_stream.nn.sampling import Sampler
 
-__all__ = ["Network", "RowFormat"]
+__all__ = ["Network", "RowFormat", "TextFeed"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextFeed:
+    """How a model that reads its text while it speaks is given it: a token with each row."""
+
+    opening: int
+    """Tokens that it reads before the first frame; all of them, if the text has fewer."""
+    pad_id: int
+    """The text id of rows after the text is over."""
+    pad_code: int
+    """The codes of rows without audio."""
+    bos_code: int
+    """The first codebook's code in the last row before the first frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +37,21 @@ class RowFormat:
 
     num_codebooks: int
     codebook_size: int
-    """Codes of a codebook; the pad is one more."""
-    pad_code: int
+    """Codes of a codebook that the codec knows: those from 0 on."""
+    vocab_size: int
+    """Values of a codebook's channel: the codes, and what marks rows without audio."""
+    pad_code: int | None
+    """A value that is never sampled; None if all may be."""
+    end_channel: int
+    """Where it shows that a segment is over: 0 in the text id, 1 in the first codebook."""
     end_id: int
-    """The text id of the row that ends a segment; its codes are not audio."""
+    """What stands there in the row that ends a segment; its codes are not audio."""
     max_rows: int
     """The longest context that the network was built for."""
+    feed: TextFeed | None = None
+    """None: the whole text of a segment is in its prompt, and the text channel is sampled."""
+    window: int | None = None
+    """Frames that the repetition penalty looks back on; None: all rows, those of the prompt included."""
 
 
 class Network(Protocol):

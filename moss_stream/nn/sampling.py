@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from moss_stream.config import ChannelSampling
+from moss_stream.nn.recent import RecentFrames
 
 __all__ = ["ChannelOptions", "Draw", "Sampler", "process", "sample", "uniform"]
 
@@ -126,8 +127,8 @@ class Sampler:
     """The sampling state of a batch: options, random counters and the codes already seen.
 
     Attributes:
-        seen: [B, Nq, V + 1] bool: which codes of each codebook occur in the sequence, prompt and
-            reference included.
+        seen: [B, Nq, V] bool: which codes of each codebook occur in the sequence, prompt and
+            reference included, or in the window.
         frame: [B] int64: frames sampled so far; with the seed it fixes the random numbers.
         sampled: [B, 1 + Nq] int64: what was sampled last for each channel.
         seed: [B] int64.
@@ -144,22 +145,27 @@ class Sampler:
         device: torch.device,
         pad: int | None = None,
         sample: Callable[[Tensor, Draw, Tensor], None] = sample,
+        window: int | None = None,
     ) -> None:
         """Allocate the state.
 
         Args:
             batch: The most sequences.
             num_codebooks: Nq.
-            vocab_size: V + 1: the codes, and the pad code.
+            vocab_size: V: the values of a codebook's channel.
             device: Of everything.
             pad: The code that is never sampled.
             sample: Does a draw; see the function of this module.
+            window: Frames that the repetition penalty looks back on, as the reference of
+                MOSS-TTS-Realtime does it: generated codes only, and when it is greedy, too. None: all
+                that was seen, and not when it is greedy, as the reference of MossTTSLocal does it.
         """
         self.pad, self._draw = pad, sample
         self.sampled = torch.zeros(batch, 1 + num_codebooks, dtype=torch.int64, device=device)
         self.seen = torch.zeros(batch, num_codebooks, vocab_size, dtype=torch.bool, device=device)
         self._host_seen = torch.zeros(self.seen.shape[1:], dtype=torch.bool, pin_memory=device.type == "cuda")
         self._copied = torch.cuda.Event() if device.type == "cuda" else None
+        self._recent = None if window is None else RecentFrames(batch, num_codebooks, window, device)
         self.frame = torch.zeros(batch, dtype=torch.int64, device=device)
         self.seed = torch.zeros(batch, dtype=torch.int64, device=device)
         self._channels = torch.arange(1 + num_codebooks, device=device)
@@ -171,6 +177,8 @@ class Sampler:
 
     def configure(self, slot: int, channels: Sequence[ChannelSampling], seed: int) -> None:
         """Give sequence `slot` its options, text channel first, and restart its random stream."""
+        if self._recent is not None:
+            channels = [_penalised(channel) for channel in channels]
         values = torch.tensor([[c.temperature, 1.0 - c.top_p, c.repetition_penalty] for c in channels])
         self.floats[:, :, slot, 0] = values.T
         self.top_k[:, slot, 0] = torch.tensor([c.top_k for c in channels])
@@ -178,7 +186,13 @@ class Sampler:
         self.frame[slot] = 0
 
     def remember(self, slot: int, codes: Tensor) -> None:
-        """Set what sequence `slot` has seen to the codes of its rows [T, Nq] (on the CPU), pad included."""
+        """Set what sequence `slot` has seen to the codes of its rows [T, Nq] (on the CPU), pad included.
+
+        With a window, these are not counted: its frames are still to come.
+        """
+        if self._recent is not None:
+            self._recent.restart(slot)
+            return
         if self._copied is not None:
             self._copied.synchronize()  # the device may still be reading what was set before
         self._host_seen.zero_().scatter_(1, codes.T, True)
@@ -186,13 +200,16 @@ class Sampler:
         if self._copied is not None:
             self._copied.record()
 
-    def next_frame(self, active: Tensor) -> None:
+    def next_frame(self, active: Tensor, last: Tensor | None = None) -> None:
         """Draw the random numbers of the next frame, for all channels at once.
 
         Args:
             active: [B] bool, for the first B sequences: which of them move on and remember.
+            last: [B, Nq] int64: the codes of the frame before; only looked at with a window.
         """
         b = len(active)
+        if self._recent is not None and last is not None:
+            self._recent.mark(last, active, self.seen[:b])
         self._uniform[:b].copy_(uniform(self.seed[:b], self.frame[:b], self._channels))
         self._active[:b].copy_(active)
         self.frame[:b].add_(active)
@@ -217,3 +234,10 @@ class Sampler:
         draw = Draw(self.options(channel, batch), numbers, self._active[:batch], seen, pad)
         self._draw(logits, draw, out)
         return out
+
+
+def _penalised(channel: ChannelSampling) -> ChannelSampling:
+    """Return what takes the most likely value after the penalty, for one that takes it before."""
+    if channel.temperature > 0:
+        return channel
+    return ChannelSampling(temperature=1.0, top_k=1, repetition_penalty=channel.repetition_penalty)

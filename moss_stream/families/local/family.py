@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moss_stream.config import SamplingOptions
 from moss_stream.families.local.config import LocalConfig
 from moss_stream.nn.config import TransformerConfig
 
@@ -46,6 +47,10 @@ class LocalCheckpoint:
     folder: Path
     config: LocalConfig
 
+    sampling = SamplingOptions()
+    """The reference implementation's defaults."""
+    has_loops = True
+
     @property
     def num_codebooks(self) -> int:
         """See `Checkpoint`."""
@@ -67,7 +72,7 @@ class LocalCheckpoint:
 
         return load_local(self.folder, device, dtype, options)
 
-    def prompts(self) -> PromptBuilder:
+    def prompts(self, max_rows: int) -> PromptBuilder:
         """See `Checkpoint`."""
         from moss_stream.families.local.prompt import PromptBuilder
         from moss_stream.families.tokenizer import ChatTokenizer

@@ -59,7 +59,15 @@ class MossTTSLocal(nn.Module):
         """See `Network`."""
         c = self.config
         most = c.language_config.max_position_embeddings
-        return RowFormat(c.n_vq, c.audio_vocab_size, c.audio_pad_code, c.audio_end_token_id, most)
+        return RowFormat(
+            num_codebooks=c.n_vq,
+            codebook_size=c.audio_vocab_size,
+            vocab_size=c.audio_vocab_size + 1,
+            pad_code=c.audio_pad_code,
+            end_channel=0,
+            end_id=c.audio_end_token_id,
+            max_rows=most,
+        )
 
     @property
     def width(self) -> int:

@@ -73,6 +73,10 @@ class PromptBuilder:
         num_fixed = self._num_fixed(user, text, references, rows)
         return Prompt(message, prefix, np.concatenate([rows, *self._opening(prefix)]), num_fixed)
 
+    def tokens(self, text: str) -> list[int]:
+        """Return the ids of a text alone."""
+        return self._tokenizer.encode(self._clean(text))
+
     def build(self, message: Message, prefix: Codes | None = None) -> Rows:
         """Return the rows alone; see `prompt`."""
         return self.prompt(message, prefix).rows

@@ -1,0 +1,1 @@
+"""MOSS-TTS-Realtime: reads its text while it speaks, a token with each frame, and remembers the dialogue."""
