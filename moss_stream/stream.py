@@ -16,7 +16,7 @@ from moss_stream.engine.worker import Worker
 from moss_stream.errors import MossError, StreamConsumed, StreamEnded
 from moss_stream.inbox import Feed, draw
 from moss_stream.metrics import Event, StreamMetrics
-from moss_stream.text.history import History
+from moss_stream.text.script import Script
 from moss_stream.text.timeline import Spoken, Word
 from moss_stream.text.turn import Turn, TurnState
 from moss_stream.text_source import MEANT_FOR_THE_LOOP, Text
@@ -45,14 +45,14 @@ class SynthesisStream:
         options: SynthesisOptions,
         max_lead_ms: int,
         voice: Callable[[], Awaitable[Voice | None]],
-        history: History | None = None,
+        script: Script,
     ) -> None:
         self._worker = worker
         self._text = text
         self._options = options
         self._max_lead_ms = max_lead_ms
         self._voice = voice
-        self._turn = Turn(options, history)
+        self._turn = Turn(script)
         self._job: SpeechJob | None = None
         self._feed: Feed | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -160,7 +160,7 @@ class SynthesisStream:
         await channel.wait_finished()
         if not self._turn.state.is_over:
             self._turn.cancel()
-        self._turn.keep_heard(heard_s)
+        self._turn.script.keep_heard(heard_s)
         return self._turn.timeline.spoken(heard_s)
 
     def _heard_s(self, job: SpeechJob) -> float:

@@ -24,16 +24,25 @@ from moss_stream.families.family import find
 from moss_stream.hub import codec_of, locate
 from moss_stream.quote import quoted
 from moss_stream.stream import SynthesisStream
+from moss_stream.text.dialogue import Dialogue
 from moss_stream.text.history import History
+from moss_stream.text.incremental import Incremental
+from moss_stream.text.message import Codes
+from moss_stream.text.script import Script
+from moss_stream.text.segmented import Segmented
 from moss_stream.text_source import Text
 from moss_stream.voice_cache import VoiceCache
-from moss_stream.voices import Reference, Voice
+from moss_stream.voices import Reference, Voice, load_speech
 
 __all__ = ["StreamingSynthesizer"]
 
 logger = logging.getLogger("moss_stream")
 DRAIN_S = 60.0
 """Longer than most replies take to be spoken, and short enough for whoever waits for a program to end."""
+
+
+PROMPT_WORDS = ("tokens", "instruction", "quality", "sound_event", "ambient_sound")
+"""Options that only a prompt with fields for them can say; a language is heard from the text itself."""
 
 
 class StreamingSynthesizer:
@@ -156,7 +165,8 @@ class StreamingSynthesizer:
         """Speak `text`; iterate the result for 80 ms of audio at a time.
 
         MossTTSLocal reads a text before it speaks it, so the text is spoken segment by segment, a clause or
-        some sentences each; every segment continues the voice of the ones before.
+        some sentences each; every segment continues the voice of the ones before. MOSS-TTS-Realtime reads
+        while it speaks, a token with each frame, and begins after twelve tokens.
 
         Args:
             text: A str, or an iterable or asynchronous iterable of its deltas. A plain iterable is
@@ -167,13 +177,15 @@ class StreamingSynthesizer:
 
         Raises:
             SynthesizerClosed: The synthesizer is closed.
-            ConfigError: `options` ask for more codebooks than the model has.
+            ConfigError: `options` ask for more codebooks than the model has, or for what it does not know.
             AudioError: `voice` was encoded for another model.
 
         The stream itself raises TextError (nothing to say, or too much), AudioError (the recording
         cannot be used), Overloaded, NoAudio, EngineError, SynthesizerClosed, and what `text` raises.
         """
-        return self._stream(text, self._find(voice), self._complete(options), None)
+        complete = self._complete(options)
+        script = Incremental(complete) if self.info.is_incremental else Segmented(complete)
+        return self._stream(text, self._find(voice), complete, script)
 
     def conversation(
         self, *, voice: Voice | Reference | None = None, options: SynthesisOptions | None = None
@@ -187,9 +199,26 @@ class StreamingSynthesizer:
         complete = self._complete(options)
         self._check(complete)
         found = self._find(voice)
+        if not self.info.is_incremental:
+            history = History(complete.history_s)
+            return Conversation(
+                lambda text: self._stream(text, found, complete, Segmented(complete, history))
+            )
+        dialogue = Dialogue()
+
+        async def hear(text: str, audio: Reference | None) -> None:
+            codes = None if audio is None else await self._encode_speech(audio)
+            dialogue.heard(text, codes)
+
         return Conversation(
-            lambda text, history: self._stream(text, found, complete, history), History(complete.history_s)
+            lambda text: self._stream(text, found, complete, Incremental(complete, dialogue)), hear
         )
+
+    async def _encode_speech(self, audio: Reference) -> Codes:
+        if self._worker.is_closed:
+            raise SynthesizerClosed(CLOSED)
+        samples = await asyncio.to_thread(load_speech, audio)
+        return await asyncio.to_thread(self._worker.encode, samples)
 
     def _complete(self, options: SynthesisOptions | None) -> SynthesisOptions:
         """Return options that say how much is carried from segment to segment."""
@@ -201,10 +230,10 @@ class StreamingSynthesizer:
         text: Text | None,
         voice: Callable[[], Awaitable[Voice | None]],
         options: SynthesisOptions,
-        history: History | None,
+        script: Script,
     ) -> SynthesisStream:
         self._check(options)
-        return SynthesisStream(self._worker, text, options, self._options.max_lead_ms, voice, history)
+        return SynthesisStream(self._worker, text, options, self._options.max_lead_ms, voice, script)
 
     def _check(self, options: SynthesisOptions) -> None:
         if self._worker.is_closed:
@@ -214,6 +243,8 @@ class StreamingSynthesizer:
                 f"n_vq={options.n_vq}, but this model has {self.info.num_codebooks} codebooks. "
                 f"Give 1 to {self.info.num_codebooks}, or None for all."
             )
+        if self.info.is_incremental:
+            _check_incremental(options, self.info.num_codebooks)
 
     def _find(self, voice: Voice | Reference | None) -> Callable[[], Awaitable[Voice | None]]:
         if isinstance(voice, str):
@@ -274,3 +305,18 @@ class StreamingSynthesizer:
         if not drain_s >= 0:
             raise ConfigError(f"drain_s={drain_s}: give seconds, 0 or more.")
         await self._worker.close(drain_s if drain else 0.0)
+
+
+def _check_incremental(options: SynthesisOptions, num_codebooks: int) -> None:
+    """Refuse what a model that reads its text while it speaks does not know."""
+    if options.n_vq not in (None, num_codebooks):
+        raise ConfigError(
+            f"n_vq={options.n_vq}: this model was trained with all of its {num_codebooks} codebooks and "
+            "needs them. Leave n_vq out."
+        )
+    unknown = [name for name in PROMPT_WORDS if getattr(options, name) is not None]
+    if unknown:
+        raise ConfigError(
+            f"{', '.join(unknown)}: this model takes its manner from the dialogue and has no such words in "
+            "its prompt. Leave them out, or load MossTTSLocal."
+        )

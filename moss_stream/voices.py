@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ, Audio, resample
+from moss_stream.audio import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE_HZ, Audio, resample
 from moss_stream.errors import AudioError, CorruptCheckpoint
 from moss_stream.hub import read_json
 from moss_stream.sound_file import check_format, read_mono
 from moss_stream.text.message import Codes
 
-__all__ = ["Reference", "Voice", "read_voices"]
+__all__ = ["Reference", "Voice", "load_speech", "read_voices"]
 
 MIN_S = 0.5
 MAX_S = 60.0
@@ -92,16 +92,33 @@ def load_reference(reference: Reference) -> npt.NDArray[np.float32]:
     Raises:
         AudioError: The recording is missing, no audio, too short, too long, silent or damaged.
     """
-    if isinstance(reference, Audio):
-        check_format(reference.sample_rate, 1, len(reference.samples), MAX_S)
-        samples = resample(
-            reference.samples.astype(np.float32) / 32768.0, reference.sample_rate, SAMPLE_RATE_HZ
-        )
-    else:
-        samples = read_mono(reference, SAMPLE_RATE_HZ, MAX_S)
+    samples = _samples(reference)
     _check(samples)
     gain_db = np.clip(_TARGET_DBFS - _dbfs(samples), -_MAX_GAIN_DB, _MAX_GAIN_DB)
     return np.asarray(samples * 10.0 ** (gain_db / 20.0), dtype=np.float32)
+
+
+def load_speech(reference: Reference) -> npt.NDArray[np.float32]:
+    """Return the samples of what somebody said, mono at 24 kHz, however short or soft it was.
+
+    Raises:
+        AudioError: The recording is missing, no audio, too long, damaged, or shorter than a frame.
+    """
+    samples = _samples(reference)
+    if len(samples) < FRAME_SAMPLES or not np.isfinite(samples).all():
+        raise AudioError(
+            f"The recording of what was said has {len(samples)} samples at {SAMPLE_RATE_HZ} Hz that can be "
+            f"used; give at least {FRAME_SAMPLES}, all of them numbers, or the text alone."
+        )
+    return samples
+
+
+def _samples(reference: Reference) -> npt.NDArray[np.float32]:
+    if not isinstance(reference, Audio):
+        return read_mono(reference, SAMPLE_RATE_HZ, MAX_S)
+    check_format(reference.sample_rate, 1, len(reference.samples), MAX_S)
+    samples = reference.samples.astype(np.float32) / 32768.0
+    return resample(samples, reference.sample_rate, SAMPLE_RATE_HZ)
 
 
 def content_key(samples: npt.NDArray[np.float32]) -> str:

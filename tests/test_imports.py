@@ -14,7 +14,11 @@ MODULES = sorted([*(ROOT / "moss_stream").rglob("*.py"), *(ROOT / "adapters").gl
 
 # May import torch at their top: the networks, and what drives them on the device.
 TORCH = {
-    *(f"families/local/{name}.py" for name in ("depth", "load", "network", "weights")),
+    *(
+        f"families/{family}/{name}.py"
+        for family in ("local", "realtime")
+        for name in ("depth", "load", "network", "weights")
+    ),
     *(f"checkpoint/{name}.py" for name in ("plan", "reader")),
     *(
         f"engine/{name}.py"

@@ -302,4 +302,4 @@ class FrameGenerator:
         """Return every tensor that outlives a step, to prove that nothing grows."""
         caches = [self.cache.keys, self.cache.values, self.depth_cache.keys, self.depth_cache.values]
         buffers = [self.rows, self._sampled, self.hidden, self.plan, self._state]
-        return [*caches, self.sampler.seen, self.sampler.frame, *buffers]
+        return [*caches, *self.sampler.state(), *buffers, self._given, self._given_here]

@@ -11,6 +11,7 @@ from moss_stream.engine.line import WaitingLine, retry_after_s
 from moss_stream.engine.prompts import Order
 from moss_stream.engine.protocol import Engine
 from moss_stream.engine.scheduler import Candidate, Costs, Plan, Scheduler
+from moss_stream.engine.slot_choice import SlotChoice
 from moss_stream.engine.speed import Speed
 from moss_stream.engine.utterance import SpeechJob, as_moss_error
 from moss_stream.engine_metrics import EngineMeter, EngineMetrics
@@ -44,6 +45,7 @@ class EngineLoop:
         self._order = order
         self._clock = clock
         self._active: dict[int, SpeechJob] = {}
+        self._slots = SlotChoice()
         self.scheduler = Scheduler(Costs(engine.info.frame_costs_s))
         self.failure: MossError | None = None
         self.speed = Speed(self.scheduler.costs)
@@ -169,7 +171,8 @@ class EngineLoop:
         return active < self._engine.info.max_streams and self.scheduler.admits(active)
 
     def _join(self, job: SpeechJob) -> None:
-        job.slot = next(slot for slot in range(self._engine.info.max_streams) if slot not in self._active)
+        free = [slot for slot in range(self._engine.info.max_streams) if slot not in self._active]
+        job.slot = self._slots.choose(free, job.turn.script.memory)
         self._active[job.slot] = job
         self._own(job, self._engine.open, job.slot, job.options)
         self.speed.update(self.num_active)
@@ -195,7 +198,7 @@ class EngineLoop:
             return
         now_s = self._clock()
         self._meter.prefill(now_s - began_s)
-        self._own(job, job.prefilled, is_last, began_s, now_s)
+        self._own(job, job.prefilled, is_last, self._engine, began_s, now_s)
 
     def _step(self, slots: Sequence[int], began_s: float) -> None:
         frames = self._engine.step(slots)

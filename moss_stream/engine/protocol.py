@@ -58,8 +58,10 @@ class EngineInfo:
     history_s: float = 20.0
     """Audio that is carried into the next segment when a stream does not say."""
     is_incremental: bool = False
-    """The model reads its text while it speaks, and remembers the dialogue; otherwise it reads a segment, then
-    speaks it."""
+    """The model reads its text while it speaks, and remembers the dialogue.
+
+    Otherwise it reads a segment, then speaks it.
+    """
 
 
 class Engine(Protocol):

@@ -91,14 +91,16 @@ class Slot:
         before = len(self.rows)
         self.rows = np.concatenate([self.rows, self.text.open()])
         # The text joins the prompt's last chunk, if that has not been run and has room for it.
-        kept = [border for border in self._borders if border < before or before in (self.length, self.num_fixed)]
+        kept = [
+            border for border in self._borders if border < before or before in (self.length, self.num_fixed)
+        ]
         start = max([border for border in kept if border <= before], default=0)
         self._borders = *kept, *range(start + chunk, len(self.rows), chunk), len(self.rows)
 
     @property
     def is_run(self) -> bool:
         """Whether all that is there of the prompt is in the cache."""
-        return self.length == len(self.rows)
+        return self.length >= len(self.rows)
 
     @property
     def is_fed(self) -> bool:

@@ -40,7 +40,7 @@ __all__ = ["SpeechEngine"]
 SAMPLING_FILE = "sampling.json"
 WARM_UP_FRAMES = 3
 MAX_ANSWER_ROWS = 750
-"""60 s: answers of language models are seldom longer; a longer one is cut at a sentence when the context is full."""
+"""60 s: answers are seldom longer; one that is goes on in a new context, between two sentences."""
 MAX_CHARS_OF_ROW = 16
 """No language's text has as many characters to a token, on average; a longer one need not be tokenized to be
 refused."""
@@ -255,7 +255,9 @@ def _choose(
     number_format = choose_dtype(dtype, device)
     if not checkpoint.has_loops:
         if options.compiled:
-            raise ConfigError("compiled=True: there are no loops for this model. Leave it out, and PyTorch computes.")
+            raise ConfigError(
+                "compiled=True: there are no loops for this model. Leave it out, and PyTorch computes."
+            )
         return number_format, False
     if dtype != "auto" and number_format is not torch.float32:
         if options.compiled:

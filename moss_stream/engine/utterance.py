@@ -70,7 +70,8 @@ class SpeechJob:
         self._begun_s = 0.0
         self._gain = 1.0
         self._first_chunk = 0
-        self._frames_left = 0
+        self._is_prefilling = self._is_cut = False
+        self._room = self._num_frames = 0
         self._silent_frames = 0
         self._num_chunks = 0
         self._flushes: deque[int] = deque()
@@ -79,11 +80,11 @@ class SpeechJob:
     def set_voice(self, voice: Codes | None, gain: float = 1.0) -> None:
         """Say whose voice to speak with, and how loud (a factor); nothing is spoken before."""
         self._gain = gain
-        self._events.append(lambda: self.turn.set_voice(voice))
+        self._events.append(lambda: self.turn.script.set_voice(voice))
 
     def whole(self) -> None:
         """Say that all text is there already; before any is given."""
-        self._events.append(self.turn.whole)
+        self._events.append(self.turn.script.whole)
 
     def feed(self, written: str) -> None:
         """Give text, as it was written."""
@@ -100,7 +101,7 @@ class SpeechJob:
     def end(self) -> None:
         """Say that no more text comes."""
         now_s = self._clock()
-        self._events.append(lambda: self.turn.end(now_s))
+        self._events.append(lambda: self.turn.script.end(now_s))
 
     @property
     def num_waiting(self) -> int:
@@ -144,15 +145,17 @@ class SpeechJob:
             self._events.popleft()()
         self._note_flushed(now_s)
         self._begin_ordered(engine)
+        self._give_text(engine, now_s)
         if self.turn.state is not TurnState.WAITING or not self.has_room(now_s):
             return
-        wanted = self.turn.next(now_s, max(0.0, self.lead.seconds(now_s)))
+        wanted = self.turn.next(now_s, self._lead_s(now_s))
         self._note_taken()
         if wanted is not None:
-            self._ordered = order(*wanted)
+            self._ordered = order(wanted.message, wanted.prefix)
             self._silent_frames, self._begun_s, self._first_chunk = 0, now_s, self._num_chunks
-            self.meter.segment(now_s, len(self.turn.segment))
+            self.meter.segment(now_s, len(self.turn.script.segment))
             self._begin_ordered(engine)
+            self._give_text(engine, now_s)
         self._note_flushed(now_s)
         if self._is_complete():
             self._put(self._empty(self.turn.timeline.end(), is_final=True), now_s)
@@ -164,9 +167,29 @@ class SpeechJob:
         if self._ordered is None or not self._ordered.done():
             return
         self._prompt, self._ordered = self._ordered.result(), None
+        self._room = self._begin(engine)
+        self.turn.begun(self._prompt, self._room)
+
+    def _begin(self, engine: Engine) -> int:
+        """Begin with the prompt; return how many frames the context holds behind it."""
         assert self.slot is not None
-        fits = engine.begin(self.slot, self._prompt, self._gain)
-        self._frames_left = max(1, min(fits, self.turn.max_frames()))
+        self._is_prefilling, self._num_frames, self._is_cut = True, 0, False
+        return max(1, engine.begin(self.slot, self._prompt, self._gain))
+
+    def _give_text(self, engine: Engine, now_s: float) -> None:
+        """Give an incremental model text, as far as it needs some before its next step."""
+        if self._ordered is not None or self.slot is None or not self.turn.state.is_within:
+            return
+        while not engine.is_fed(self.slot):
+            given = self.turn.more(now_s, self._lead_s(now_s))
+            if given is None:
+                if not self._is_prefilling:
+                    self.turn.starve()
+                return
+            engine.give(self.slot, given.text, given.is_last)
+            self._note_taken()
+        if self.turn.fed():
+            self._is_prefilling, self._begun_s = True, now_s
 
     def _is_complete(self) -> bool:
         """Whether `next` has just found that everything is said."""
@@ -191,7 +214,11 @@ class SpeechJob:
         lead_s = self.lead.seconds(now_s)
         if self.lead.played_s is not None and not self.has_room(now_s):
             return max(FRAME_S / 4, lead_s - self.channel.max_lead_s)
-        return self.turn.wait_s(now_s, max(0.0, lead_s)) if self.turn.state is TurnState.WAITING else None
+        waits_for_text = self.turn.state in (TurnState.WAITING, TurnState.STARVED)
+        return self.turn.script.wait_s(now_s, max(0.0, lead_s)) if waits_for_text else None
+
+    def _lead_s(self, now_s: float) -> float:
+        return max(0.0, self.lead.seconds(now_s))
 
     def has_room(self, now_s: float) -> bool:
         """Whether the listener has less audio in hand than it should have."""
@@ -207,19 +234,25 @@ class SpeechJob:
             now_s: The time.
         """
         left_s = self.num_waiting * ALPHABETIC_S
-        if self.turn.state in (TurnState.PREFILL, TurnState.SPEAKING):
+        if self.turn.state.is_within:
             said_s = (self._num_chunks - self._first_chunk) * FRAME_S
-            left_s += max(0.0, estimate_s(self.turn.segment) - said_s)
+            left_s += max(0.0, estimate_s(self.turn.script.segment) - said_s)
         if self.lead.played_s is None:
             return left_s * rtf
         # It is not made further ahead of its listener than the high mark.
         return max(left_s * rtf, left_s + self.lead.seconds(now_s) - self.channel.max_lead_s)
 
-    def prefilled(self, is_last: bool, start_s: float, end_s: float) -> None:
-        """A chunk of the prompt is in the cache, perhaps the last one."""
+    def prefilled(self, is_last: bool, engine: Engine, start_s: float, end_s: float) -> None:
+        """A chunk of the prompt is in the cache, perhaps the last one that is there."""
         self.meter.prefill(start_s, end_s)
-        if is_last:
+        if not is_last:
+            return
+        assert self.slot is not None
+        self._is_prefilling = False
+        if engine.is_fed(self.slot):
             self.turn.prefilled()
+        else:
+            self.turn.starve()
 
     def stepped(self, frame: Frame, engine: Engine, start_s: float, end_s: float) -> None:
         """Its next frame was made."""
@@ -237,9 +270,9 @@ class SpeechJob:
         self.meter.frame(now_s, FRAME_S, has_sound, self.lead.seconds(now_s))
         self._put(self._spoken(frame), now_s)
         self._num_chunks += 1
-        self._frames_left -= 1
+        self._num_frames += 1
         self._watch(has_sound)
-        if self._frames_left == 0:
+        if self._is_cut:
             self.turn.end_segment()
 
     def _spoken(self, frame: Frame) -> AudioChunk:
@@ -255,36 +288,37 @@ class SpeechJob:
             char_end=char_end,
             begins_word=begins_word,
             rtf=self.rtf or 0.0,
-            left_s=self.turn.timeline.left_s(self.turn.num_waiting),
+            left_s=self.turn.timeline.left_s(self.turn.script.num_waiting),
         )
 
     def _end_segment(self, engine: Engine) -> None:
-        if self.turn.end_segment():  # nothing was spoken: the random stream goes on, so it can go better
-            assert self.slot is not None
-            engine.begin(self.slot, self._prompt, self._gain)
+        assert self.slot is not None
+        if self.turn.end_segment(engine.num_unread(self.slot)):
+            self._begin(engine)  # nothing was spoken: the random stream goes on, so it can go better
 
     def _watch(self, has_sound: bool) -> None:
         """End a segment that runs on, or that has fallen silent."""
         self._silent_frames = 0 if has_sound else self._silent_frames + 1
-        if self._frames_left == 0:
+        if self._num_frames >= min(self._room, self.turn.script.max_frames()):
             logger.warning("A segment ran on longer than its text can need and was ended.")
-        elif self._silent_frames == MAX_SILENT_FRAMES and PAUSE not in self.turn.segment:
+            self._is_cut = True
+        elif self._silent_frames == MAX_SILENT_FRAMES and PAUSE not in self.turn.script.segment:
             logger.warning("A segment fell silent and was ended.")
-            self._frames_left = 0
+            self._is_cut = True
 
     def _feed(self, written: str, now_s: float) -> None:
         self._num_read += len(written)
-        self.turn.feed(written, now_s)
+        self.turn.script.feed(written, now_s)
 
     def _flush(self, now_s: float) -> None:
-        self.turn.flush(now_s)
-        self._flushes.append(self.turn.num_readable)
+        self.turn.script.flush(now_s)
+        self._flushes.append(self.turn.script.num_readable)
 
     def _note_flushed(self, now_s: float) -> None:
         """Say that what was flushed is spoken, once its last segment is over."""
-        if self.turn.is_alone_next or self.turn.state not in (TurnState.WAITING, TurnState.DRAINING):
+        if self.turn.is_within or self.turn.state.is_over:
             return
-        while self._flushes and self._flushes[0] <= self.turn.num_begun:
+        while self._flushes and self._flushes[0] <= self.turn.script.num_begun:
             self._flushes.popleft()
             end = self.turn.timeline.reached
             self._put(self._empty((end, end), is_flush=True), now_s)
@@ -295,7 +329,7 @@ class SpeechJob:
 
     def _note_taken(self) -> None:
         # What is held back counts as taken: it is bounded, and may need the next text to be decided.
-        taken = self._num_read - (self.turn.num_readable - self.turn.num_begun)
+        taken = self._num_read - (self.turn.script.num_readable - self.turn.script.num_begun)
         if taken != self._num_taken:
             self._num_taken = taken
             self.channel.post(self._on_taken)

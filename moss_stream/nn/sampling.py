@@ -214,6 +214,11 @@ class Sampler:
         self._active[:b].copy_(active)
         self.frame[:b].add_(active)
 
+    def state(self) -> list[Tensor]:
+        """Return every tensor that outlives a step."""
+        recent = [] if self._recent is None else self._recent.state()
+        return [self.seen, self.frame, *recent]
+
     def options(self, channel: int, batch: int) -> ChannelOptions:
         """Return views of the options of `channel` (0 is the text) for the first `batch` sequences."""
         temperature, tail, penalty = self.floats[:, channel, :batch]

@@ -100,6 +100,19 @@ class Timeline:
         self._segments.append(_Segment(text, self._num_begun, self._num_frames, elapsed_s(text)))
         self._num_begun += len(text)
 
+    def extend(self, text: str) -> None:
+        """Note that the current segment goes on with more of the normalised text."""
+        segment = self._segments[-1]
+        start_s = segment.places_s[-1]
+        segment.text += text
+        segment.places_s += [start_s + place_s for place_s in elapsed_s(text)[1:]]
+        self._num_begun += len(text)
+
+    @property
+    def segment_s(self) -> float:
+        """About how long the current segment takes to speak."""
+        return self._segments[-1].places_s[-1]
+
     def frame(self) -> tuple[int, int]:
         """Note a frame of the current segment; return the part of the written text that it speaks."""
         segment = self._segments[-1]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from golden_data import CPU, codec, expected
+from golden_data import CPU, codec, expected, model
 from torch import Tensor
 
 from moss_stream.engine.aligner import Aligned, Immediate
@@ -14,7 +14,7 @@ GEN, END = 507, 505
 
 
 def vocoder() -> Vocoder:
-    return Vocoder(codec().decoder, 8, Immediate(END), CPU, batch=4)
+    return Vocoder(codec().decoder, 8, Immediate(model().rows), CPU, batch=4)
 
 
 def rows(codes: Tensor, text_id: int = GEN) -> Tensor:

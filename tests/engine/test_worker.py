@@ -17,6 +17,7 @@ from moss_stream.engine.channel import Channel
 from moss_stream.engine.utterance import SpeechJob
 from moss_stream.engine.worker import Worker
 from moss_stream.errors import DeviceFailed, EngineError, ModelNotFound, SynthesizerClosed
+from moss_stream.text.segmented import Segmented
 from moss_stream.text.turn import Turn
 
 
@@ -28,7 +29,9 @@ async def started(engine: FakeEngine) -> Worker:
 
 def speak(worker: Worker, text: str | None = None) -> SpeechJob:
     channel = Channel(100_000, worker.wake)
-    job = SpeechJob(SynthesisOptions(), Turn(SynthesisOptions()), channel, lambda: None, worker.clock)
+    job = SpeechJob(
+        SynthesisOptions(), Turn(Segmented(SynthesisOptions())), channel, lambda: None, worker.clock
+    )
     job.set_voice(None)
     if text is not None:
         give(job, text)

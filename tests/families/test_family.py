@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from golden_data import GOLDEN
 
+from moss_stream.config import ChannelSampling
 from moss_stream.errors import ModelNotFound, UnsupportedModel
 from moss_stream.families.family import FAMILIES, find
 
@@ -23,6 +24,11 @@ def test_a_checkpoint_is_found_by_its_config() -> None:
     found = find(GOLDEN / "local")
     assert (found.num_codebooks, found.codebook_size) == (8, 64)
     assert found.backbone.num_hidden_layers == 3
+    found = find(GOLDEN / "realtime")
+    assert (found.num_codebooks, found.codebook_size) == (6, 1024)
+    assert found.sampling.audio == ChannelSampling(
+        temperature=0.8, top_p=0.6, top_k=30, repetition_penalty=1.1
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,7 +38,6 @@ def test_a_checkpoint_is_found_by_its_config() -> None:
         ({**DELAY, "local_num_layers": 4}, "Delay"),
         ({**DELAY, "local_hidden_size": 4}, "Delay"),
         ({"model_type": "moss_tts_local"}, "v1.5"),
-        ({"model_type": "moss_tts_realtime"}, "Realtime"),
         ({"model_type": "moss_tts_nano"}, "Nano"),
         ({"model_type": "speech_tokenizer"}, "codec"),
         ({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, "LlamaForCausalLM"),

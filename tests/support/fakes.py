@@ -106,6 +106,15 @@ class FakeEngine:
         self._slots[slot].chunks_left -= 1
         return self._slots[slot].chunks_left == 0
 
+    def give(self, slot: int, text: str, is_last: bool) -> None:
+        raise AssertionError("it reads whole segments")
+
+    def is_fed(self, slot: int) -> bool:
+        return True
+
+    def num_unread(self, slot: int) -> int:
+        return 0
+
     def step(self, slots: Sequence[int]) -> list[Frame]:
         if self.gate is not None:
             self.gate.acquire()

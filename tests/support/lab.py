@@ -18,6 +18,7 @@ from moss_stream.engine.loop import EngineLoop
 from moss_stream.engine.utterance import SpeechJob
 from moss_stream.text.history import History
 from moss_stream.text.message import Codes, Message, Prompt
+from moss_stream.text.segmented import Segmented
 from moss_stream.text.turn import Turn
 
 STEP_S, PREFILL_S = 0.02, 0.03
@@ -152,7 +153,9 @@ class Lab:
         """Start a stream; with a text, the whole of it."""
         settings = options or SynthesisOptions()
         channel = Channel(max_lead_ms, lambda: None)
-        job = SpeechJob(settings, Turn(settings, history), channel, lambda: None, lambda: self.now_s)
+        job = SpeechJob(
+            settings, Turn(Segmented(settings, history)), channel, lambda: None, lambda: self.now_s
+        )
         job.set_voice(None)
         listener = Listener(job, lambda: self.now_s)
         if reports:

@@ -9,46 +9,53 @@ from moss_stream import NoAudio, SynthesisOptions, TextError
 from moss_stream.audio import FRAME_S
 from moss_stream.text.history import History
 from moss_stream.text.message import Codes, Message
+from moss_stream.text.segmented import Segmented
 from moss_stream.text.turn import TRANSITIONS, Turn, TurnState
 
 SENTENCE = "This is a sentence of average length. "
 
 
 def turn(options: SynthesisOptions | None = None, history: History | None = None) -> Turn:
-    made = Turn(options or SynthesisOptions(), history)
-    made.set_voice(None)
+    made = Turn(Segmented(options or SynthesisOptions(), history))
+    made.script.set_voice(None)
     return made
 
 
 def feed(made: Turn, text: str, now_s: float = 0.0) -> None:
-    made.feed(text, now_s)
+    made.script.feed(text, now_s)
 
 
 def speak(made: Turn, text: str, *values: int) -> tuple[Message, Codes | None]:
     """Say a segment of frames with those values."""
     feed(made, text)
-    made.flush(0.0)
+    made.script.flush(0.0)
     prompt = made.next(0.0, 0.0)
     assert prompt is not None
     made.prefilled()
     for value in values:
         made.add(np.full(4, value))
     made.end_segment()
-    return prompt
+    return prompt.message, prompt.prefix
 
 
 def begin(made: Turn) -> None:
     """WAITING to PREFILL."""
     feed(made, SENTENCE)
-    made.flush(0.0)
+    made.script.flush(0.0)
     made.next(0.0, 0.0)
 
 
 def drain(made: Turn) -> None:
     """WAITING to DRAINING."""
     speak(made, "Hi.", 1)
-    made.end(0.0)
+    made.script.end(0.0)
     made.next(0.0, 0.0)
+
+
+def vain(made: Turn) -> None:
+    """No text comes for a segment that was begun."""
+    vars(made.script)["is_vain"] = True
+    made.more(0.0, 0.0)
 
 
 # What leads to each transition, from a turn in its first state.
@@ -58,6 +65,12 @@ WAYS: dict[tuple[TurnState, TurnState], Callable[[Turn], object]] = {
     (TurnState.PREFILL, TurnState.SPEAKING): lambda t: t.prefilled(),
     (TurnState.SPEAKING, TurnState.WAITING): lambda t: (t.add(np.zeros(4, int)), t.end_segment()),
     (TurnState.SPEAKING, TurnState.PREFILL): lambda t: t.end_segment(),
+    (TurnState.PREFILL, TurnState.STARVED): lambda t: t.starve(),
+    (TurnState.PREFILL, TurnState.WAITING): vain,
+    (TurnState.SPEAKING, TurnState.STARVED): lambda t: t.starve(),
+    (TurnState.STARVED, TurnState.PREFILL): lambda t: t.fed(),
+    (TurnState.STARVED, TurnState.SPEAKING): lambda t: (t.add(np.zeros(4, int)), t.fed()),
+    (TurnState.STARVED, TurnState.WAITING): vain,
     (TurnState.DRAINING, TurnState.DONE): lambda t: t.finish(),
     **{(a, TurnState.CANCELLED): lambda t: t.cancel() for a in TRANSITIONS},
     **{(a, TurnState.FAILED): lambda t: t.fail() for a in TRANSITIONS},
@@ -71,6 +84,7 @@ def in_state(state: TurnState) -> Turn:
         TurnState.WAITING: [],
         TurnState.PREFILL: [TurnState.PREFILL],
         TurnState.SPEAKING: [TurnState.PREFILL, TurnState.SPEAKING],
+        TurnState.STARVED: [TurnState.PREFILL, TurnState.STARVED],
         TurnState.DRAINING: [TurnState.DRAINING],
         TurnState.DONE: [TurnState.DRAINING, TurnState.DONE],
         TurnState.CANCELLED: [TurnState.CANCELLED],
@@ -119,12 +133,12 @@ def test_the_voice_and_the_options_are_in_every_prompt() -> None:
     options = SynthesisOptions(
         language="English", instruction="softly", quality="high", sound_event="laugh", ambient_sound="rain"
     )
-    made = Turn(options)
+    made = Turn(Segmented(options))
     voice = np.zeros((5, 4), dtype=np.int64)
     feed(made, SENTENCE)
-    made.flush(0.0)
+    made.script.flush(0.0)
     assert made.next(9.0, 0.0) is None
-    made.set_voice(voice)
+    made.script.set_voice(voice)
     for _ in range(2):
         message, _ = speak(made, SENTENCE, 1)
         assert message.reference is not None and message.reference[0] is voice
@@ -137,16 +151,16 @@ def test_with_a_wanted_length_the_text_is_one_segment() -> None:
     made = turn(SynthesisOptions(tokens=30))
     feed(made, SENTENCE * 3)
     assert made.next(99.0, 0.0) is None
-    made.end(0.0)
+    made.script.end(0.0)
     prompt = made.next(99.0, 0.0)
-    assert prompt is not None and prompt[0].tokens == 30 and prompt[0].text.count(".") == 3
+    assert prompt is not None and prompt.message.tokens == 30 and prompt.message.text.count(".") == 3
 
 
 def test_a_segment_that_ends_at_once_is_begun_again(caplog: pytest.LogCaptureFixture) -> None:
     """Five times; then the next segment follows, and a warning says that one is missing."""
     made = turn()
     feed(made, SENTENCE)
-    made.flush(0.0)
+    made.script.flush(0.0)
     made.next(0.0, 0.0)
     attempts = 0
     while made.state is TurnState.PREFILL:
@@ -161,7 +175,7 @@ def unspoken(made: Turn, text: str = "") -> None:
     """Begin a segment that the model always ends before its first frame."""
     if text:
         feed(made, text)
-        made.flush(0.0)
+        made.script.flush(0.0)
     assert made.next(0.0, 0.0) is not None
     for _ in range(5):
         made.prefilled()
@@ -172,13 +186,13 @@ def unspoken(made: Turn, text: str = "") -> None:
 def test_a_last_word_that_the_model_ends_at_once_is_spoken_alone(voice: Codes | None) -> None:
     """With the voice of the stream, or of what was said before; it counts as said like any other."""
     made = turn()
-    made.set_voice(voice)
+    made.script.set_voice(voice)
     speak(made, SENTENCE, 1, 2)
     unspoken(made, "flights!")
-    assert made.state is TurnState.WAITING and made.is_alone_next
+    assert made.state is TurnState.WAITING and made.is_within
     alone = made.next(0.0, 0.0)
-    assert alone is not None and alone[0].text == "flights!" and alone[1] is None
-    (reference,) = alone[0].reference or ()
+    assert alone is not None and alone.message.text == "flights!" and alone.prefix is None
+    (reference,) = alone.message.reference or ()
     assert reference is not None
     assert reference[:, 0].tolist() == ([1, 2] if voice is None else [7, 7, 7])
     made.prefilled()
@@ -194,7 +208,7 @@ def test_what_is_not_spoken_alone_either_is_passed_over(caplog: pytest.LogCaptur
     made = turn()
     speak(made, SENTENCE, 1)
     feed(made, "flights!")
-    made.end(0.0)
+    made.script.end(0.0)
     for _ in range(2):
         unspoken(made)
     assert caplog.text.count("passed over") == 1
@@ -215,7 +229,7 @@ def test_text_without_a_word_is_passed_over() -> None:
     """It is no segment; a turn of nothing else has nothing to say, and says so."""
     made = turn()
     feed(made, " ... \n")
-    made.end(0.0)
+    made.script.end(0.0)
     with pytest.raises(TextError, match="nothing to say"):
         made.next(0.0, 0.0)
 
@@ -224,7 +238,7 @@ def test_a_model_that_never_speaks_is_an_error() -> None:
     """A text with words whose segments all stay empty ends with NoAudio."""
     made = turn()
     feed(made, SENTENCE)
-    made.end(0.0)
+    made.script.end(0.0)
     made.next(0.0, 0.0)
     for _ in range(5):
         made.prefilled()
@@ -241,12 +255,16 @@ def test_a_segment_may_take_as_long_as_slow_speech(text: str, seconds: float) ->
     """The limit is some twice the usual time, and the pauses that are asked for."""
     made = turn()
     speak(made, text, 1)
-    assert 1.3 * seconds <= made.max_frames() * FRAME_S <= 2.2 * seconds + 2.0
+    assert 1.3 * seconds <= made.script.max_frames() * FRAME_S <= 2.2 * seconds + 2.0
 
 
 def test_a_wanted_length_sets_the_limit() -> None:
     """It may be missed by half."""
-    assert turn(SynthesisOptions(tokens=100)).max_frames() == 175
+    made = turn(SynthesisOptions(tokens=100))
+    feed(made, "Hi.")
+    made.script.end(0.0)
+    made.next(0.0, 0.0)
+    assert made.script.max_frames() == 175
 
 
 def test_a_conversation_remembers_what_was_heard() -> None:
@@ -256,7 +274,7 @@ def test_a_conversation_remembers_what_was_heard() -> None:
     for text in ("One.", " Two.", " Three."):
         speak(first, text, *range(5))
     first.cancel()
-    first.keep_heard(0.85)  # two segments of 0.4 s, and a little of the third
+    first.script.keep_heard(0.85)  # two segments of 0.4 s, and a little of the third
     message, prefix = speak(turn(history=history), "Four.", 1)
     assert message.text == "One. Two. Four." and prefix is not None and len(prefix) == 10
 
@@ -268,9 +286,9 @@ def test_a_segment_that_broke_off_is_not_continued(end: Callable[[Turn], None]) 
     first = turn(history=history)
     speak(first, "One.", 1)
     feed(first, SENTENCE)
-    first.flush(0.0)
+    first.script.flush(0.0)
     first.next(0.0, 0.0)
     end(first)
     for _ in range(2):
-        first.keep_heard(0.08)
+        first.script.keep_heard(0.08)
     assert speak(turn(history=history), "Two.", 1)[0].text == "One. Two."

@@ -37,7 +37,9 @@ class RealtimeConfig(Checked):
             if getattr(self, name) >= size:
                 raise ValueError(f"{name} is not below vocab_size, {size}")
         if self.eos_code >= self.audio_vocab_size:
-            raise ValueError(f"audio_pad_token leaves no room below audio_vocab_size, {self.audio_vocab_size}")
+            raise ValueError(
+                f"audio_pad_token leaves no room below audio_vocab_size, {self.audio_vocab_size}"
+            )
         if self.local_config.hidden_size != self.language_config.hidden_size:
             raise ValueError("local_config.hidden_size is not that of language_config")
         return self

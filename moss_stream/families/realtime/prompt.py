@@ -23,12 +23,11 @@ _SYSTEM = (
     "<|im_start|>system\n"
     "You are a highly expressive text-to-speech (TTS) engine developed by Mosi Intelligence. \n"
     "You possess natural language understanding, emotional modeling, and multi-style speech generation "
-    "capabilities, allowing you to generate the corresponding speech based on the text given in the assistant."
-    "<|im_end|>\n"
+    "capabilities, allowing you to generate the corresponding speech based on the text given in the "
+    "assistant.<|im_end|>\n"
 )
 _VOICE = (
-    "<|im_start|>context\n"
-    "The assistant section should be synthesized using the following voice timbre:",
+    "<|im_start|>context\nThe assistant section should be synthesized using the following voice timbre:",
     "<|im_end|>\n",
 )
 _USER = "<|im_end|>\n<|im_start|>user\n"
