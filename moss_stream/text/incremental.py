@@ -26,7 +26,7 @@ logger = logging.getLogger("moss_stream.text")
 EARLY, LATE = 0.4, 0.8
 """Share of the context after which a text is cut at the end of a sentence, and between any two words: speech
 may take twice as long as estimated."""
-_SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’»›)\\]」』）】》〉]*\s*$")
+_SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’»›)\]」』）】》〉]*\s*$")
 
 
 class Incremental:
@@ -48,6 +48,7 @@ class Incremental:
         normalizer = Normalizer(options.hidden_tags)
         self._reader = Reader(normalizer, self._words, self.timeline.read, options.max_wait_ms / 1000)
         self._limits = TextLimits(is_whole=False)
+        self.memory = dialogue
         self._dialogue = dialogue or Dialogue()
         self._reference: list[Codes | None] | None = None
         self._has_voice = self._has_ended = False
@@ -66,11 +67,6 @@ class Incremental:
     def segment(self) -> str:
         """See `Script`."""
         return "".join(self._now.pieces) if self._now else ""
-
-    @property
-    def memory(self) -> Dialogue:
-        """See `Script`."""
-        return self._dialogue
 
     @property
     def is_within(self) -> bool:
@@ -215,7 +211,11 @@ class Incremental:
 
     def _fill(self, now_s: float, lead_s: float) -> bool:
         """Take the next word, with the marks before it; return whether there is something to give."""
-        while not is_speakable(self._held) and (word := self._reader.next(now_s, lead_s)) is not None:
+        while not is_speakable(self._held):
+            is_flushed = self._flushed is not None and self._reader.num_begun >= self._flushed
+            word = None if is_flushed else self._reader.next(now_s, lead_s)
+            if word is None:
+                break
             self._held += word
         if is_speakable(self._held):
             return True

@@ -13,7 +13,7 @@ __all__ = ["WordSegmenter"]
 _WORD = re.compile(r"\s*+\S++[\r\n]*+")
 _SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _BEFORE_MARK = re.compile(rf"(?<=[{_SPACELESS}])(?=[^\w\s])")
-_RUN = re.compile(rf"\s*[{_SPACELESS}]+")
+_RUN = re.compile(rf"\s*[^\w\s]*[{_SPACELESS}]+")
 MAX_RUN, KEPT = 12, 4
 """A run of letters without spaces is cut when it is longer than the one, before as many letters as the other:
 words of Chinese and Japanese have one to four, and a model reads twelve tokens before its first frame."""
@@ -99,6 +99,8 @@ class WordSegmenter:
         run = _RUN.match(word)
         if run and len(run[0]) > MAX_RUN:
             return len(run[0]) - KEPT
+        if 0 < self._num_flushed < found.end():
+            return self._num_flushed
         is_known = found.end() < len(self._text) or found.end() <= self._num_flushed
         return found.end() if is_known else 0
 

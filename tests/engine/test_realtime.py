@@ -61,7 +61,8 @@ def test_golden_frames_with_a_token_at_a_time() -> None:
 def test_streams_that_come_go_and_starve_change_nobodys_codes() -> None:
     """200 random steps of eight streams with golden cases; each speaks as alone."""
     chance = random.Random(0)
-    made, speaking = generator(max_streams=8), {}
+    made = generator(max_streams=8)
+    speaking: dict[int, tuple[dict[str, Any], list[Codes], list[int]]] = {}
     done = 0
     while done < 40:
         for slot in range(8):
@@ -87,7 +88,8 @@ def test_streams_that_come_go_and_starve_change_nobodys_codes() -> None:
         for slot in list(speaking):
             case, frames, _ = speaking[slot]
             if len(frames) == len(wanted(case)) or chance.random() < 0.01:
-                np.testing.assert_array_equal(frames, wanted(case)[: len(frames)])
+                if frames:
+                    np.testing.assert_array_equal(frames, wanted(case)[: len(frames)])
                 del speaking[slot]
                 done += 1
 
@@ -152,7 +154,7 @@ def test_an_interrupted_turn_leaves_what_was_heard(num_heard: int) -> None:
         answers.append(np.stack([step(each, [0])[0] for _ in range(12)]))
     length = len(following.rows)
     torch.testing.assert_close(made.cache.keys[:, 0, :, :length], fresh.cache.keys[:, 0, :, :length])
-    np.testing.assert_array_equal(*answers)
+    np.testing.assert_array_equal(answers[0], answers[1])
 
 
 def test_frames_grow_nothing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -147,6 +147,106 @@ class FakeEngine:
         return [
             message.text for kind, message in self.log if kind == "begin" and isinstance(message, Message)
         ]
+
+
+@dataclass
+class _Reading:
+    """What an incremental fake knows of a slot."""
+
+    words: list[str] = field(default_factory=list)
+    is_over: bool = False
+    is_opened: bool = False
+    is_fresh: bool = False
+    read: list[str] = field(default_factory=list)
+    num_frames: int = 0
+    prompt: Prompt | None = None
+
+
+@dataclass
+class IncrementalFake(FakeEngine):
+    """Reads a word with each frame, the first `opening` before the first one, and ends when all is said.
+
+    Attributes:
+        opening: Words before the first frame.
+        room: Frames that the context holds.
+        frames_per_word: How long it speaks: for each word that it read.
+        said: What it read of each utterance, in order: (slot, text).
+        ends_early: If given, it ends every utterance after so many frames, whatever it has to read.
+    """
+
+    opening: int = 12
+    room: int = 1000
+    frames_per_word: int = 4
+    said: list[tuple[int, str]] = field(default_factory=list)
+    ends_early: int | None = None
+    _reading: dict[int, _Reading] = field(default_factory=lambda: defaultdict(_Reading))
+
+    @property
+    def info(self) -> EngineInfo:
+        return replace(super().info, is_incremental=True)
+
+    def open(self, slot: int, options: SynthesisOptions) -> None:
+        super().open(slot, options)
+        self._reading[slot] = _Reading()
+
+    def begin(self, slot: int, prompt: Prompt, gain: float = 1.0) -> int:
+        super().begin(slot, prompt, gain)
+        rest = self._reading[slot]
+        words = [*rest.read, *rest.words] if rest.prompt is prompt else rest.words
+        self._reading[slot] = _Reading(words, rest.is_over and bool(words), prompt=prompt)
+        return self.room
+
+    def prefill(self, slot: int) -> bool:
+        if self.on_work is not None:
+            self.on_work("prefill", 1)
+        state = self._reading[slot]
+        if self._is_ready(state) and not state.is_opened:
+            count = min(self.opening, len(state.words))
+            state.read, state.words = state.words[:count], state.words[count:]
+            state.is_opened = state.is_fresh = True
+            self.said.append((slot, "".join(state.read)))
+        return True
+
+    def give(self, slot: int, text: str, is_last: bool) -> None:
+        state = self._reading[slot]
+        state.words += [text] if text else []
+        state.is_over = state.is_over or is_last
+
+    def _is_ready(self, state: _Reading) -> bool:
+        if state.is_opened:
+            return state.is_fresh or bool(state.words) or state.is_over
+        return len(state.words) >= (1 if state.is_over else self.opening)
+
+    def is_fed(self, slot: int) -> bool:
+        return self._is_ready(self._reading[slot])
+
+    def num_unread(self, slot: int) -> int:
+        return len(self._reading[slot].words)
+
+    def step(self, slots: Sequence[int]) -> list[Frame]:
+        for slot in slots:
+            state = self._reading[slot]
+            assert state.is_opened and self._is_ready(state), "stepped without text"
+            if not state.is_fresh and state.words:
+                state.read.append(state.words.pop(0))
+                self.said[:] = [
+                    (s, "".join(state.read)) if i == self._last(slot) else (s, t)
+                    for i, (s, t) in enumerate(self.said)
+                ]
+            state.is_fresh = False
+            all_said = state.is_over and not state.words
+            is_end = all_said and state.num_frames >= self.frames_per_word * len(state.read)
+            is_end = is_end or state.num_frames == self.ends_early
+            state.num_frames += 1
+            self._slots[slot].left = 0 if is_end else 1
+        return super().step(slots)
+
+    def _last(self, slot: int) -> int:
+        return max(index for index, (each, _) in enumerate(self.said) if each == slot)
+
+    def spoken(self, slot: int) -> str:
+        """All that a slot read, in order."""
+        return "".join(text for each, text in self.said if each == slot)
 
 
 async def synthesizer_on(engine: FakeEngine, options: EngineOptions | None = None) -> StreamingSynthesizer:

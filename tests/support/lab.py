@@ -16,7 +16,9 @@ from moss_stream.engine.channel import Channel
 from moss_stream.engine.line import WaitingLine
 from moss_stream.engine.loop import EngineLoop
 from moss_stream.engine.utterance import SpeechJob
+from moss_stream.text.dialogue import Dialogue
 from moss_stream.text.history import History
+from moss_stream.text.incremental import Incremental
 from moss_stream.text.message import Codes, Message, Prompt
 from moss_stream.text.segmented import Segmented
 from moss_stream.text.turn import Turn
@@ -149,13 +151,14 @@ class Lab:
         max_lead_ms: int = 2000,
         history: History | None = None,
         reports: bool = True,
+        dialogue: Dialogue | None = None,
     ) -> Listener:
         """Start a stream; with a text, the whole of it."""
         settings = options or SynthesisOptions()
         channel = Channel(max_lead_ms, lambda: None)
-        job = SpeechJob(
-            settings, Turn(Segmented(settings, history)), channel, lambda: None, lambda: self.now_s
-        )
+        incremental = self.engine.info.is_incremental
+        script = Incremental(settings, dialogue) if incremental else Segmented(settings, history)
+        job = SpeechJob(settings, Turn(script), channel, lambda: None, lambda: self.now_s)
         job.set_voice(None)
         listener = Listener(job, lambda: self.now_s)
         if reports:

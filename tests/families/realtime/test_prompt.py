@@ -44,7 +44,7 @@ def test_what_is_fixed_is_the_same_for_every_dialogue() -> None:
 
 
 @pytest.mark.parametrize("audio", [None, np.empty((0, 6), np.int64)])
-def test_a_transcript_alone_is_laid_out_as_text(audio: np.ndarray | None) -> None:  # type: ignore[type-arg]
+def test_a_transcript_alone_is_laid_out_as_text(audio: np.ndarray | None) -> None:
     """No audio, no pads, no marks of it."""
     builder = prompts()
     rows = builder.prompt(Message(dialogue=[Heard("Hi there", audio)])).rows
@@ -64,7 +64,7 @@ def test_sound_without_a_transcript() -> None:
 @pytest.mark.parametrize("words", [1, 40])
 def test_what_was_said_has_a_row_for_each_frame(frames: int, words: int) -> None:
     """Twelve tokens or the whole text, a mark, then a token with each frame, then pads."""
-    builder, pieces = prompts(), tuple(["We", *[" stand"] * (words - 1)])
+    builder, pieces = prompts(), ("We", *[" stand"] * (words - 1))
     spoken = np.arange(frames * 6).reshape(frames, 6) % 1024
     rows = builder.prompt(Message(dialogue=[Said(pieces, spoken)])).rows
     tokens = [token for piece in pieces for token in builder.tokens(piece)]
