@@ -1,6 +1,6 @@
 """Time one frame: backbone step, depth loop with sampling, codec step.
 
-    python -m benchmarks.frame --shape 1.7b|mid|tiny [--n-vq 32] [--device auto] [--dtype auto]
+    python -m benchmarks.frame --shape 1.7b|mid|tiny|realtime [--n-vq 32] [--device auto] [--dtype auto]
                                [--frames 50] [--context 300] [--streams 1] [--eager] [--depth-int8]
                                [--compare] [--json out.json]
 
@@ -25,7 +25,15 @@ import torch
 
 from benchmarks.measure import bandwidth_gb_s, p50_p95, times_ms
 from benchmarks.plain import PlainLoop
-from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
+from benchmarks.shapes import (
+    SHAPES,
+    Shape,
+    cat_config,
+    local_config,
+    random_cat,
+    random_local,
+    random_network,
+)
 from moss_stream.audio import FRAME_S
 from moss_stream.config import EngineOptions, SynthesisOptions
 from moss_stream.engine.aligner import Immediate
@@ -48,10 +56,14 @@ def bytes_per_frame(shape: Shape, n_vq: int, dtype: torch.dtype) -> dict[str, in
     depth_layers, width, depth_inner = shape.depth
     in_mlp = shape.bridge * (2 * hidden + width)
     out_mlp = shape.bridge * (2 * width + hidden)
+    if shape.family == "realtime":
+        steps, heads_of = n_vq, 1027 * n_vq * width
+    else:
+        steps, heads_of = 1 + n_vq, 2 * in_mlp + (1 + n_vq) * out_mlp + (2 + 1025 * n_vq) * hidden
     numbers = {
         "backbone": layers * layer(hidden, inner),
-        "depth layers": (1 + n_vq) * depth_layers * layer(width, depth_inner),
-        "depth heads": 2 * in_mlp + (1 + n_vq) * out_mlp + (2 + 1025 * n_vq) * hidden,
+        "depth layers": steps * depth_layers * layer(width, depth_inner),
+        "depth heads": heads_of,
     }
     size = torch.finfo(dtype).bits // 8
     codec = sum(stage_layers * 12 * stage_width**2 for stage_layers, stage_width in shape.codec)
@@ -74,18 +86,19 @@ class Bench:
     ) -> None:
         options = EngineOptions(max_streams=streams, depth_int8=depth_int8)
         self.device, self.n_vq, self.slots = device, n_vq, range(streams)
-        self.config = local_config(shape)
-        self.model = random_local(self.config, device, dtype, options)
+        self.model = random_network(shape, device, dtype, options)
+        self.format = self.model.rows
         codec = random_cat(cat_config(shape), device, options)
         self.generator = FrameGenerator(self.model, options)
         self.vocoder = Vocoder(
-            codec.decoder, self.config.n_vq, Immediate(self.model.rows), device, batch=streams
+            codec.decoder, self.format.num_codebooks, Immediate(self.format), device, batch=streams
         )
         self.capture = None if is_eager or device.type != "cuda" else GraphCapture(device)
         self.runner = FrameRunner(self.generator, self.vocoder, self.capture)
         for slot in self.slots:
             self.generator.open(slot, SynthesisOptions(n_vq=n_vq))
-        self.rows: Rows = np.full((context, 1 + self.config.n_vq), self.config.audio_pad_code, dtype=np.int64)
+        count, pad = self.format.num_codebooks, self.format.codebook_size
+        self.rows: Rows = np.full((context, 1 + count), pad, dtype=np.int64)
         self.rows[:, 0] = np.arange(context) % 97 + 10
 
     def frame(self) -> object:
@@ -101,6 +114,8 @@ class Bench:
     def prefill(self, slot: int, num_fixed: int = 0) -> None:
         """Run the prompt of a slot, as far as it is not known."""
         self.generator.begin(slot, self.rows, num_fixed)
+        if self.format.feed is not None:
+            self.generator.give(slot, range(10, 10 + self.format.feed.opening), is_last=True)
         while not self.runner.prefill(slot):
             pass
 
@@ -154,7 +169,7 @@ def _compare(
 ) -> tuple[list[float], list[float]]:
     """Time our frame and the plain loop in turns, without the codec's step; a captured frame has it."""
     plain = PlainLoop(
-        random_local(bench.config, device, dtype, EngineOptions(text_head="full", pack_weights=False))
+        random_local(local_config(shape), device, dtype, EngineOptions(text_head="full", pack_weights=False))
     )
     plain.prefill(bench.rows)
     ours: Callable[[], object] = partial(bench.generator.step, [0]) if bench.capture is None else bench.frame
@@ -213,6 +228,8 @@ def main() -> None:
     parser.add_argument("--compare", action="store_true", help="time the plain loop too")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     args = parser.parse_args()
+    if args.compare and SHAPES[args.shape].family != "local":
+        parser.error("--compare has a plain loop for MossTTSLocal alone")
     with torch.inference_mode():
         result = run(args)
     _show(result)

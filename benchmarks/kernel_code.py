@@ -28,7 +28,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
+from benchmarks.shapes import SHAPES, Shape, cat_config, random_cat, random_network
 from moss_stream.config import EngineOptions
 from moss_stream.engine.generator import FrameGenerator
 from moss_stream.kernels import attend, project, rows, sample
@@ -136,7 +136,7 @@ def counting() -> Iterator[Count]:
 def frame(shape: Shape, streams: int, n_vq: int, ops: Ops) -> Count:
     """Return what a frame of `streams` streams is made of."""
     options = EngineOptions(max_streams=streams, pack_weights=False)
-    model = random_local(local_config(shape), META, torch.bfloat16, options)
+    model = random_network(shape, META, torch.bfloat16, options)
     codec = random_cat(cat_config(shape), META, options)
     use(ops, model, codec)
     made, state = FrameGenerator(model, options), codec.decoder.new_state(streams, max_frames=1)

@@ -14,7 +14,7 @@ import argparse
 import torch
 from torch import Tensor, nn
 
-from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
+from benchmarks.shapes import SHAPES, Shape, cat_config, random_cat, random_network
 from moss_stream.codec.cat import Cat
 from moss_stream.config import EngineOptions
 from moss_stream.engine.generator import FrameGenerator
@@ -36,7 +36,7 @@ def tensors(model: nn.Module) -> dict[int, int]:
 def parts(shape: Shape, streams: int, max_context: int) -> dict[str, int]:
     """Return the bytes of each part, in bfloat16; the codec is in float32."""
     options = EngineOptions(max_streams=streams, max_context=max_context, pack_weights=False)
-    model = random_local(local_config(shape), META, torch.bfloat16, options)
+    model = random_network(shape, META, torch.bfloat16, options)
     codec: Cat = random_cat(cat_config(shape), META, options)
     made, state = FrameGenerator(model, options), codec.decoder.new_state(streams, max_frames=1)
     rings = [tensor for ring, _ in state.rings for tensor in (ring.keys, ring.values)]

@@ -76,7 +76,7 @@ def _depth(bench: Bench) -> None:
 
 
 def _sampling(bench: Bench) -> None:
-    sampler, size = bench.generator.sampler, bench.config.audio_vocab_size + 1
+    sampler, size = bench.generator.sampler, bench.format.vocab_size
     logits = torch.zeros(1, size, device=bench.device)
     for codebook in range(bench.n_vq):
         sampler.code(codebook, logits)

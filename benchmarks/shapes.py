@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import save_file
@@ -18,6 +18,8 @@ from moss_stream.families.local.config import LocalConfig
 from moss_stream.families.local.load import quantize_depth
 from moss_stream.families.local.network import MossTTSLocal
 from moss_stream.families.local.weights import local_weights
+from moss_stream.families.realtime.config import RealtimeConfig
+from moss_stream.families.realtime.network import MossTTSRealtime
 from moss_stream.kernels.choose import choose_ops
 from moss_stream.nn.ops import use
 from moss_stream.nn.packing import pack_linears
@@ -37,6 +39,7 @@ class Shape:
     """Decoder stages at 12.5, 25, 50 and 100 Hz."""
     vocab: int = 151_936
     num_codebooks: int = 32
+    family: Literal["local", "realtime"] = "local"
 
 
 SHAPES = {
@@ -50,6 +53,16 @@ SHAPES = {
         (4, 256, 768), (2, 192, 512), (4, 2, 64), 256, ((2, 128), (1, 128), (1, 128), (1, 128)), 2048
     ),
 }
+
+
+CODEC = SHAPES["1.7b"].codec
+# Widths of the makers' configuration classes; the codec is that of Local, decoded at half of its codebooks.
+SHAPES["realtime"] = Shape(
+    (28, 2048, 6144), (4, 2048, 6144), (16, 8, 128), 0, CODEC, num_codebooks=16, family="realtime"
+)
+SHAPES["realtime-tiny"] = Shape(
+    (4, 256, 768), (2, 256, 512), (4, 2, 64), 0, SHAPES["tiny"].codec, 2048, 16, family="realtime"
+)
 
 
 def local_config(shape: Shape) -> LocalConfig:
@@ -138,6 +151,58 @@ def random_local(
     if options.pack_weights:
         pack_linears(model)
     return model.eval()
+
+
+def realtime_config(shape: Shape) -> RealtimeConfig:
+    """Return the config of a MOSS-TTS-Realtime of `shape`."""
+    heads, kv_heads, head_dim = shape.heads
+
+    def stack(layers: int, hidden: int, inner: int) -> dict[str, int]:
+        return {
+            "hidden_size": hidden,
+            "intermediate_size": inner,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "num_key_value_heads": kv_heads,
+            "head_dim": head_dim,
+            "vocab_size": shape.vocab,
+            "max_position_embeddings": 32_768,
+        }
+
+    return RealtimeConfig.model_validate(
+        {
+            "language_config": stack(*shape.backbone),
+            "local_config": stack(*shape.depth),
+            "rvq": shape.num_codebooks,
+            "audio_vocab_size": 1027,
+            "audio_pad_token": 1024,
+            "text_pad": 3,
+            "reference_audio_pad": 2,
+        }
+    )
+
+
+def random_realtime(
+    config: RealtimeConfig, device: torch.device, dtype: torch.dtype, options: EngineOptions
+) -> MossTTSRealtime:
+    """Return a MOSS-TTS-Realtime with random weights, ready to run."""
+    with torch.device("meta"):
+        model = MossTTSRealtime(config)
+    _randomise(model, device, dtype)
+    model.prepare(options.max_context)
+    use(choose_ops(device, dtype), model)
+    if options.pack_weights:
+        pack_linears(model)
+    return model.eval()
+
+
+def random_network(
+    shape: Shape, device: torch.device, dtype: torch.dtype, options: EngineOptions
+) -> MossTTSLocal | MossTTSRealtime:
+    """Return a network of `shape` with random weights, ready to run."""
+    if shape.family == "realtime":
+        return random_realtime(realtime_config(shape), device, dtype, options)
+    return random_local(local_config(shape), device, dtype, options)
 
 
 def random_cat(config: CatConfig, device: torch.device, options: EngineOptions) -> Cat:

@@ -58,7 +58,10 @@ def test_a_text_without_spaces_is_cut_before_marks_and_when_it_is_long() -> None
     assert words(made) == ["你好"]
     made.feed("而且很美丽非常非常大", 0.0)
     found = words(made)
-    assert "".join(found) == "，世界很大而且很美丽非常非常大"[: sum(map(len, found))] and made.num_chars <= MAX_RUN
+    assert (
+        "".join(found) == "，世界很大而且很美丽非常非常大"[: sum(map(len, found))]
+        and made.num_chars <= MAX_RUN
+    )
 
 
 def test_a_pause_gives_the_last_word_to_a_listener_who_runs_dry() -> None:
