@@ -60,8 +60,9 @@ CODEC = SHAPES["1.7b"].codec
 SHAPES["realtime"] = Shape(
     (28, 2048, 6144), (4, 2048, 6144), (16, 8, 128), 0, CODEC, num_codebooks=16, family="realtime"
 )
+# Small enough for an hour of audio in some minutes.
 SHAPES["realtime-tiny"] = Shape(
-    (4, 256, 768), (2, 256, 512), (4, 2, 64), 0, SHAPES["tiny"].codec, 2048, 16, family="realtime"
+    (2, 128, 256), (1, 128, 192), (2, 1, 64), 0, ((1, 64),) * 4, 2048, 6, family="realtime"
 )
 
 

@@ -15,6 +15,7 @@ from moss_stream.engine.aligner import Immediate
 from moss_stream.engine.generator import FrameGenerator
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.families.local.load import load_local
+from moss_stream.families.realtime.load import load_realtime
 from moss_stream.kernels import project
 from moss_stream.kernels.ops import KernelOps
 from moss_stream.nn.int8 import Int8Linear
@@ -61,6 +62,24 @@ def test_golden_codes_and_sound() -> None:
     assert [row for row, _ in both[0]] == [row for row, _ in both[1]] == wanted
     ours, theirs = (np.frombuffer(b"".join(pcm for _, pcm in said), dtype=np.int16) for said in both)
     assert np.abs(ours.astype(int) - theirs).max() <= 2 and np.abs(theirs).max() > 100
+
+
+@pytest.mark.ci
+@pytest.mark.slow
+def test_golden_codes_of_a_model_that_reads_while_it_speaks() -> None:
+    """Its depth transformer has positions, and rows of 1,027 values."""
+    from realtime_data import FOLDER, case_list, greedy, run_prompt, step
+
+    options = EngineOptions(max_streams=1, max_context=512, pack_weights=False)
+    model, case = load_realtime(FOLDER, DEVICE, torch.float32, options), case_list()[3]
+    made, data = FrameGenerator(model, options), expected("realtime")
+    made.open(0, greedy(1.1))
+    made.begin(0, data["voice.input_ids"].numpy(), 100)
+    made.give(0, case["text_tokens"], is_last=True)
+    run_prompt(made, 0)
+    use(KernelOps(), model)
+    frames = [step(made, [0])[0] for _ in range(3)]
+    np.testing.assert_array_equal(frames, data["voice.greedy.rp1.1"][:3].numpy())
 
 
 def test_what_does_not_fit_is_left_to_pytorch() -> None:

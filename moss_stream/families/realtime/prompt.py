@@ -45,8 +45,8 @@ class PromptBuilder:
     Args:
         config: Of the checkpoint.
         tokenizer: Of the checkpoint.
-        max_rows: Of a prompt. A dialogue that needs more loses its oldest turns, down to half of that, so
-            that this happens seldom: all that is kept has to be run again.
+        max_rows: Of a prompt. A dialogue that needs more loses its oldest turns, down to half of the room
+            behind the voice, so that this happens seldom: all that is kept has to be run again.
     """
 
     def __init__(self, config: RealtimeConfig, tokenizer: ChatTokenizer, max_rows: int) -> None:
@@ -78,15 +78,16 @@ class PromptBuilder:
 
     def _num_forgotten(self, fixed: int, lengths: Sequence[int]) -> int:
         """Return how many turns are left out, from the oldest on."""
-        if fixed + sum(lengths) <= self._max_rows:
-            return 0
-        if fixed > self._max_rows // 2:
+        room = self._max_rows - fixed
+        if room < 0:
             raise TextError(
                 f"The voice needs {fixed} rows of context, and there are {self._max_rows} for voice and "
                 "dialogue. Give a shorter recording, or load with a larger max_context."
             )
+        if sum(lengths) <= room:
+            return 0
         count = 0
-        while fixed + sum(lengths[count:]) > self._max_rows // 2:
+        while sum(lengths[count:]) > room // 2:
             count += 1
         logger.info("The context is full: the %d oldest turns of the dialogue are forgotten.", count)
         return count
