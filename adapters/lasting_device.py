@@ -16,6 +16,7 @@ __all__ = ["LastingDevice"]
 
 logger = logging.getLogger("moss_stream.speaker")
 RETRY_S = 0.5
+"""A device that was plugged in again is there within a second or two; looking oftener only fills the log."""
 
 
 class LastingDevice:

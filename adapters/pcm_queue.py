@@ -15,6 +15,7 @@ __all__ = ["PcmQueue", "SlotClock"]
 
 Samples = npt.NDArray[np.int16]
 FADE_S = 0.005
+"""Short enough not to be heard as a fade, long enough not to click: a period of 200 Hz."""
 
 
 class PcmQueue:
@@ -134,3 +135,5 @@ class SlotClock:
 
 
 MAX_LATE_SLOTS = 3
+"""60 ms: a loop that is later than that has stood still, and packets sent in a burst would be dropped
+anyway."""

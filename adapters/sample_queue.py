@@ -14,7 +14,9 @@ from moss_stream import Rebuffer
 __all__ = ["SampleQueue"]
 
 BYTES = 2
+"""Of an int16 sample."""
 FADE_S = 0.005
+"""Short enough not to be heard as a fade, long enough not to click: a period of 200 Hz."""
 
 
 class _Lane:

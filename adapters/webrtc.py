@@ -17,6 +17,7 @@ from .pcm_queue import PcmQueue, SlotClock
 __all__ = ["WebRTCSink"]
 
 RATE_HZ = 48_000
+"""Opus runs at 48 kHz, whatever it is given."""
 BLOCK = 960
 """20 ms. aiortc gives all packets of one frame the same timestamp, so longer frames lose audio."""
 

@@ -31,7 +31,7 @@ from moss_stream.engine.device import choose_device, choose_dtype
 from moss_stream.engine.protocol import Frame, FrameKind
 from moss_stream.engine.speech_engine import SpeechEngine, answer_rows
 from moss_stream.engine.worker import Worker
-from moss_stream.families.realtime.prompt import PromptBuilder
+from moss_stream.families.realtime.prompt import RealtimePrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.synthesizer import StreamingSynthesizer
 from moss_stream.text.message import Prompt
@@ -75,7 +75,7 @@ def engine(shape: Shape, device: torch.device, options: EngineOptions) -> Answer
         model = random_realtime(realtime_config(shape), device, choose_dtype("auto", device), options)
         codec = random_cat(cat_config(shape), device, options)
     rows = options.max_context - answer_rows(options.max_context)
-    prompts = PromptBuilder(model.config, ChatTokenizer(embedded_model()), rows)
+    prompts = RealtimePrompts(model.config, ChatTokenizer(embedded_model()), rows)
     AnsweringEngine.frame_ms = []
     made = AnsweringEngine(model, codec, prompts, options, "random weights")
     made.warm_up()

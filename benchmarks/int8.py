@@ -24,7 +24,7 @@ from moss_stream import EngineOptions, StreamingSynthesizer
 from moss_stream.embedded import embedded_model
 from moss_stream.families.local.load import load_local
 from moss_stream.families.local.network import MossTTSLocal
-from moss_stream.families.local.prompt import PromptBuilder
+from moss_stream.families.local.prompt import LocalPrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.nn.qwen3 import causal_mask
 from moss_stream.text.message import Message, Rows
@@ -41,7 +41,7 @@ TEXTS = (
 
 async def spoken(texts: list[str]) -> list[Rows]:
     """Let the voice speak; return prompt and codes of each text as rows."""
-    builder = PromptBuilder(
+    builder = LocalPrompts(
         load_local(embedded_model(), CPU, torch.float32, EngineOptions()).config,
         ChatTokenizer(embedded_model()),
     )

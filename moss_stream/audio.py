@@ -13,6 +13,7 @@ from moss_stream.errors import SinkError
 __all__ = ["FRAME_S", "FRAME_SAMPLES", "SAMPLE_RATE_HZ", "Audio", "AudioChunk"]
 
 SAMPLE_RATE_HZ = 24_000
+"""Of the codec that both models speak through."""
 FRAME_SAMPLES = 1_920
 """Samples of one frame: the codec makes 12.5 frames a second."""
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ

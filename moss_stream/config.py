@@ -25,6 +25,7 @@ __all__ = [
 LEAST_TEMPERATURE = 1e-30
 """Logits, of up to some thousands, divided by less do not fit into a float32."""
 SHOWN_PROBLEMS = 3
+"""An error is read as a sentence; more than three make a list."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """An int64, as the sampler takes it."""

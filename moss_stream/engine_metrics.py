@@ -11,6 +11,7 @@ from moss_stream.metrics import StreamMetrics
 __all__ = ["EngineMeter", "EngineMetrics", "Histogram"]
 
 TIME_BUCKETS_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0)
+"""About doubling, with a border at 80 ms: a frame that takes longer is not real time."""
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ __all__ = ["DEFAULT_CODEC", "codec_of", "locate", "read_json"]
 DEFAULT_CODEC = "OpenMOSS-Team/MOSS-Audio-Tokenizer"
 _FILES = ["*.json", "*.safetensors", "*.jinja"]
 MAX_WHY = 200
+"""Characters of the hub's own message: it names the address; what follows is for its developers."""
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 

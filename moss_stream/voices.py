@@ -18,13 +18,17 @@ from moss_stream.text.message import Codes
 __all__ = ["Reference", "Voice", "load_speech", "read_voices"]
 
 MIN_S = 0.5
+"""A syllable or two: less does not tell one voice from another."""
 MAX_S = 60.0
+"""750 of the 4,096 rows that prompt and speech share."""
 VOICES_FILE = "voices.json"
 MAX_GAIN = 4.0
 """12 dB: who needs more has no voice to speak with, but noise."""
 _TARGET_DBFS = -20.0
+"""Of the reference implementation, like the most that it is moved by."""
 _MAX_GAIN_DB = 3.0
 _SILENCE_DBFS = -60.0
+"""A thousandth of full scale: nothing that was meant to be heard."""
 
 Reference = str | Path | bytes | Audio
 """A recording: a path, the bytes of a sound file, or samples."""

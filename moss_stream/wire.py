@@ -22,6 +22,7 @@ __all__ = ["HEADER_BYTES", "FarEnd", "Packet", "check_stream", "is_news", "pack"
 _HEADER = struct.Struct("<5I")
 HEADER_BYTES = _HEADER.size
 MAX_NUMBER = 2**32
+"""The header's fields have 32 bits."""
 NOTICEABLE = 0.1
 """Share by which the speed must change to be told again: measured speeds waver by less."""
 

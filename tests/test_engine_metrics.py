@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from fakes import FakeEngine
-from lab import Lab
+from virtual_time import Lab
 
 from moss_stream.engine_metrics import Histogram
 

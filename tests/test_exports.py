@@ -74,7 +74,7 @@ def test_every_module_has_a_test_file() -> None:
         "server/session": "server/speak/test_websocket",
         "server/sockets": "server/speak/test_websocket",
         "server/speak/call": "server/speak/test_calls",
-        "server/speak/dialogue": "server/speak/test_websocket",
+        "server/speak/message_handler": "server/speak/test_websocket",
         "server/speak/messages": "server/speak/test_websocket",
         "server/state": "server/openai/test_speech",
         "server/voice_store": "server/openai/test_voices",

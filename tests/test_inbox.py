@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from fakes import FakeEngine
-from lab import Lab
+from virtual_time import Lab
 
 from moss_stream.config import SynthesisOptions
 from moss_stream.errors import StreamEnded, TextError

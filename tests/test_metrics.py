@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from fakes import FakeEngine
-from lab import PREFILL_S, STEP_S, Lab, give
+from virtual_time import PREFILL_S, STEP_S, Lab, give
 
 from moss_stream import StreamingSynthesizer
 from moss_stream.metrics import StreamMeter

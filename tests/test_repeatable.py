@@ -13,7 +13,7 @@ import pytest
 from fakes import FakeEngine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lab import Lab
+from virtual_time import Lab
 from web import served
 from websockets.asyncio.client import connect
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import FakeEngine, _Slot
-from lab import PREFILL_S, Lab, Listener, give
 from moss_stream.adapters.speaker import SpeakerSink
 from moss_stream.adapters.webrtc import WebRTCSink
+from virtual_time import PREFILL_S, Lab, Listener, give
 
 from moss_stream.audio import FRAME_S, FRAME_SAMPLES
 from moss_stream.engine.protocol import Frame

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEngine
-from lab import Lab
+from virtual_time import Lab
 
 from moss_stream import MissingDependency, SynthesisOptions
 from moss_stream.trace import draw_trace

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from moss_stream.families.local.config import LocalConfig
-from moss_stream.families.local.prompt import PromptBuilder
+from moss_stream.families.local.prompt import LocalPrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.text.message import Codes, Message, Rows
 from training.tokenizer import TEXT_FIELD
@@ -90,7 +90,7 @@ class Examples:
     def __init__(
         self,
         voices: list[list[Utterance]],
-        builder: PromptBuilder,
+        builder: LocalPrompts,
         tokenizer: ChatTokenizer,
         config: LocalConfig,
     ) -> None:

@@ -14,6 +14,7 @@ from moss_stream.quote import MAX_QUOTE, brief, complaint
 __all__ = ["Checked", "Count", "Positive", "Width", "validated"]
 
 SHOWN_PROBLEMS = 5
+"""A config of another model misses dozens of fields; the first ones tell which model it is."""
 
 Width = Annotated[int, Field(gt=0, le=1 << 18)]
 """Of a matrix; the widest of the family's has 12,288."""

@@ -44,6 +44,7 @@ TEXTS = (
     "come a few minutes early, because the entrance is on the other side of the building this week.",
 )
 TOKEN_CHARS = 4
+"""English text has about four characters to a token."""
 START_S = 1.0
 """The streams begin within this time."""
 

@@ -15,6 +15,7 @@ from moss_stream.quote import quoted
 __all__ = ["CatConfig", "CatStage", "QuantizerConfig"]
 
 FRAME_SAMPLES = 1920
+"""80 ms at 24 kHz: what the codec's patches multiply to."""
 
 
 class CatStage(Checked):

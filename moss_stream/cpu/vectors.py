@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 WIDTH = 16
+"""Floats of an AVX-512 register, and of two or four smaller ones: every CPU's vectors divide it."""
 _FLOAT, _INT16, _INT32, _INT64 = ir.FloatType(), ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _FLOATS, _INT16S, _INT32S = (ir.VectorType(kind, WIDTH) for kind in (_FLOAT, _INT16, _INT32))
 _HALVES = ir.VectorType(ir.HalfType(), WIDTH)

@@ -30,7 +30,9 @@ logger = logging.getLogger("moss_stream.engine")
 TOLERANCE = 2e-3
 """Of the largest value: rounding, over all layers."""
 TRIAL_ROWS, TRIAL_FRAMES = 8, 3
+"""A few of each: the third frame has read rows of the prompt and of the two before, through every part."""
 RUNS = 3
+"""The fastest of three is not slowed by whatever else the machine does; together they take milliseconds."""
 GREEDY = ChannelSampling(temperature=0.0)
 
 

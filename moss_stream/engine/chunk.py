@@ -16,6 +16,7 @@ from moss_stream.text.message import Rows
 __all__ = ["ChunkShape", "PromptChunk"]
 
 MIN_LENGTH = 16
+"""Rows of the shortest chunk; there are few lengths, since each one costs memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from moss_stream.text.turn import TurnState
 __all__ = ["EngineLoop"]
 
 MIN_WAIT_S = 0.001
+"""Timers are no finer; a shorter sleep would only spin."""
 
 T = TypeVar("T")
 logger = logging.getLogger("moss_stream.engine")

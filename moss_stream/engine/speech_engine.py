@@ -39,6 +39,7 @@ __all__ = ["SpeechEngine"]
 
 SAMPLING_FILE = "sampling.json"
 WARM_UP_FRAMES = 3
+"""The first one compiles and allocates; of the other two the faster one counts."""
 MAX_ANSWER_ROWS = 750
 """60 s: answers are seldom longer; one that is goes on in a new context, between two sentences."""
 MAX_CHARS_OF_ROW = 16

@@ -25,6 +25,8 @@ __all__ = ["SpeechJob", "as_moss_error"]
 logger = logging.getLogger("moss_stream.engine")
 
 MAX_SILENT_FRAMES = 25
+"""2 s: longer than any pause between sentences, and a model that has lost the thread stays silent for ever.
+"""
 PAUSE = "[pause"
 
 

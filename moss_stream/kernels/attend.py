@@ -23,9 +23,11 @@ MAX_QUERIES = 16
 """Rows of a step times query heads of a key head."""
 ROTARY = {"none": 0, "half": 1, "interleaved": 2}
 ROWS_AT_ONCE = 32
+"""Keys of a block: 32 of 128 numbers in bfloat16 are 8 KB."""
 PROGRAMS = 128
 """Split until there are about as many: a GPU has about as many processors."""
 MAX_SPLITS = 16
+"""One program joins as many partial sums."""
 
 
 @triton.jit

@@ -22,6 +22,7 @@ MIN_CAPABILITY = (8, 0)
 TOLERANCE = {torch.float32: 2e-3, torch.bfloat16: 3e-2, torch.float16: 1e-2}
 """Of the largest value. PyTorch's library may shorten float32, too."""
 DIM, INNER, HEAD_DIM, VOCAB = 128, 192, 32, 65
+"""Small enough to be tried in a second, and no multiple of the kernels' blocks: edges are tried, too."""
 
 
 def choose_ops(device: torch.device, dtype: torch.dtype) -> Ops:

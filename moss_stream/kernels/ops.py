@@ -18,6 +18,7 @@ from moss_stream.nn.sampling import Draw
 __all__ = ["KernelOps"]
 
 NO_LIMIT = 1 << 62
+"""More rows than any stream has; a ring finds its own."""
 
 
 class KernelOps(TorchOps):

@@ -12,6 +12,7 @@ from torch import Tensor
 __all__ = ["gate", "normalise"]
 
 GATE_BLOCK = 1024
+"""Numbers of a program: four warps with eight each."""
 
 
 @triton.jit

@@ -13,6 +13,7 @@ __all__ = ["Int8Linear", "quantize_linears"]
 MIN_NUMEL = 1 << 16
 """Smaller matrices are not what a frame waits for."""
 LEVELS = 127
+"""Of an int8, the same on both sides of zero."""
 
 
 class Int8Linear(nn.Module):

@@ -14,7 +14,9 @@ from moss_stream.nn.recent import RecentFrames
 __all__ = ["ChannelOptions", "Draw", "Sampler", "process", "sample", "uniform"]
 
 _MASK32 = 0xFFFFFFFF
+"""MurmurHash3 counts modulo 2**32."""
 _U23 = 1.0 / (1 << 23)
+"""A grid that float32 holds exactly; see `sample` for why not a finer one."""
 
 
 @dataclass(frozen=True, slots=True)

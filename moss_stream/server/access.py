@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from moss_stream.server.http.places import HEALTH
+from moss_stream.server.http.connections import HEALTH
 from moss_stream.server.http.problems import Problem, response
 from moss_stream.server.settings import ServerSettings
 

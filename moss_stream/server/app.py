@@ -16,8 +16,8 @@ from moss_stream.server.cartesia import tts_bytes
 from moss_stream.server.cartesia import websocket as cartesia
 from moss_stream.server.http import health, page
 from moss_stream.server.http.bodies import BodyLimit
+from moss_stream.server.http.connections import PlaceGuard, Places
 from moss_stream.server.http.origins import PageGuard
-from moss_stream.server.http.places import PlaceGuard, Places
 from moss_stream.server.http.problems import ErrorAnswer, handlers
 from moss_stream.server.openai import models, speech, voices
 from moss_stream.server.settings import ServerSettings

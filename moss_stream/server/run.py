@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from moss_stream import StreamingSynthesizer
 from moss_stream.server import logs
 from moss_stream.server.app import create_app
-from moss_stream.server.http.patience import PatientProtocol, PatientSocketProtocol
+from moss_stream.server.http.idle_limits import PatientProtocol, PatientSocketProtocol
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.state import state_of
 

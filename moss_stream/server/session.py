@@ -16,7 +16,18 @@ from moss_stream.server.open_stream import END, FLUSH, Last, OpenStream, weight
 from moss_stream.server.state import State
 from moss_stream.wire import is_news
 
-__all__ = ["Audio", "Cancelled", "Done", "Event", "Failed", "Flushed", "Session", "Speed", "Started", "Words"]
+__all__ = [
+    "AudioPart",
+    "Cancelled",
+    "Done",
+    "Event",
+    "Failed",
+    "Flushed",
+    "Session",
+    "SpeedChange",
+    "Started",
+    "Words",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +39,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
+class SpeedChange:
     """The machine has become slower or faster than was told."""
 
     id: str
@@ -36,7 +47,7 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
-class Audio:
+class AudioPart:
     """A chunk of a stream."""
 
     id: str
@@ -82,7 +93,7 @@ class Failed:
     problem: Problem
 
 
-Event = Started | Speed | Audio | Words | Flushed | Done | Cancelled | Failed
+Event = Started | SpeedChange | AudioPart | Words | Flushed | Done | Cancelled | Failed
 Emit = Callable[[Event], Awaitable[None]]
 
 REMEMBERED = 8
@@ -233,8 +244,8 @@ class Session:
         if chunk.pcm:
             if is_news(held.expected_rtf, chunk.rtf):
                 held.expected_rtf = chunk.rtf
-                await self._emit(Speed(name, chunk.rtf))
-            await self._emit(Audio(name, chunk))
+                await self._emit(SpeedChange(name, chunk.rtf))
+            await self._emit(AudioPart(name, chunk))
         words = held.stream.words
         if len(words) > held.num_words:
             fresh, held.num_words = words[held.num_words :], len(words)

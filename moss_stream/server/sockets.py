@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import WebSocket, WebSocketDisconnect
 
+from moss_stream.server.http.client_lag import ClientLag
 from moss_stream.server.http.problems import Problem
-from moss_stream.server.http.readers import Reader
 from moss_stream.server.state import State, state_of
 
 __all__ = ["Socket", "accepted"]
@@ -17,7 +17,9 @@ __all__ = ["Socket", "accepted"]
 QUEUE = 12
 """Messages that wait for a slow client before its streams are halted: a second of audio."""
 CLOSE_S = 1.0
+"""Longer than a round trip to anywhere; a client that has gone without a word answers never."""
 GOING_AWAY, POLICY_VIOLATION, TOO_BIG = 1001, 1008, 1009
+"""Close codes of RFC 6455, section 7.4.1."""
 
 
 async def accepted(socket: WebSocket) -> tuple[State, str] | None:
@@ -44,7 +46,7 @@ class Socket:
         self._socket = socket
         self._settings = state.settings
         self._places = state.places
-        self._reader = Reader(state)
+        self._reader = ClientLag(state)
         self._is_given_up = asyncio.Event()
         self._queue: asyncio.Queue[str | bytes] = asyncio.Queue(QUEUE)
         self._num_sent = 0

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from moss_stream import StreamingSynthesizer, Voice
 from moss_stream.quote import quoted
 from moss_stream.server.access import Access
-from moss_stream.server.http.places import Places
+from moss_stream.server.http.connections import Places
 from moss_stream.server.http.problems import Problem
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.voice_store import VoiceStore

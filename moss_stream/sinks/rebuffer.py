@@ -29,6 +29,7 @@ STALLED_S = 1.0
 frames takes less, and nobody should wait longer for audio that is there."""
 
 WINDOW_S = 0.01
+"""Loudness of 10 ms tells a gap between words from a plosive's closure."""
 QUIET_WINDOWS = 3
 """Silence of 30 ms; in a plosive it is rarely longer."""
 QUIET_PEAK = 400

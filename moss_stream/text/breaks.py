@@ -46,6 +46,7 @@ _SCRIPTS = re.compile(
     re.VERBOSE,
 )
 _MAX_MARKER = 82
+"""Characters of the longest `[marker]`, brackets included: see the pattern."""
 _MAX_BEFORE = 40
 """Characters before a full stop that tell whether it ends a sentence."""
 _PINYIN = re.compile(

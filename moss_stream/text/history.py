@@ -13,6 +13,7 @@ from moss_stream.text.message import Codes
 __all__ = ["History"]
 
 DEFAULT_S = 20.0
+"""About three sentences: enough to carry the manner, and 250 rows to prefill."""
 
 
 @dataclass(slots=True)

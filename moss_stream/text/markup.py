@@ -51,6 +51,7 @@ _HAS_HOST = re.compile(
     r"(?:https?://(?:www\.)?|www\.)(?:[^/?#]+\.\w\w|localhost|[^/?#]+[/?#:]|.{64})", re.IGNORECASE
 )
 MAX_MATH = 300
+"""Characters between the marks of a formula; longer than any that is written within a sentence."""
 _MATH_ENDS = {"(": re.compile(r"\\\)"), "[": re.compile(r"\\\]"), "$": re.compile(r"\$\$")}
 _INLINE_END = re.compile(r"(?<![\s$])\$(?![\d$])")
 _AMOUNT = re.compile(r"\d[\d.,]*")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fakes import FakeEngine, IncrementalFake
-from lab import Lab, give
+from virtual_time import Lab, give
 
 TEXTS = {
     "an early clause": "Of course, I can look that up for you: the next train to the coast leaves at noon "

@@ -6,7 +6,7 @@ import random
 
 import pytest
 from fakes import IncrementalFake
-from lab import Lab, Listener, give
+from virtual_time import Lab, Listener, give
 
 from moss_stream.errors import NoAudio, TextError
 from moss_stream.text.dialogue import Dialogue

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from fakes import FakeEngine
-from lab import Lab, Listener
+from virtual_time import Lab, Listener
 
 from moss_stream.engine.line import MAX_RETRY_S, MIN_RETRY_S, retry_after_s
 from moss_stream.errors import Overloaded

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 from fakes import FakeEngine
-from lab import Lab, Listener, give
+from virtual_time import Lab, Listener, give
 
 from moss_stream.engine.protocol import Frame
 from moss_stream.errors import DeviceFailed, EngineError, MossError, Overloaded, SinkError, TextError

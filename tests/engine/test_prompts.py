@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from fakes import FakeEngine, synthesizer_on
-from lab import Lab
+from virtual_time import Lab
 
 from moss_stream.engine.prompts import PromptThreads
 from moss_stream.errors import SynthesizerClosed, TextError

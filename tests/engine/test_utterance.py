@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import pytest
 from fakes import NUM_CODEBOOKS, FakeEngine
-from lab import Lab, give
+from virtual_time import Lab, give
 
 from moss_stream.engine.protocol import Frame, FrameKind
 from moss_stream.engine.utterance import as_moss_error

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from fakes import FakeEngine
-from lab import give
 from limits import HANG_S
+from virtual_time import give
 
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel

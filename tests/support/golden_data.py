@@ -18,7 +18,7 @@ from moss_stream.config import EngineOptions
 from moss_stream.engine.generator import FrameGenerator
 from moss_stream.families.local.load import load_local
 from moss_stream.families.local.network import MossTTSLocal
-from moss_stream.families.local.prompt import PromptBuilder
+from moss_stream.families.local.prompt import LocalPrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.text.message import Codes, Message, Rows
 
@@ -72,9 +72,9 @@ def codec() -> Cat:
     return load_cat(GOLDEN / "cat", CPU, EngineOptions())
 
 
-def prompts() -> PromptBuilder:
+def prompts() -> LocalPrompts:
     """A builder with the golden tokenizer and chat template."""
-    return PromptBuilder(model().config, ChatTokenizer(GOLDEN / "local"))
+    return LocalPrompts(model().config, ChatTokenizer(GOLDEN / "local"))
 
 
 def generator(prefill_chunk: int = 128, max_context: int = 512, **options: Any) -> FrameGenerator:

@@ -21,7 +21,7 @@ from moss_stream.engine.generator import FrameGenerator
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.families.realtime.load import load_realtime
 from moss_stream.families.realtime.network import MossTTSRealtime
-from moss_stream.families.realtime.prompt import PromptBuilder
+from moss_stream.families.realtime.prompt import RealtimePrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.text.message import Codes, Heard
 
@@ -48,9 +48,9 @@ def model() -> MossTTSRealtime:
     return load_realtime(FOLDER, CPU, torch.float32, EngineOptions())
 
 
-def prompts(max_rows: int = 4000) -> PromptBuilder:
+def prompts(max_rows: int = 4000) -> RealtimePrompts:
     """A builder with the golden tokenizer."""
-    return PromptBuilder(model().config, ChatTokenizer(FOLDER), max_rows)
+    return RealtimePrompts(model().config, ChatTokenizer(FOLDER), max_rows)
 
 
 def greedy(repetition_penalty: float | None = None, **options: Any) -> SynthesisOptions:

@@ -6,7 +6,7 @@ import pytest
 from fakes import FakeEngine
 from hypothesis import given
 from hypothesis import strategies as st
-from lab import Lab, give
+from virtual_time import Lab, give
 
 from moss_stream import ConfigError, SynthesisOptions, TextError
 from moss_stream.text.normalizer import Normalizer

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from fakes import FakeEngine
-from lab import Lab, give
+from virtual_time import Lab, give
 
 MOST_S = 1.0
 """A listener who has nothing to hear waits no longer for text that was given."""

@@ -15,10 +15,10 @@ from moss_stream.nn.ops import Ops, Place, TorchOps
 from moss_stream.nn.qwen3 import BackboneLayer
 from moss_stream.nn.sampling import Sampler
 
-__all__ = ["DepthTransformer"]
+__all__ = ["LocalDepth"]
 
 
-class DepthTransformer(nn.Module):
+class LocalDepth(nn.Module):
     """Qwen3 layers without positions that run over the channels of one frame.
 
     Step 0 takes the backbone's hidden state and gives the text channel; step i takes the value of

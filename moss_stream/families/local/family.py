@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from moss_stream.config import EngineOptions
     from moss_stream.families.local.network import MossTTSLocal
-    from moss_stream.families.local.prompt import PromptBuilder
+    from moss_stream.families.local.prompt import LocalPrompts
 
 __all__ = ["Local", "LocalCheckpoint"]
 
@@ -72,9 +72,9 @@ class LocalCheckpoint:
 
         return load_local(self.folder, device, dtype, options)
 
-    def prompts(self, max_rows: int) -> PromptBuilder:
+    def prompts(self, max_rows: int) -> LocalPrompts:
         """See `Checkpoint`."""
-        from moss_stream.families.local.prompt import PromptBuilder
+        from moss_stream.families.local.prompt import LocalPrompts
         from moss_stream.families.tokenizer import ChatTokenizer
 
-        return PromptBuilder(self.config, ChatTokenizer(self.folder))
+        return LocalPrompts(self.config, ChatTokenizer(self.folder))

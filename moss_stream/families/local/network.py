@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moss_stream.families.local.config import LocalConfig
-from moss_stream.families.local.depth import DepthTransformer
+from moss_stream.families.local.depth import LocalDepth
 from moss_stream.families.network import RowFormat
 from moss_stream.nn.cache import KVCache
 from moss_stream.nn.ops import Ops
@@ -41,7 +41,7 @@ class MossTTSLocal(nn.Module):
         self.text_embedding = nn.Parameter(torch.empty(config.language_config.vocab_size, width))
         self.audio_embedding = nn.Parameter(torch.empty(config.n_vq, config.audio_vocab_size + 1, width))
         self.backbone = Backbone(config.language_config)
-        self.depth = DepthTransformer(config, self.text_rows)
+        self.depth = LocalDepth(config, self.text_rows)
 
     @torch.inference_mode()
     def prepare(self, max_context: int) -> None:

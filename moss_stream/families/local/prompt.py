@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from moss_stream.families.local.config import LocalConfig
     from moss_stream.families.tokenizer import ChatTokenizer
 
-__all__ = ["PromptBuilder"]
+__all__ = ["LocalPrompts"]
 
 _AUDIO = "<|audio|>"
 _TEXT_FIELD = "- Text:\n"
@@ -42,7 +42,7 @@ _TEMPLATE = """\
 logger = logging.getLogger("moss_stream.text")
 
 
-class PromptBuilder:
+class LocalPrompts:
     """Builds rows in the format of the reference implementation's processor.
 
     Args:

@@ -15,10 +15,10 @@ from moss_stream.nn.ops import Ops, Place, TorchOps
 from moss_stream.nn.qwen3 import BackboneLayer
 from moss_stream.nn.sampling import Sampler
 
-__all__ = ["DepthTransformer"]
+__all__ = ["RealtimeDepth"]
 
 
-class DepthTransformer(nn.Module):
+class RealtimeDepth(nn.Module):
     """Qwen3 layers, with rotary positions, that run over the codebooks of one frame.
 
     Step 0 takes the backbone's hidden state, step i the embedding of the code of codebook i - 1; step i

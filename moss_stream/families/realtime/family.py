@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from moss_stream.config import EngineOptions
     from moss_stream.families.realtime.network import MossTTSRealtime
-    from moss_stream.families.realtime.prompt import PromptBuilder
+    from moss_stream.families.realtime.prompt import RealtimePrompts
 
 __all__ = ["Realtime", "RealtimeCheckpoint"]
 
@@ -69,9 +69,9 @@ class RealtimeCheckpoint:
 
         return load_realtime(self.folder, device, dtype, options)
 
-    def prompts(self, max_rows: int) -> PromptBuilder:
+    def prompts(self, max_rows: int) -> RealtimePrompts:
         """See `Checkpoint`."""
-        from moss_stream.families.realtime.prompt import PromptBuilder
+        from moss_stream.families.realtime.prompt import RealtimePrompts
         from moss_stream.families.tokenizer import ChatTokenizer
 
-        return PromptBuilder(self.config, ChatTokenizer(self.folder), max_rows)
+        return RealtimePrompts(self.config, ChatTokenizer(self.folder), max_rows)

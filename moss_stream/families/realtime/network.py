@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from moss_stream.families.network import RowFormat, TextFeed
 from moss_stream.families.realtime.config import OPENING, WINDOW, RealtimeConfig
-from moss_stream.families.realtime.depth import DepthTransformer
+from moss_stream.families.realtime.depth import RealtimeDepth
 from moss_stream.nn.cache import KVCache
 from moss_stream.nn.ops import Ops
 from moss_stream.nn.qwen3 import Backbone
@@ -31,7 +31,7 @@ class MossTTSRealtime(nn.Module):
         self.text_embedding = nn.Parameter(torch.empty(config.language_config.vocab_size, width))
         self.audio_embedding = nn.Parameter(torch.empty(config.rvq, config.audio_vocab_size, width))
         self.backbone = Backbone(config.language_config)
-        self.depth = DepthTransformer(config)
+        self.depth = RealtimeDepth(config)
 
     @torch.inference_mode()
     def prepare(self, max_context: int) -> None:

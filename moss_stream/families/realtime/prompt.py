@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from moss_stream.families.realtime.config import RealtimeConfig
     from moss_stream.families.tokenizer import ChatTokenizer
 
-__all__ = ["PromptBuilder"]
+__all__ = ["RealtimePrompts"]
 
 # The line ends in a space: so the model was trained.
 _SYSTEM = (
@@ -36,7 +36,7 @@ _ASSISTANT = "<|im_end|>\n<|im_start|>assistant\n"
 logger = logging.getLogger("moss_stream.text")
 
 
-class PromptBuilder:
+class RealtimePrompts:
     """Builds rows in the format of the reference implementation's processor.
 
     A turn of the other side is its text and, `OPENING` rows behind, the codes of its audio. The model was

@@ -42,7 +42,7 @@ class _Loose(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Voice(_Loose):
+class VoiceChoice(_Loose):
     """Whose voice; embeddings are not known here."""
 
     id: str | None = None
@@ -60,7 +60,7 @@ class BytesRequest(_Loose):
     """A text to speak, and how."""
 
     transcript: str = ""
-    voice: Voice = Voice()
+    voice: VoiceChoice = VoiceChoice()
     language: Language | None = None
     output_format: OutputFormat = OutputFormat()
 

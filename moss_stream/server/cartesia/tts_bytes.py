@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from moss_stream import AudioChunk
 from moss_stream.server.cartesia.shapes import BytesRequest, OutputFormat
 from moss_stream.server.encodings import RawAudio
-from moss_stream.server.http.answers import Answer, begin
+from moss_stream.server.http.answers import StreamedAnswer, begin
 from moss_stream.server.http.formats import wav_header
 from moss_stream.server.http.problems import Problem
 from moss_stream.server.state import state_of
@@ -30,7 +30,7 @@ async def tts_bytes(request: Request, body: BytesRequest) -> StreamingResponse:
         raise Problem(400, "unsupported_format", "A WAV file needs the encoding pcm_s16le.", "output_format")
     begun = await begin(state, key, body.transcript, body.voice_in(state), body.options())
     media_type = "audio/wav" if output.container == "wav" else "application/octet-stream"
-    return Answer(_converted(begun.chunks, output), media_type, begun, state)
+    return StreamedAnswer(_converted(begun.chunks, output), media_type, begun, state)
 
 
 async def _converted(chunks: AsyncIterator[AudioChunk], output: OutputFormat) -> AsyncIterator[bytes]:

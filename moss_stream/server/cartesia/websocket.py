@@ -17,14 +17,14 @@ from moss_stream.server.cartesia.shapes import Order
 from moss_stream.server.encodings import RawAudio
 from moss_stream.server.http.problems import Problem, as_problem
 from moss_stream.server.session import (
-    Audio,
+    AudioPart,
     Cancelled,
     Done,
     Event,
     Failed,
     Flushed,
     Session,
-    Speed,
+    SpeedChange,
     Started,
     Words,
 )
@@ -107,7 +107,7 @@ class _Connection:
 
     async def _emit(self, event: Event) -> None:
         match event:
-            case Audio(id=name, chunk=chunk):
+            case AudioPart(id=name, chunk=chunk):
                 await self._chunk(name, self._contexts[name].audio.feed(chunk.pcm))
             case Words(id=name, words=words) if self._contexts[name].is_timed:
                 await self._say(name, "timestamps", 206, word_timestamps=_timestamps(words))
@@ -123,7 +123,7 @@ class _Connection:
             case Failed(id=name, problem=problem):
                 self._contexts.pop(name, None)
                 await self._error(name, problem)
-            case Started() | Speed() | Words():
+            case Started() | SpeedChange() | Words():
                 pass
 
     async def _chunk(self, name: str, data: bytes) -> None:

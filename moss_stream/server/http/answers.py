@@ -12,13 +12,13 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from moss_stream import AudioChunk, SynthesisOptions, SynthesisStream
+from moss_stream.server.http.client_lag import ClientLag
 from moss_stream.server.http.problems import Problem
-from moss_stream.server.http.readers import Reader
 from moss_stream.server.logs import log_stream
 from moss_stream.server.state import State
 from moss_stream.text.turn import TurnState
 
-__all__ = ["Answer", "Begun", "begin"]
+__all__ = ["StreamedAnswer", "Begun", "begin"]
 
 logger = logging.getLogger("moss_stream.server")
 
@@ -61,7 +61,7 @@ async def _joined(first: AudioChunk, rest: AsyncIterator[AudioChunk]) -> AsyncIt
         yield chunk
 
 
-class Answer(StreamingResponse):
+class StreamedAnswer(StreamingResponse):
     """Stops the model however it ends, also if the client was gone before it began, or does not read.
 
     Args:
@@ -81,7 +81,7 @@ class Answer(StreamingResponse):
         super().__init__(content, media_type=media_type)
         self._begun = begun
         self._settings = state.settings
-        self._reader = Reader(state)
+        self._reader = ClientLag(state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""

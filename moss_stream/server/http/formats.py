@@ -29,6 +29,7 @@ _CODECS: dict[str, tuple[str, str, str]] = {
 }
 """Container, codec and sample format, by PyAV's names."""
 BITRATE = 64_000
+"""Bits a second: a sixth of PCM at 24 kHz; a minute is 480 KB."""
 UNKNOWN = 0xFFFFFFFF
 """Of a WAV header: the length of what is still being made."""
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from moss_stream import AudioChunk, SamplingOptions, SynthesisOptions, SynthesisStream
 from moss_stream.config import Codebooks, Language, PromptText, Seed, Tokens
-from moss_stream.server.http.answers import Answer, begin
+from moss_stream.server.http.answers import StreamedAnswer, begin
 from moss_stream.server.http.formats import MEDIA_TYPES, Encoder, Format, encoder
 from moss_stream.server.http.problems import Problem
 from moss_stream.server.state import state_of
@@ -76,8 +76,8 @@ async def speech(request: Request, body: SpeechRequest) -> StreamingResponse:
     begun = await begin(state, key, body.input, voice, body.options())
     made = _encoded(begun.chunks, encoder(body.response_format))
     if body.stream_format == "sse":
-        return Answer(_events(made, body.input, begun.stream), "text/event-stream", begun, state)
-    return Answer(made, MEDIA_TYPES[body.response_format], begun, state)
+        return StreamedAnswer(_events(made, body.input, begun.stream), "text/event-stream", begun, state)
+    return StreamedAnswer(made, MEDIA_TYPES[body.response_format], begun, state)
 
 
 async def _encoded(chunks: AsyncIterator[AudioChunk], made: Encoder) -> AsyncIterator[bytes]:

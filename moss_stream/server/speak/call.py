@@ -13,7 +13,7 @@ from moss_stream.adapters.webrtc import WebRTCSink
 from moss_stream.audio import AudioChunk
 from moss_stream.quote import MAX_QUOTE, brief
 from moss_stream.server.http.problems import Problem
-from moss_stream.server.speak.dialogue import Dialogue
+from moss_stream.server.speak.message_handler import MessageHandler
 from moss_stream.server.state import State
 
 __all__ = ["Call"]
@@ -37,7 +37,7 @@ class Call:
         # No servers: nothing outside is asked for an address.
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._output = _Track(WebRTCSink())
-        self._dialogue = Dialogue(state, key, "call", self._send, self._output)
+        self._handler = MessageHandler(state, key, "call", self._send, self._output)
         self._microphone = MediaBlackhole()
         self._channel: Any = None
         self._inbox: asyncio.Queue[str | None] = asyncio.Queue(INBOX)
@@ -72,7 +72,7 @@ class Call:
 
     async def aclose(self) -> None:
         """Hang up."""
-        await self._dialogue.aclose()
+        await self._handler.aclose()
         await self._microphone.stop()
         await self._output.sink.aclose()
         await self._peer.close()
@@ -88,7 +88,7 @@ class Call:
                 continue
             if text is None:
                 return
-            await self._dialogue.take(text)
+            await self._handler.take(text)
 
     def _on_channel(self, channel: Any) -> None:
         self._channel = channel

@@ -12,7 +12,7 @@ from moss_stream.server.http.problems import Problem
 from moss_stream.server.speak.call import Call
 from moss_stream.server.state import State, state_of
 
-__all__ = ["Answer", "Calls", "Offer", "router"]
+__all__ = ["CallAnswer", "Calls", "Offer", "router"]
 
 router = APIRouter()
 
@@ -24,7 +24,7 @@ class Offer(BaseModel):
     type: Literal["offer"] = "offer"
 
 
-class Answer(BaseModel):
+class CallAnswer(BaseModel):
     """What the server answers, with all its candidates."""
 
     sdp: str
@@ -81,9 +81,9 @@ class Calls:
 
 
 @router.post("/webrtc/offer")
-async def offer(request: Request, body: Offer) -> Answer:
+async def offer(request: Request, body: Offer) -> CallAnswer:
     """Begin a call: speech over its audio track, the messages of `WS /v1/speak` over its data channel."""
     state = state_of(request.app)
     key = state.access.key(request.headers)
     calls: Calls = request.app.state.calls
-    return Answer(sdp=await calls.begin(state, key, body.sdp))
+    return CallAnswer(sdp=await calls.begin(state, key, body.sdp))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, WebSocket
 
 from moss_stream.audio import AudioChunk
 from moss_stream.server.sockets import Socket, accepted
-from moss_stream.server.speak.dialogue import Dialogue
+from moss_stream.server.speak.message_handler import MessageHandler
 from moss_stream.wire import pack
 
 __all__ = ["router"]
@@ -21,11 +21,11 @@ async def speak(socket: WebSocket) -> None:
         return
     state, key = found
     connection = Socket(socket, state)
-    dialogue = Dialogue(state, key, "socket", connection.send, _Binary(connection))
+    handler = MessageHandler(state, key, "socket", connection.send, _Binary(connection))
     try:
-        await connection.serve(dialogue.take, lambda: dialogue.is_idle)
+        await connection.serve(handler.take, lambda: handler.is_idle)
     finally:
-        await dialogue.aclose()
+        await handler.aclose()
 
 
 class _Binary:

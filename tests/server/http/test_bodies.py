@@ -6,7 +6,7 @@ import pytest
 from fakes import FakeEngine
 from web import served
 
-from tests.server.http.test_places import line_to
+from tests.server.http.test_connections import line_to
 
 REQUEST = "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
 FORM = "multipart/form-data; boundary=x"

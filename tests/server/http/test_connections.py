@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from moss_stream import EngineOptions
-from moss_stream.server.http.places import SPARE, Places
+from moss_stream.server.http.connections import SPARE, Places
 from moss_stream.server.http.problems import Problem
 
 SPEECH = {"input": "Hello.", "response_format": "pcm"}

@@ -12,14 +12,14 @@ from moss_stream.errors import MossError
 from moss_stream.quote import MAX_QUOTE, brief, complaint
 from moss_stream.server.http.problems import Problem, as_problem
 from moss_stream.server.session import (
-    Audio,
+    AudioPart,
     Cancelled,
     Done,
     Event,
     Failed,
     Flushed,
     Session,
-    Speed,
+    SpeedChange,
     Started,
     Words,
 )
@@ -43,7 +43,7 @@ from moss_stream.server.speak.messages import (
 )
 from moss_stream.server.state import State
 
-__all__ = ["Dialogue", "Output"]
+__all__ = ["MessageHandler", "Output"]
 
 
 REMEMBERED = 1024
@@ -66,7 +66,7 @@ class Output(Protocol):
         """Drop the audio of a stream that is not sent yet."""
 
 
-class Dialogue:
+class MessageHandler:
     """What the messages of one connection mean.
 
     Args:
@@ -129,13 +129,13 @@ class Dialogue:
         """Tell the client; waits while it is slow."""
         generation = self._generations.get(event.id, 0)
         match event:
-            case Audio(id=name, chunk=chunk):
+            case AudioPart(id=name, chunk=chunk):
                 await self._play(name, generation, chunk)
             case Started(id=name, expected_rtf=rtf):
                 await self._send(
                     StartedMessage(stream=int(name), sample_rate=SAMPLE_RATE_HZ, expected_rtf=rtf)
                 )
-            case Speed(id=name, expected_rtf=rtf):
+            case SpeedChange(id=name, expected_rtf=rtf):
                 await self._send(SpeedMessage(stream=int(name), expected_rtf=rtf))
             case Words(id=name, words=words):
                 await self._send(WordsMessage(stream=int(name), words=words))

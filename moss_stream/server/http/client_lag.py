@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from moss_stream.audio import FRAME_S
 from moss_stream.server.state import State
 
-__all__ = ["Reader"]
+__all__ = ["ClientLag"]
 
 LOOK_S = 0.25
 """How often it is looked whether others wait for a slot, once a client is behind."""
 
 
-class Reader:
+class ClientLag:
     """Measures how far a client is behind.
 
     Whatever is sent carries up to 80 ms of audio. What the client takes longer, it is behind; reading faster
