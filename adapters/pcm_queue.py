@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from moss_stream import Rebuffer
 
-__all__ = ["PcmQueue", "SlotClock"]
+__all__ = ["PcmQueue", "PacketClock"]
 
 Samples = npt.NDArray[np.int16]
 FADE_S = 0.005
@@ -104,36 +104,36 @@ class PcmQueue:
         return faded
 
 
-class SlotClock:
+class PacketClock:
     """When the next block is due, by a clock that never goes back.
 
-    Blocks are due at fixed times. Who comes much too late does not hurry through what was missed: these
-    slots are skipped.
+    Blocks are due at fixed times. After a long delay the packets that were missed are skipped, not sent in a
+    burst.
 
     Args:
-        slot_s: Length of a block.
+        packet_s: Length of a block.
     """
 
-    def __init__(self, slot_s: float) -> None:
-        self._slot_s = slot_s
+    def __init__(self, packet_s: float) -> None:
+        self._packet_s = packet_s
         self._start_s: float | None = None
         self._next = 0
         self.skipped = 0
-        """Slots that were left out."""
+        """Packets that were left out."""
 
     def next(self, now_s: float) -> tuple[int, float]:
-        """Return the number of the next slot, and how long to wait for it."""
+        """Return the number of the next packet, and how long to wait for it."""
         if self._start_s is None:
             self._start_s = now_s
-        late_s = now_s - (self._start_s + self._next * self._slot_s)
-        if late_s > MAX_LATE_SLOTS * self._slot_s:
-            missed = math.floor(late_s / self._slot_s)
+        late_s = now_s - (self._start_s + self._next * self._packet_s)
+        if late_s > MAX_LATE_PACKETS * self._packet_s:
+            missed = math.floor(late_s / self._packet_s)
             self.skipped += missed
             self._next += missed
-        slot, self._next = self._next, self._next + 1
-        return slot, max(0.0, self._start_s + slot * self._slot_s - now_s)
+        packet, self._next = self._next, self._next + 1
+        return packet, max(0.0, self._start_s + packet * self._packet_s - now_s)
 
 
-MAX_LATE_SLOTS = 3
+MAX_LATE_PACKETS = 3
 """60 ms: a loop that is later than that has stood still, and packets sent in a burst would be dropped
 anyway."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from moss_stream import AudioChunk, MissingDependency, PlaybackReport, Rebuffer
 
-from .pcm_queue import PcmQueue, SlotClock
+from .pcm_queue import PacketClock, PcmQueue
 
 __all__ = ["WebRTCSink"]
 
@@ -26,7 +26,7 @@ class WebRTCSink:
     """Speaks into a call; a `moss_stream.Sink`. Give `track` to `RTCPeerConnection.addTrack`.
 
     The track sends 20 ms at a time by a clock of its own: speech, or silence where there is none, since a
-    call needs packets. After a stall of the event loop the missed slots are skipped, and timestamps with
+    call needs packets. After a stall of the event loop the missed packets are skipped, and timestamps with
     them; nothing is sent in a burst, and no speech is lost. A machine that is slower than real time is heard
     with few long pauses (`moss_stream.Rebuffer`).
 
@@ -50,7 +50,7 @@ class WebRTCSink:
         self._max_queue_s = max_queue_s
         self._rebuffer = Rebuffer(RATE_HZ, preroll_s)
         self._queue = PcmQueue(self._rebuffer)
-        self._slots = SlotClock(BLOCK / RATE_HZ)
+        self._packets = PacketClock(BLOCK / RATE_HZ)
         self._clock = clock
         self._room = asyncio.Event()
         self._is_paused = False
@@ -67,7 +67,7 @@ class WebRTCSink:
     @property
     def skipped(self) -> int:
         """Blocks of 20 ms that were left out, because the event loop had stalled."""
-        return self._slots.skipped
+        return self._packets.skipped
 
     @property
     def position_s(self) -> float:
@@ -121,13 +121,13 @@ class WebRTCSink:
         self.track.stop()
 
     async def block(self) -> tuple[int, np.ndarray[tuple[int], np.dtype[np.int16]]]:
-        """Wait for the next slot; return its number and its 960 samples."""
-        slot, wait_s = self._slots.next(self._clock())
+        """Wait for the next packet; return its number and its 960 samples."""
+        packet, wait_s = self._packets.next(self._clock())
         if wait_s:
             await asyncio.sleep(wait_s)
         samples = np.zeros(BLOCK, dtype=np.int16) if self._is_paused else self._queue.take(BLOCK)
         self._room.set()
-        return slot, samples
+        return packet, samples
 
     @property
     def _is_full(self) -> bool:
@@ -172,9 +172,9 @@ def _make_track(sink: WebRTCSink) -> Any:
         async def recv(self) -> AudioFrame:
             if self.readyState != "live":
                 raise MediaStreamError
-            slot, samples = await sink.block()
+            packet, samples = await sink.block()
             frame = AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, slot * BLOCK, Fraction(1, RATE_HZ)
+            frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, packet * BLOCK, Fraction(1, RATE_HZ)
             return frame
 
     return Track()

@@ -40,7 +40,7 @@ def locate(model: str | Path, revision: str | None = None, offline: bool = False
         raise ModelNotFound(f"There is no folder {str(model)!r} ({error}). Give another one.") from error
     if not _REPOSITORY.fullmatch(str(model)) or str(model).startswith("."):
         raise ModelNotFound(
-            f"There is no folder {str(model)!r}, and it is no repository id either. "
+            f"There is no folder {str(model)!r}, and it is not a repository id either. "
             "Give a folder with config.json, or an id such as OpenMOSS-Team/MOSS-TTS-Local-Transformer."
         )
     return _download(str(model), revision, offline)
@@ -113,7 +113,7 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
             f"{path} is not valid JSON ({error}). Download the checkpoint again."
         ) from error
     if not isinstance(value, dict):
-        raise CorruptCheckpoint(f"{path} holds no JSON object. Download the checkpoint again.")
+        raise CorruptCheckpoint(f"{path} does not hold a JSON object. Download the checkpoint again.")
     return value
 
 

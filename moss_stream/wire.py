@@ -66,7 +66,7 @@ def unpack(message: bytes) -> Packet:
     """
     if len(message) < HEADER_BYTES or (len(message) - HEADER_BYTES) % 2:
         raise SinkError(
-            f"A message of {len(message)} bytes is no audio: it needs a header of {HEADER_BYTES} bytes and "
+            f"A message of {len(message)} bytes is not audio: it needs a header of {HEADER_BYTES} bytes and "
             "whole samples of two bytes. Is the other side moss-stream?"
         )
     stream, generation, start_ms, char_start, char_end = _HEADER.unpack_from(message)

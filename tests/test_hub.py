@@ -116,9 +116,9 @@ def test_damaged_json_is_named(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", ["[]", "1", "null", '"text"'])
 def test_json_of_another_kind_is_damaged(tmp_path: Path, content: str) -> None:
-    """A file with JSON that is no object is damaged, too."""
+    """A file with JSON that is not an object is damaged, too."""
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(CorruptCheckpoint, match=r"config\.json holds no JSON object"):
+    with pytest.raises(CorruptCheckpoint, match=r"config\.json does not hold a JSON object"):
         read_json(tmp_path, "config.json")
 
 

@@ -94,7 +94,7 @@ class _opened:
             return self._file.__enter__()
         except (SafetensorError, OSError) as error:
             raise CorruptCheckpoint(
-                f"{self._path} is no intact safetensors file ({error}). Download the checkpoint again."
+                f"{self._path} is not an intact safetensors file ({error}). Download the checkpoint again."
             ) from error
 
     def __exit__(self, *details: object) -> None:

@@ -84,5 +84,7 @@ def _sound() -> str:
         return f"{sounddevice.get_portaudio_version()[1]}, default device {name!r}"
     except MossError as error:
         return str(error)
-    except Exception as error:  # PortAudioError when there is no device; its class needs PortAudio to import
+    except (
+        Exception
+    ) as error:  # PortAudioError when there is not a device; its class needs PortAudio to import
         return f"PortAudio is there, but no output device ({error})"

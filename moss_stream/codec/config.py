@@ -50,7 +50,7 @@ class CatStage(Checked):
         if not all(sizes):
             raise ValueError("a Transformer lacks one of its sizes")
         if self.d_model % (2 * self.num_heads):
-            raise ValueError("d_model is no multiple of 2 * num_heads")
+            raise ValueError("d_model is not a multiple of 2 * num_heads")
         return self
 
 
@@ -92,7 +92,7 @@ class CatConfig(Checked):
         """Check a config.json; `where` names it in errors.
 
         Raises:
-            UnsupportedModel: It is no codec, or one of another version.
+            UnsupportedModel: It is not a codec, or one of another version.
             CorruptCheckpoint: A field is missing or makes no sense.
         """
         if "quantizer_kwargs" not in raw or "decoder_kwargs" not in raw:

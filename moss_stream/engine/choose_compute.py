@@ -60,7 +60,7 @@ def wants_compiled(
     if problem is None:
         return options.compiled is True or size <= SMALL_MODEL_BYTES or _is_faster(config, dtype)
     if options.compiled:
-        raise ConfigError(f"compiled=True cannot be: {problem}. Leave it out, and PyTorch computes.")
+        raise ConfigError(f"compiled=True cannot be used: {problem}. Leave it out, and PyTorch computes.")
     return False
 
 

@@ -29,7 +29,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ConfigError(
-            f"device={quoted(name)} is no device. Use auto, cuda, cuda:0, mps or cpu."
+            f"device={quoted(name)} is not a device. Use auto, cuda, cuda:0, mps or cpu."
         ) from error
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(device.type, False):

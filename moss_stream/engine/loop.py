@@ -183,7 +183,7 @@ class EngineLoop:
         try:
             (self._prefill if plan.is_prefill else self._step)(plan.slots, began_s)
         except BaseException as error:
-            # What the device computes is not to be trusted any more, for no stream.
+            # A failed device may compute anything from now on: no stream can go on.
             self._break_down(DeviceFailed, "device", error)
         else:
             self.scheduler.costs.learn(plan, self._clock() - began_s)

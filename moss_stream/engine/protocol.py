@@ -21,7 +21,7 @@ class FrameKind(IntEnum):
     """What a step made of a stream."""
 
     END = 0
-    """The segment is over; there is no audio."""
+    """The segment is over; there is not audio."""
     AUDIO = 1
     """80 ms of audio."""
     NOTHING = 2

@@ -20,7 +20,7 @@ class Vocoder:
     """Runs the codec's decoder and brings all frames of a step to the host in one copy.
 
     Kind, codes and samples travel together as int16. What a row is, the aligner decides on the device: a
-    row that is no audio is decoded like any other, but the codec's state does not move on.
+    row that is not audio is decoded like any other, but the codec's state does not move on.
 
     Attributes:
         codec_state: Of all slots.

@@ -84,7 +84,7 @@ def _template(folder: Path) -> tuple[jinja2.Template, dict[str, Any]]:
     try:
         config = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
         if not isinstance(config, dict):
-            raise ValueError("tokenizer_config.json holds no JSON object")
+            raise ValueError("tokenizer_config.json does not hold a JSON object")
         source = file.read_text(encoding="utf-8") if file.is_file() else config.get("chat_template")
         if not isinstance(source, str):
             raise ModelNotFound(

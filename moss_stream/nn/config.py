@@ -31,7 +31,7 @@ class TransformerConfig(Checked):
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
         if self.num_attention_heads % self.num_key_value_heads:
-            raise ValueError("num_attention_heads is no multiple of num_key_value_heads")
+            raise ValueError("num_attention_heads is not a multiple of num_key_value_heads")
         return self
 
 
@@ -40,7 +40,7 @@ def _object(raw: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise CorruptCheckpoint(f"The config.json of {where} cannot be used: {name} is no object.")
+        raise CorruptCheckpoint(f"The config.json of {where} cannot be used: {name} is not an object.")
     return value
 
 
@@ -54,7 +54,7 @@ def qwen3_fields(config: Mapping[str, Any], name: str, where: str) -> dict[str, 
 
     Raises:
         UnsupportedModel: It asks for what our layers do not do.
-        CorruptCheckpoint: A part is no object.
+        CorruptCheckpoint: A part is not an object.
     """
     raw = _object(config, name, where)
     rope = _object(raw, "rope_parameters", where)

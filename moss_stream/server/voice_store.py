@@ -185,5 +185,5 @@ def _read(file: Path) -> tuple[StoredVoice, Voice]:
     consent, key, seconds = str(about["consent"]), str(about["key"]), float(about["seconds"])
     (consent + key).encode()  # what is no text cannot be sent
     if not 0 <= seconds < math.inf:
-        raise ValueError("its length is no number of seconds")
+        raise ValueError("its length is not a number of seconds")
     return StoredVoice(file.stem, consent, seconds), Voice(codes.astype(np.int64), key, consent)

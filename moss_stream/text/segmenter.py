@@ -17,13 +17,17 @@ from moss_stream.text.duration import elapsed_s
 __all__ = ["LeadSegmenter", "Segmenter", "WholeSegmenter"]
 
 RELAXED_S = 1.2
-"""With more audio in hand than this, only whole sentences are spoken."""
+"""A listener with more audio in hand hears whole sentences: time enough for a prompt and first frames."""
 RESERVE_S = 0.2
 """How long before the listener runs dry the next words have to be there."""
-MIN_FIRST_S, MIN_SENTENCE_S = 0.4, 1.2
-"""Estimated speech of the shortest segment, and of the shortest one when there is time."""
-JOINED_S, MAX_S = 8.0, 20.0
-"""Sentences are joined up to the one; a longer one is cut at the other, wherever it is."""
+MIN_FIRST_S = 0.4
+"""Estimated speech of the shortest segment: a word or two, which models speak without stumbling."""
+MIN_SENTENCE_S = 1.2
+"""The same when there is time: nearly a sentence."""
+JOINED_S = 8.0
+"""Short sentences are joined into segments of up to this: fewer prompts, and fewer seams."""
+MAX_S = 20.0
+"""A sentence without a break is cut here: as much as the history holds for the next segment."""
 WINDOW = 400
 """Characters that are looked at."""
 WORD_S = 0.4

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moss_stream.adapters.pcm_queue import PcmQueue, SlotClock
+from moss_stream.adapters.pcm_queue import PacketClock, PcmQueue
 
 from moss_stream import AudioChunk, Rebuffer
 
@@ -100,19 +100,19 @@ def test_no_sample_is_lost(moves: list[tuple[int, int]]) -> None:
         assert made.queue.played + made.queue.queued == put
 
 
-def test_slots_come_one_after_the_other() -> None:
+def test_packets_come_one_after_the_other() -> None:
     """Each is due at its time; somewhat late is caught up."""
-    clock = SlotClock(0.02)
+    clock = PacketClock(0.02)
     assert clock.next(5.0) == (0, 0.0)
     assert clock.next(5.0) == (1, pytest.approx(0.02))
     assert clock.next(5.05) == (2, 0.0)
     assert clock.next(5.05) == (3, pytest.approx(0.01)) and clock.skipped == 0
 
 
-def test_after_a_stall_slots_are_skipped() -> None:
+def test_after_a_stall_packets_are_skipped() -> None:
     """Half a second late is one skip, not a burst."""
-    clock = SlotClock(0.02)
+    clock = PacketClock(0.02)
     clock.next(5.0)
-    slot, wait_s = clock.next(5.52)
-    assert slot == 26 and wait_s == pytest.approx(0.0, abs=1e-9) and clock.skipped == 25
+    packet, wait_s = clock.next(5.52)
+    assert packet == 26 and wait_s == pytest.approx(0.0, abs=1e-9) and clock.skipped == 25
     assert clock.next(5.52) == (27, pytest.approx(0.02))

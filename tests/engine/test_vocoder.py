@@ -43,7 +43,7 @@ def test_frames_are_the_offline_waveform_in_int16() -> None:
 
 
 def test_an_end_row_is_flagged_and_leaves_no_trace() -> None:
-    """The row that ends a segment is no audio, and the next segment goes on as if it had not been."""
+    """The row that ends a segment is not audio, and the next segment goes on as if it had not been."""
     codes = expected("cat")["a.codes"][:10]
     made = vocoder()
     before = run(made, rows(codes[:5]))

@@ -70,7 +70,7 @@ def _local_fields(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return the depth transformer's fields; its "linear" scaling by 1 is none."""
     local = raw.get("local_config")
     if not isinstance(local, dict):
-        raise CorruptCheckpoint(f"The config.json of {where} cannot be used: local_config is no object.")
+        raise CorruptCheckpoint(f"The config.json of {where} cannot be used: local_config is not an object.")
     rope = local.get("rope_parameters")
     if isinstance(rope, dict) and rope.get("rope_type") == "linear" and rope.get("factor", 1.0) == 1.0:
         local = {**local, "rope_parameters": {**rope, "rope_type": "default"}}

@@ -51,7 +51,7 @@ def test_a_backbone_that_computes_otherwise_is_refused(change: dict[str, Any]) -
 @pytest.mark.parametrize("value", ["x", [1], 7, True])
 def test_a_part_that_is_no_object_is_refused(name: str, value: object) -> None:
     """It would be passed over otherwise, and the model would sound wrong."""
-    with pytest.raises(CorruptCheckpoint, match=f"{name} is no object"):
+    with pytest.raises(CorruptCheckpoint, match=f"{name} is not an object"):
         LocalConfig.parse({**LOCAL, "language_config": {**LOCAL["language_config"], name: value}}, "here")
 
 
