@@ -27,6 +27,7 @@ MAX_GAIN = 4.0
 _TARGET_DBFS = -20.0
 """Of the reference implementation, like the most that it is moved by."""
 _MAX_GAIN_DB = 3.0
+"""Of the reference implementation: more would raise the room with the voice."""
 _SILENCE_DBFS = -60.0
 """A thousandth of full scale: nothing that was meant to be heard."""
 
