@@ -24,6 +24,8 @@ def commands(shape: str) -> dict[str, list[str]]:
         "tests": ["pytest", "-q", "-m", "gpu"],
         "frame-compared": [*frame, "32", "--compare"],
         "frame-8-codebooks": [*frame, "8"],
+        "realtime": ["benchmarks.frame", "--shape", "realtime"],
+        "realtime-32-streams": ["benchmarks.frame", "--shape", "realtime", "--streams", "32"],
         "frame-32-streams": [*frame, "32", "--streams", "32"],
         "frame-8-bits": [*frame, "32", "--depth-int8"],
         "frame-eager": [*frame, "32", "--eager"],
