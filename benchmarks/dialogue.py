@@ -28,8 +28,9 @@ from moss_stream.cli.listeners import TEXTS
 from moss_stream.config import EngineOptions
 from moss_stream.embedded import embedded_model
 from moss_stream.engine.device import choose_device, choose_dtype
+from moss_stream.engine.load import answer_rows
 from moss_stream.engine.protocol import Frame, FrameKind
-from moss_stream.engine.speech_engine import SpeechEngine, answer_rows
+from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.engine.worker import Worker
 from moss_stream.families.realtime.prompt import RealtimePrompts
 from moss_stream.families.tokenizer import ChatTokenizer

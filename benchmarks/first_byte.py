@@ -22,6 +22,7 @@ from benchmarks.measure import p50_p95
 from benchmarks.serving import serving
 from moss_stream import EngineOptions, StreamingSynthesizer
 from moss_stream.embedded import embedded_model
+from moss_stream.engine.load import load_engine
 from moss_stream.engine.protocol import Frame, FrameKind
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.engine.worker import Worker
@@ -52,7 +53,7 @@ class WatchedEngine:
 async def main(runs: int) -> None:
     """Print one line for each way in."""
     folder, options = embedded_model(), EngineOptions()
-    engine = WatchedEngine(SpeechEngine.load(folder, locate(codec_of(folder)), "auto", "auto", options))
+    engine = WatchedEngine(load_engine(folder, locate(codec_of(folder)), "auto", "auto", options))
     worker = Worker(lambda: engine, options.max_queue)
     async with (
         StreamingSynthesizer(worker, await worker.start(), options) as synth,

@@ -15,8 +15,8 @@ import time
 from benchmarks.measure import p50_p95
 from moss_stream import Audio, EngineOptions, StreamingSynthesizer, Voice
 from moss_stream.embedded import embedded_model
+from moss_stream.engine.load import load_engine
 from moss_stream.engine.prefix_store import PrefixStore
-from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.engine.worker import Worker
 from moss_stream.hub import codec_of, locate
 
@@ -26,7 +26,7 @@ TEXTS = ("Good morning, how are you today?", "The train leaves at nine.", "Pleas
 async def main(runs: int, seconds: float) -> None:
     """Print the times of both ways."""
     folder, options = embedded_model(), EngineOptions()
-    engine = SpeechEngine.load(folder, locate(codec_of(folder)), "auto", "auto", options)
+    engine = load_engine(folder, locate(codec_of(folder)), "auto", "auto", options)
     worker = Worker(lambda: engine, options.max_queue)
     async with StreamingSynthesizer(worker, await worker.start(), options) as synth:
         speech = await synth.say(" ".join(TEXTS * 3))

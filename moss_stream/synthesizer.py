@@ -22,6 +22,7 @@ from moss_stream.engine_metrics import EngineMetrics
 from moss_stream.errors import AudioError, ConfigError, SynthesizerClosed
 from moss_stream.families.family import find
 from moss_stream.hub import codec_of, locate
+from moss_stream.option_checks import check_options, check_voice
 from moss_stream.quote import quoted
 from moss_stream.stream import SynthesisStream
 from moss_stream.text.dialogue import Dialogue
@@ -39,10 +40,6 @@ __all__ = ["StreamingSynthesizer"]
 logger = logging.getLogger("moss_stream")
 DRAIN_S = 60.0
 """Longer than most replies take to be spoken, and short enough for whoever waits for a program to end."""
-
-
-PROMPT_WORDS = ("tokens", "instruction", "quality", "sound_event", "ambient_sound")
-"""Options that only a prompt with fields for them can say; a language is heard from the text itself."""
 
 
 class StreamingSynthesizer:
@@ -96,14 +93,14 @@ class StreamingSynthesizer:
         settings = options or EngineOptions()
 
         def make() -> Engine:
-            from moss_stream.engine.speech_engine import SpeechEngine
+            from moss_stream.engine.load import load_engine
 
             folder = embedded_model() if model is None else locate(model, revision, offline)
             if model is None:
                 logger.info(EMBEDDED_NOTE)
             # Before its codec is downloaded: a checkpoint of another model, or none at all.
             find(folder)
-            return SpeechEngine.load(
+            return load_engine(
                 folder, locate(codec or codec_of(folder), None, offline), device, dtype, settings
             )
 
@@ -238,22 +235,13 @@ class StreamingSynthesizer:
     def _check(self, options: SynthesisOptions) -> None:
         if self._worker.is_closed:
             raise SynthesizerClosed(CLOSED)
-        if options.n_vq is not None and options.n_vq > self.info.num_codebooks:
-            raise ConfigError(
-                f"n_vq={options.n_vq}, but this model has {self.info.num_codebooks} codebooks. "
-                f"Give 1 to {self.info.num_codebooks}, or None for all."
-            )
-        if self.info.is_incremental:
-            _check_incremental(options, self.info.num_codebooks)
+        check_options(options, self.info)
 
     def _find(self, voice: Voice | Reference | None) -> Callable[[], Awaitable[Voice | None]]:
         if isinstance(voice, str):
             voice = self.voices.get(voice, voice)
-        if isinstance(voice, Voice) and voice.codes.shape[1] != self.info.num_codebooks:
-            raise AudioError(
-                f"The voice has {voice.codes.shape[1]} codebooks, this model {self.info.num_codebooks}: "
-                "it was encoded for another model. Encode its recording again with this synthesizer."
-            )
+        if isinstance(voice, Voice):
+            check_voice(voice, self.info)
 
         async def found() -> Voice | None:
             if voice is None or isinstance(voice, Voice):
@@ -305,18 +293,3 @@ class StreamingSynthesizer:
         if not drain_s >= 0:
             raise ConfigError(f"drain_s={drain_s}: give seconds, 0 or more.")
         await self._worker.close(drain_s if drain else 0.0)
-
-
-def _check_incremental(options: SynthesisOptions, num_codebooks: int) -> None:
-    """Refuse what a model that reads its text while it speaks does not know."""
-    if options.n_vq not in (None, num_codebooks):
-        raise ConfigError(
-            f"n_vq={options.n_vq}: this model was trained with all of its {num_codebooks} codebooks and "
-            "needs them. Leave n_vq out."
-        )
-    unknown = [name for name in PROMPT_WORDS if getattr(options, name) is not None]
-    if unknown:
-        raise ConfigError(
-            f"{', '.join(unknown)}: this model takes its manner from the dialogue and has no such words in "
-            "its prompt. Leave them out, or load MossTTSLocal."
-        )

@@ -29,6 +29,7 @@ TORCH = {
             "chunk",
             "device",
             "generator",
+            "load",
             "prefix_store",
             "processor",
             "speech_engine",
@@ -69,7 +70,7 @@ ALLOWED = {
 # Of the root: what is below the engine, and what stands on it.
 LOW = {"audio", "config", "embedded", "errors", "files", "hub", "metrics", "engine_metrics", "quote"}
 LOW |= {"prometheus", "sound_file", "text_source", "trace", "voice_cache", "voices", "wire"}
-HIGH = {"__init__", "conversation", "inbox", "stream", "synthesizer"}
+HIGH = {"__init__", "conversation", "inbox", "option_checks", "stream", "synthesizer"}
 PROTOCOLS = ("openai", "cartesia", "speak")
 
 

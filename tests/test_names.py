@@ -21,7 +21,7 @@ def is_number(value: ast.expr | None) -> bool:
     return isinstance(value, ast.UnaryOp) and is_number(value.operand)
 
 
-def constants(tree: ast.Module) -> list[tuple[int, ast.stmt, ast.stmt | None]]:
+def constants(tree: ast.Module) -> list[tuple[int, ast.stmt | None]]:
     """Return the numbers that a module names, their lines, and what follows each."""
     found = []
     for node, following in zip(tree.body, [*tree.body[1:], None], strict=True):
@@ -29,7 +29,7 @@ def constants(tree: ast.Module) -> list[tuple[int, ast.stmt, ast.stmt | None]]:
             continue
         names = [name.id for name in ast.walk(node.targets[0]) if isinstance(name, ast.Name)]
         if all(name.isupper() for name in names):
-            found.append((node.lineno, node, following))
+            found.append((node.lineno, following))
     return found
 
 
@@ -49,7 +49,7 @@ def test_every_number_has_its_reason_beside_it() -> None:
     for path in FILES:
         source = path.read_text(encoding="utf-8")
         lines = source.split("\n")
-        for line, _, following in constants(ast.parse(source)):
+        for line, following in constants(ast.parse(source)):
             is_told = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
             is_told = is_told or "#" in lines[line - 1] or lines[line - 2].lstrip().startswith("#")
             if not is_told:

@@ -27,7 +27,7 @@ def test_a_chunk_survives_the_wire(
 @pytest.mark.parametrize("message", [b"", b"x" * 19, b"x" * 21])
 def test_what_is_no_audio_is_an_error(message: bytes) -> None:
     """A message that is too short, or holds half a sample, is named."""
-    with pytest.raises(SinkError, match="no audio"):
+    with pytest.raises(SinkError, match="not audio"):
         unpack(message)
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from moss_stream.codec.cat import Cat
 from moss_stream.codec.load import load_cat
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions
-from moss_stream.engine.speech_engine import SAMPLING_FILE
+from moss_stream.engine.defaults import SAMPLING_FILE
 from moss_stream.voices import VOICES_FILE
 from training.card import model_card
 from training.command import stage_parser

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moss_stream.config import EngineOptions
+from moss_stream.engine.load import load_engine
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.errors import AudioError, CorruptCheckpoint, LoadError, TextError
 from moss_stream.text.message import Message
@@ -33,7 +34,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def load(folders: dict[str, Path]) -> SpeechEngine:
-    return SpeechEngine.load(folders["local"], folders["cat"], "cpu", "float32", OPTIONS)
+    return load_engine(folders["local"], folders["cat"], "cpu", "float32", OPTIONS)
 
 
 def paths(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

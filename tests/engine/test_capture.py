@@ -8,6 +8,7 @@ from golden_data import GOLDEN, expected
 
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.capture import GraphCapture
+from moss_stream.engine.load import load_engine
 from moss_stream.engine.runner import FrameRunner
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.nn.ops import TorchOps, use
@@ -23,7 +24,7 @@ def engine() -> SpeechEngine:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     options = EngineOptions(max_streams=4, max_context=512)
-    return SpeechEngine.load(GOLDEN / "local", GOLDEN / "cat", "cuda", "float32", options)
+    return load_engine(GOLDEN / "local", GOLDEN / "cat", "cuda", "float32", options)
 
 
 def speak(engine: SpeechEngine, runner: FrameRunner, count: int) -> list[list[int]]:
@@ -67,7 +68,7 @@ def test_chunks_of_a_prompt_wait_for_nothing(engine: SpeechEngine) -> None:
 def test_frames_with_kernels_and_without_are_the_same(engine: SpeechEngine) -> None:
     """In float32: codes by Triton are codes by PyTorch."""
     ours = speak(engine, engine.runner, 8)
-    plain = SpeechEngine.load(GOLDEN / "local", GOLDEN / "cat", "cuda", "float32", EngineOptions())
+    plain = load_engine(GOLDEN / "local", GOLDEN / "cat", "cuda", "float32", EngineOptions())
     use(TorchOps(), plain.generator._model, plain._codec)
     assert type(engine.generator._model.ops) is not TorchOps, "the kernels are wrong on this GPU"
     assert speak(plain, FrameRunner(plain.generator, plain.vocoder, None), 8) == ours
@@ -78,7 +79,7 @@ def test_streams_do_not_touch_each_other(seed: int) -> None:
     """On a GPU, replayed: random schedules of many streams change no code of any of them."""
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    made = SpeechEngine.load(GOLDEN / "local", GOLDEN / "cat", "cuda", "float32", COMPANY)
+    made = load_engine(GOLDEN / "local", GOLDEN / "cat", "cuda", "float32", COMPANY)
     speak_in_company(made, seed)
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from moss_stream.config import EngineOptions, SynthesisOptions
 from moss_stream.engine import choose_compute
 from moss_stream.engine.compiled import CompiledCompute
+from moss_stream.engine.load import load_engine
 from moss_stream.engine.runner import EagerCompute
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.errors import ConfigError
@@ -24,7 +25,7 @@ AUTO = EngineOptions()
 
 def load(dtype: str = "auto", **options: object) -> SpeechEngine:
     settings = AUTO.replace(max_streams=1, max_context=256, **options)
-    return SpeechEngine.load(GOLDEN / "local", GOLDEN / "cat", "cpu", dtype, settings)
+    return load_engine(GOLDEN / "local", GOLDEN / "cat", "cpu", dtype, settings)
 
 
 def wants(options: EngineOptions = AUTO, device: torch.device = CPU, size: int = SIZE) -> bool:

@@ -12,6 +12,7 @@ from golden_data import GOLDEN, cases, expected
 from torch import Tensor
 
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
+from moss_stream.engine.load import load_engine
 from moss_stream.engine.protocol import FrameKind
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.errors import ConfigError, CorruptCheckpoint, TextError, UnsupportedModel
@@ -22,7 +23,7 @@ from tests.engine.test_generator import SETTINGS
 
 
 def engine(options: EngineOptions | None = None) -> SpeechEngine:
-    return SpeechEngine.load(GOLDEN / "local", GOLDEN / "cat", "cpu", "float32", options or EngineOptions())
+    return load_engine(GOLDEN / "local", GOLDEN / "cat", "cpu", "float32", options or EngineOptions())
 
 
 def test_a_segment_from_text_to_pcm() -> None:
@@ -87,11 +88,11 @@ def test_the_wrong_codec_is_named(tmp_path: Path) -> None:
     assert all(isinstance(t, torch.Tensor) for t in kept.values())
     save_file(kept, tmp_path / "cat" / "model.safetensors")
     with pytest.raises(UnsupportedModel, match="4 codebooks of 64, the model speaks 8"):
-        SpeechEngine.load(GOLDEN / "local", tmp_path / "cat", "cpu", "float32", EngineOptions())
+        load_engine(GOLDEN / "local", tmp_path / "cat", "cpu", "float32", EngineOptions())
     with pytest.raises(UnsupportedModel, match="not a codec"):
-        SpeechEngine.load(GOLDEN / "local", GOLDEN / "local", "cpu", "float32", EngineOptions())
+        load_engine(GOLDEN / "local", GOLDEN / "local", "cpu", "float32", EngineOptions())
     with pytest.raises(ConfigError, match="dtype"):
-        SpeechEngine.load(GOLDEN / "local", GOLDEN / "cat", "cpu", "int4", EngineOptions())
+        load_engine(GOLDEN / "local", GOLDEN / "cat", "cpu", "int4", EngineOptions())
 
 
 def golden_with_sampling(folder: Path, sampling: str) -> Path:
@@ -114,7 +115,7 @@ def test_a_model_says_how_it_wants_to_be_sampled(tmp_path: Path) -> None:
     """Its sampling.json holds for streams that do not say; what a stream says goes first."""
     greedy = '{"text": {"temperature": 0}, "audio": {"temperature": 0}}'
     model = golden_with_sampling(tmp_path / "model", greedy)
-    made = SpeechEngine.load(model, GOLDEN / "cat", "cpu", "float32", EngineOptions())
+    made = load_engine(model, GOLDEN / "cat", "cpu", "float32", EngineOptions())
     assert spoken(made, SynthesisOptions(seed=1)) == spoken(made, SynthesisOptions(seed=2))
     own = SynthesisOptions(seed=1, sampling=SamplingOptions())
     assert spoken(made, own) == spoken(engine(), SynthesisOptions(seed=1))
@@ -125,7 +126,7 @@ def test_a_damaged_sampling_file_is_named(tmp_path: Path, sampling: str) -> None
     """What is no sampling options is an error that names the file."""
     model = golden_with_sampling(tmp_path / "model", sampling)
     with pytest.raises(CorruptCheckpoint, match=r"sampling\.json"):
-        SpeechEngine.load(model, GOLDEN / "cat", "cpu", "float32", EngineOptions())
+        load_engine(model, GOLDEN / "cat", "cpu", "float32", EngineOptions())
 
 
 GREEDY = SamplingOptions(text=ChannelSampling(temperature=0.0), audio=ChannelSampling(temperature=0.0))
@@ -153,7 +154,7 @@ def test_kernels_that_fail_with_the_model_are_not_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One warning when it is loaded, and PyTorch computes; what fails with PyTorch is an error."""
-    monkeypatch.setattr("moss_stream.engine.speech_engine.choose_ops", lambda device, dtype: Failing())
+    monkeypatch.setattr("moss_stream.engine.load.choose_ops", lambda device, dtype: Failing())
     made = engine(EngineOptions(max_context=256, compiled=False))
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1 and "fail with this model (out of resource: shared memory)" in warnings[0]

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.generator import FrameGenerator
+from moss_stream.engine.load import load_engine
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.families.realtime.load import load_realtime
 from moss_stream.families.realtime.network import MossTTSRealtime
@@ -99,7 +100,7 @@ def codec_folder() -> Path:
 
 def engine(**options: Any) -> SpeechEngine:
     """The golden model and its codec behind the engine protocol."""
-    return SpeechEngine.load(FOLDER, codec_folder(), "cpu", "float32", EngineOptions(**options))
+    return load_engine(FOLDER, codec_folder(), "cpu", "float32", EngineOptions(**options))
 
 
 def heard(text: str = LONG) -> Heard:

@@ -1,0 +1,60 @@
+"""What a loaded model can be asked for, checked before it costs anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moss_stream.errors import AudioError, ConfigError
+
+if TYPE_CHECKING:
+    from moss_stream.config import SynthesisOptions
+    from moss_stream.engine.protocol import EngineInfo
+    from moss_stream.voices import Voice
+
+__all__ = ["check_options", "check_voice"]
+
+PROMPT_WORDS = ("tokens", "instruction", "quality", "sound_event", "ambient_sound")
+"""Options that only a prompt with fields for them can say; a language is heard from the text itself."""
+
+
+def check_options(options: SynthesisOptions, info: EngineInfo) -> None:
+    """Refuse what the model cannot do.
+
+    Raises:
+        ConfigError: It has fewer codebooks, or does not know the options.
+    """
+    if options.n_vq is not None and options.n_vq > info.num_codebooks:
+        raise ConfigError(
+            f"n_vq={options.n_vq}, but this model has {info.num_codebooks} codebooks. "
+            f"Give 1 to {info.num_codebooks}, or None for all."
+        )
+    if info.is_incremental:
+        _check_incremental(options, info.num_codebooks)
+
+
+def check_voice(voice: Voice, info: EngineInfo) -> None:
+    """Refuse a voice of another model.
+
+    Raises:
+        AudioError: It has another number of codebooks.
+    """
+    if voice.codes.shape[1] != info.num_codebooks:
+        raise AudioError(
+            f"The voice has {voice.codes.shape[1]} codebooks, this model {info.num_codebooks}: "
+            "it was encoded for another model. Encode its recording again with this synthesizer."
+        )
+
+
+def _check_incremental(options: SynthesisOptions, num_codebooks: int) -> None:
+    """Refuse what a model that reads its text while it speaks does not know."""
+    if options.n_vq not in (None, num_codebooks):
+        raise ConfigError(
+            f"n_vq={options.n_vq}: this model was trained with all of its {num_codebooks} codebooks and "
+            "needs them. Leave n_vq out."
+        )
+    unknown = [name for name in PROMPT_WORDS if getattr(options, name) is not None]
+    if unknown:
+        raise ConfigError(
+            f"{', '.join(unknown)}: this model takes its manner from the dialogue and has no such words in "
+            "its prompt. Leave them out, or load MossTTSLocal."
+        )
