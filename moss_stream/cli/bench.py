@@ -23,7 +23,7 @@ __all__ = ["bench"]
 
 MAX_STREAMS = 1024
 """Listeners of one run; no engine has more slots than 256."""
-GPU_STREAMS, GPU_DEPTHS, GPU_SLOTS = "1,8,16,32,64", "8,16,32", 64
+GPU_STREAMS, GPU_N_VQ, GPU_SLOTS = "1,8,16,32,64", "8,16,32", 64
 
 
 def bench(
@@ -56,7 +56,7 @@ def bench(
         bool,
         typer.Option(
             "--gpu",
-            help=f"On a GPU, for a large model: {GPU_STREAMS} streams with {GPU_DEPTHS} codebooks, unless "
+            help=f"On a GPU, for a large model: {GPU_STREAMS} streams with {GPU_N_VQ} codebooks, unless "
             "other numbers are given.",
         ),
     ] = False,
@@ -76,10 +76,10 @@ def bench(
             about["model"] = synth.info.description
 
     def tell(result: dict[str, Any]) -> None:
-        depth = result["load"]["options"].get("n_vq", "all")
+        n_vq = result["load"]["options"].get("n_vq", "all")
         note(
             console,
-            f"{result['streams']} streams, K={depth}: C100 {result['c100']}, refused {result['refused']}",
+            f"{result['streams']} streams, K={n_vq}: C100 {result['c100']}, refused {result['refused']}",
         )
 
     console = Console(stderr=True)
@@ -87,11 +87,11 @@ def bench(
     results: list[dict[str, Any]] = []
     with errors(console):
         counts = _numbers("--streams", streams or (GPU_STREAMS if gpu else "1,2,3,4"))
-        wanted = n_vq or (GPU_DEPTHS if gpu else None)
-        depths = _numbers("--n-vq", wanted) if wanted else [None]
+        wanted = n_vq or (GPU_N_VQ if gpu else None)
+        each_n_vq = _numbers("--n-vq", wanted) if wanted else [None]
         loads = [
-            Load(count, tokens_per_s, stall_share, stall_s, moss_stream.SynthesisOptions(n_vq=depth), voice)
-            for depth in depths
+            Load(count, tokens_per_s, stall_share, stall_s, moss_stream.SynthesisOptions(n_vq=n_vq), voice)
+            for n_vq in each_n_vq
             for count in counts
         ]
         asyncio.run(run())

@@ -32,7 +32,7 @@ def table(results: Sequence[Mapping[str, Any]]) -> Table:
     for result in results:
         shares = (result[f"c{ms}"] for ms in (50, 100, 200))
         made.add_row(
-            _depth(result),
+            _n_vq(result),
             str(result["streams"]),
             str(result["refused"] + result["failed"]),
             _times(result["ttfa_text_ms"]),
@@ -62,27 +62,25 @@ def plot(results: Sequence[Mapping[str, Any]], path: Path) -> None:
         raise MissingDependency("Drawing a bench needs matplotlib", "plots") from error
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    depths = list(dict.fromkeys(_depth(result) for result in results))
+    counts = list(dict.fromkeys(_n_vq(result) for result in results))
     for axes, name, title in (
         (left, "ttfa_text_s", "first text to first audible frame (ms)"),
         (right, "longest_wait_s", "longest wait of each listener (ms)"),
     ):
         for result in results:
             values = [record[name] * 1000 for record in result["records"] if record[name] is not None]
-            color = f"C{depths.index(_depth(result))}"
+            color = f"C{counts.index(_n_vq(result))}"
             axes.plot([result["streams"]] * len(values), values, "o", alpha=0.5, color=color)
         axes.set_title(title)
         axes.set_xlabel("streams")
         axes.set_ylim(bottom=0)
     right.axhline(100, linestyle=":", color="grey")
-    handles = [Line2D([], [], marker="o", ls="", color=f"C{i}") for i in range(len(depths))]
-    figure.legend(
-        handles, [f"K = {depth}" for depth in depths], loc="outside lower center", ncols=len(depths)
-    )
+    handles = [Line2D([], [], marker="o", ls="", color=f"C{i}") for i in range(len(counts))]
+    figure.legend(handles, [f"K = {n_vq}" for n_vq in counts], loc="outside lower center", ncols=len(counts))
     figure.savefig(path, dpi=120)
 
 
-def _depth(result: Mapping[str, Any]) -> str:
+def _n_vq(result: Mapping[str, Any]) -> str:
     return str(result["load"]["options"].get("n_vq", "all"))
 
 

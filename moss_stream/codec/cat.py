@@ -136,7 +136,7 @@ class CatEncoder(_Stages):
 
     def forward(self, samples: Tensor, state: CatState) -> Tensor:
         """Encode the next whole frames of a stream, at most `state.max_frames`, into codes [B, T, Nq]."""
-        return self.quantizer.encode(self.hidden(samples, state), self.quantizer.num_levels)
+        return self.quantizer.encode(self.hidden(samples, state), self.quantizer.num_codebooks)
 
 
 class Cat(nn.Module):

@@ -21,18 +21,18 @@ class ResidualQuantizer(nn.Module):
 
     def __init__(self, config: QuantizerConfig) -> None:
         super().__init__()
-        levels, size, dim, width = (
+        num_codebooks, size, dim, width = (
             config.num_quantizers,
             config.codebook_size,
             config.codebook_dim,
             config.rvq_dim,
         )
-        self.num_levels = levels
-        self.codebook = nn.Parameter(torch.empty(levels, size, dim))
-        self.in_weight = nn.Parameter(torch.empty(levels, dim, width))
-        self.in_bias = nn.Parameter(torch.empty(levels, dim))
-        self.out_weight = nn.Parameter(torch.empty(levels, width, dim))
-        self.out_bias = nn.Parameter(torch.empty(levels, width))
+        self.num_codebooks = num_codebooks
+        self.codebook = nn.Parameter(torch.empty(num_codebooks, size, dim))
+        self.in_weight = nn.Parameter(torch.empty(num_codebooks, dim, width))
+        self.in_bias = nn.Parameter(torch.empty(num_codebooks, dim))
+        self.out_weight = nn.Parameter(torch.empty(num_codebooks, width, dim))
+        self.out_bias = nn.Parameter(torch.empty(num_codebooks, width))
         self.input_proj = nn.Linear(config.input_dim, width)
         self.output_proj = nn.Linear(width, config.output_dim)
 
@@ -41,7 +41,7 @@ class ResidualQuantizer(nn.Module):
         """Compute the tables that follow from the weights; needed once before use."""
         self.contribution = torch.baddbmm(self.out_bias[:, None], self.codebook, self.out_weight.mT)
         self._directions = F.normalize(self.codebook, dim=-1)
-        self._rows = torch.arange(self.num_levels, device=self.codebook.device) * self.codebook.shape[1]
+        self._rows = torch.arange(self.num_codebooks, device=self.codebook.device) * self.codebook.shape[1]
 
     def decode(self, codes: Tensor, used: Tensor | None = None) -> Tensor:
         """Sum what each code of [B, T, K] adds and project it: [B, T, output_dim].
@@ -57,11 +57,11 @@ class ResidualQuantizer(nn.Module):
         projected: Tensor = self.output_proj(added.sum(dim=2))
         return projected
 
-    def encode(self, x: Tensor, num_levels: int) -> Tensor:
-        """Quantize encoder outputs [B, T, input_dim] into codes [B, T, num_levels]."""
+    def encode(self, x: Tensor, num_codebooks: int) -> Tensor:
+        """Quantize encoder outputs [B, T, input_dim] into codes [B, T, num_codebooks]."""
         residual = self.input_proj(x)
         codes = []
-        for level in range(num_levels):
+        for level in range(num_codebooks):
             latent = F.linear(residual, self.in_weight[level], self.in_bias[level])
             directions = self._directions[level]
             # Squared distance between unit vectors, summed up as the reference does, so that near

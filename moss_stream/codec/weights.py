@@ -34,8 +34,8 @@ def cat_weights(config: CatConfig) -> Plan:
             if stage.module_type == "Transformer":
                 plan |= _cat_stage(f"{side}.stages.{i}", f"{side}.{i}", stage)
     q = config.quantizer_kwargs
-    levels, dim, width = q.num_quantizers, q.codebook_dim, q.rvq_dim
-    names = [f"quantizer.quantizers.{i}" for i in range(levels)]
+    num_codebooks, dim, width = q.num_quantizers, q.codebook_dim, q.rvq_dim
+    names = [f"quantizer.quantizers.{i}" for i in range(num_codebooks)]
     plan["quantizer.codebook"] = Weight(
         {f"{n}.codebook.weight": (q.codebook_size, dim) for n in names}, torch.stack
     )

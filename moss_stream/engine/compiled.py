@@ -93,18 +93,18 @@ class CompiledCompute:
 
     def frame(self, shape: FrameShape) -> None:
         """Make the next frame of the streams that are planned."""
-        active, has_row, length, levels = self._plan
+        active, has_row, length, n_vq = self._plan
         slots = np.flatnonzero(active)
         if not len(slots):
             return
-        slots = slots[np.argsort(-levels[slots], kind="stable")]
+        slots = slots[np.argsort(-n_vq[slots], kind="stable")]
         old = slots[has_row[slots] > 0]
         if len(old):
-            self._run_rows(self._rows[old], levels[old], old, length[old])
+            self._run_rows(self._rows[old], n_vq[old], old, length[old])
             for index, slot in enumerate(old):
                 final_norm(self._backbone, self._x[index], self._hidden[slot])
-        self._next_rows(slots, levels[slots])
-        self.speak(slots, levels[slots])
+        self._next_rows(slots, n_vq[slots])
+        self.speak(slots, n_vq[slots])
 
     def _run_rows(self, rows: Ints, n_vq: Ints, slots: Ints, positions: Ints) -> None:
         run_rows(

@@ -243,31 +243,31 @@ class FrameGenerator:
         self._set_stepped(())
 
     def _set_stepped(self, slots: Sequence[int]) -> None:
-        active, has_row, length, levels = self.plan.numpy()
+        active, has_row, length, n_vq = self.plan.numpy()
         active[:] = 0
         active[list(slots)] = 1
         has_row[:] = [not slot.is_fresh for slot in self._slots]
         length[:] = [slot.length for slot in self._slots]
         if self._feed is not None:
             self._given.numpy()[:] = [slot.text.next_id if slot.text else 0 for slot in self._slots]
-        levels[:] = [slot.n_vq for slot in self._slots]
+        n_vq[:] = [slot.n_vq for slot in self._slots]
 
     @torch.inference_mode()
     def compute(self, shape: FrameShape) -> Step:
         """Do the work of a step on the device: no decision of the host, no wait for the device."""
         self._state.copy_(self.plan, non_blocking=True)
-        stepped, has_row, length, levels = self._state[:, : shape.batch]
+        stepped, has_row, length, n_vq = self._state[:, : shape.batch]
         if self._feed is not None:
             self._given_here.copy_(self._given, non_blocking=True)
             self.rows[: shape.batch, 0].copy_(self._given_here[: shape.batch])
         active = stepped.bool()
-        used = self._codebooks < levels[:, None] if shape.is_mixed else None
+        used = self._codebooks < n_vq[:, None] if shape.is_mixed else None
         if shape.context:
             self._backbone(shape, active & has_row.bool(), length, used)
         self.sampler.next_frame(active, self.rows[: shape.batch, 1:])
         cache, sampled = self._depth_caches[shape.batch - 1], self._sampled[: shape.batch]
         self._model.next_row(self.hidden[: shape.batch], shape.n_vq, cache, self.sampler, sampled)
-        sampled[:, 1:].mul_(self._codebooks < levels[:, None])
+        sampled[:, 1:].mul_(self._codebooks < n_vq[:, None])
         rows = self.rows[: shape.batch]
         rows.copy_(torch.where(active[:, None], sampled, rows))
         return Step(rows, active, shape.n_vq, None if used is None else used[:, : shape.n_vq])

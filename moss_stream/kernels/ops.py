@@ -99,15 +99,15 @@ class KernelOps(TorchOps):
         if x.numel() > self._max_rows * x.shape[-1]:
             return None
         if isinstance(linear, Int8Linear):
-            weight, levels = linear.weight, linear.scale
+            weight, row_scale = linear.weight, linear.scale
         elif isinstance(linear, nn.Linear) and linear.bias is None:
-            weight, levels = linear.weight, None
+            weight, row_scale = linear.weight, None
         else:
             return None
         if norm is None:
-            return Product(weight, levels, activation=activation)
+            return Product(weight, row_scale, activation=activation)
         if isinstance(norm, RMSNorm):
-            return Product(weight, levels, "rms", norm.weight, None, norm.eps, activation)
+            return Product(weight, row_scale, "rms", norm.weight, None, norm.eps, activation)
         if isinstance(norm, nn.LayerNorm) and norm.elementwise_affine:
-            return Product(weight, levels, "layer", norm.weight, norm.bias, norm.eps, activation)
+            return Product(weight, row_scale, "layer", norm.weight, norm.bias, norm.eps, activation)
         return None

@@ -53,7 +53,7 @@ def _statistics(x, rows, width, stride, eps, NORM: tl.constexpr, M: tl.constexpr
 def _project(
     x,
     weight,
-    levels,
+    row_scale,
     norm_weight,
     norm_bias,
     residual,
@@ -69,7 +69,7 @@ def _project(
     STAGES: tl.constexpr,
     NORM: tl.constexpr,
     ACTIVATION: tl.constexpr,
-    HAS_LEVELS: tl.constexpr,
+    HAS_ROW_SCALE: tl.constexpr,
     HAS_RESIDUAL: tl.constexpr,
     HAS_SCALE: tl.constexpr,
 ):
@@ -97,12 +97,12 @@ def _project(
             read = tl.load(behind + place + k[None, :], far, other=0.0, eviction_policy="evict_first")
             ups += value[:, None, :] * read.to(tl.float32)[None, :, :]
     result = tl.sum(sums, 2)
-    if HAS_LEVELS:
-        result *= tl.load(levels + n, n < columns, other=0.0).to(tl.float32)[None, :]
+    if HAS_ROW_SCALE:
+        result *= tl.load(row_scale + n, n < columns, other=0.0).to(tl.float32)[None, :]
     if ACTIVATION == 1:
         up = tl.sum(ups, 2)
-        if HAS_LEVELS:
-            up *= tl.load(levels + columns + n, n < columns, other=0.0).to(tl.float32)[None, :]
+        if HAS_ROW_SCALE:
+            up *= tl.load(row_scale + columns + n, n < columns, other=0.0).to(tl.float32)[None, :]
         result = result * tl.sigmoid(result) * up
     if ACTIVATION == 2:
         result = 0.5 * result * (1.0 + tl.erf(result * 0.7071067811865476))
@@ -137,7 +137,7 @@ class Product:
 
     Attributes:
         weight: [N, K]; [2 N, K] for the activation "gated", gate first. Contiguous; float or int8.
-        levels: [N], what a row of an int8 weight is multiplied with; None for a float weight.
+        row_scale: [N], what a row of an int8 weight is multiplied with; None for a float weight.
         norm: "none", "rms" or "layer".
         norm_weight: [K], if there is a norm.
         norm_bias: [K], for "layer".
@@ -146,7 +146,7 @@ class Product:
     """
 
     weight: Tensor
-    levels: Tensor | None = None
+    row_scale: Tensor | None = None
     norm: str = "none"
     norm_weight: Tensor | None = None
     norm_bias: Tensor | None = None
@@ -183,7 +183,7 @@ def project(
     kernel[(triton.cdiv(columns, cut.columns),)](
         x,
         product.weight,
-        product.levels,
+        product.row_scale,
         product.norm_weight,
         product.norm_bias,
         residual,
@@ -199,7 +199,7 @@ def project(
         STAGES=cut.stages,
         NORM=NORMS[product.norm],
         ACTIVATION=ACTIVATIONS[product.activation],
-        HAS_LEVELS=product.levels is not None,
+        HAS_ROW_SCALE=product.row_scale is not None,
         HAS_RESIDUAL=residual is not None,
         HAS_SCALE=layer_scale is not None,
         num_warps=cut.warps,

@@ -20,8 +20,8 @@ def wanted(x: Tensor, product: Product) -> Tensor:
     if product.norm == "layer" and product.norm_weight is not None and product.norm_bias is not None:
         value = F.layer_norm(value, (k,), product.norm_weight.float(), product.norm_bias.float(), product.eps)
     weight = product.weight.float()
-    if product.levels is not None:
-        weight = weight * product.levels.float()[:, None]
+    if product.row_scale is not None:
+        weight = weight * product.row_scale.float()[:, None]
     value = value @ weight.T
     if product.activation == "gated":
         gate, up = value.chunk(2, dim=-1)
