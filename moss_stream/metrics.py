@@ -1,4 +1,4 @@
-"""What is counted of a stream. Times are seconds of one clock, given by the caller."""
+"""Metrics of a stream. Times are seconds of one clock, given by the caller."""
 
 from __future__ import annotations
 

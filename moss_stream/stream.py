@@ -76,9 +76,9 @@ class SynthesisStream:
 
     @property
     def expected_rtf(self) -> float | None:
-        """Seconds that the machine is expected to need now for a second of audio; None if that is not known.
+        """The real-time factor that is expected now; None if not known.
 
-        Where it is more than 1, a player has to collect audio before it plays: see `Rebuffer`.
+        Above 1, a player has to buffer audio before it plays: see `Rebuffer`.
         """
         return self._worker.expected_rtf
 
@@ -105,7 +105,7 @@ class SynthesisStream:
         await self._open_feed().flush()
 
     async def end(self, text: str = "") -> None:
-        """Say that no more text comes than `text`; may be called again without one.
+        """End the text, with `text` as its last piece; may be called again without one.
 
         If nothing was pushed before, the text is whole: the same text, voice and seed give the same audio.
         Raises what `push` raises.
@@ -132,9 +132,9 @@ class SynthesisStream:
         await self.cancel()
 
     def attach(self, position: Callable[[], float]) -> None:
-        """Say how to ask for the seconds really played, on any thread; `play` does it for a sink.
+        """Register a callback, for any thread, that returns the seconds really played; `play` does it.
 
-        The model then works ahead of what is heard, not of what was handed out, and `cancel` knows it.
+        The model then works ahead of what is heard, not of what was handed out, and `cancel` reports it.
         """
         job = self._start()
         if job is not None:
@@ -143,8 +143,8 @@ class SynthesisStream:
     async def cancel(self) -> Spoken:
         """Stop now; return what was heard.
 
-        Nothing is yielded any more, and the engine is free within a frame. May be called at any time and
-        more than once. Heard is what the sink has played, or what was handed out, where no sink is attached.
+        No more chunks are yielded, and the engine is free within a frame. May be called at any time, and more
+        than once. What was heard is what the sink has played or, without a sink, what was handed out.
         """
         if self._spoken is None:
             self._spoken = await self._cancel()

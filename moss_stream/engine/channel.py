@@ -1,4 +1,4 @@
-"""The way of chunks from the engine's thread to an asyncio consumer, bounded in milliseconds."""
+"""Carries chunks from the engine's thread to an asyncio consumer, bounded in milliseconds of audio."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Channel:
         self.post(self._deliver, chunk)
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Say that nothing comes any more, because of `error` if one is given. From any thread."""
+        """End the channel, with `error` if one is given. From any thread."""
         self.post(self._end, error)
 
     async def get(self) -> AudioChunk | None:
@@ -74,7 +74,7 @@ class Channel:
         return None
 
     def close(self) -> None:
-        """Drop what is queued and everything that still comes. From the consumer's loop."""
+        """Drop all queued chunks and all later ones. From the consumer's loop."""
         self._is_closed = True
         self._queue.clear()
         self._arrived.set()

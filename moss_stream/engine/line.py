@@ -11,7 +11,7 @@ from moss_stream.engine.utterance import SpeechJob
 __all__ = ["Refusal", "WaitingLine", "retry_after_s"]
 
 MIN_RETRY_S, MAX_RETRY_S = 1.0, 60.0
-"""Who tries again sooner is most likely refused again; what happens later than that, nobody knows."""
+"""A client that retries sooner is likely to be refused again; a forecast beyond a minute is worthless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Refusal:
 
 
 class WaitingLine:
-    """Streams that were submitted and have no slot yet. The engine's thread uses it, but for `submit`.
+    """Streams that were submitted and have no slot yet. Only `submit` may be called on any thread.
 
     Args:
         max_length: Streams that may wait.
@@ -56,7 +56,7 @@ class WaitingLine:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody waits, nor has just been submitted."""
+        """Whether no stream waits, not even one that was just submitted."""
         return not (self._arrived or self._waiting)
 
     def pop(self) -> SpeechJob:
@@ -71,7 +71,7 @@ class WaitingLine:
         return over
 
     def refusals(self, now_s: float) -> list[Refusal]:
-        """Return who has waited too long, and who came when the line was full."""
+        """Return the streams that have waited too long, and those that arrived when the line was full."""
         refused, place = [], 0
         for job in self._waiting:
             if self._max_wait_s is not None and now_s - job.meter.start_s >= self._max_wait_s:
@@ -85,7 +85,7 @@ class WaitingLine:
         return refused
 
     def wait_s(self, now_s: float) -> float | None:
-        """Return in how many seconds somebody will have waited too long; None: never."""
+        """Return the seconds until the next stream has waited too long; None for never."""
         if self._max_wait_s is None or not self._waiting:
             return None
         first_s = min(job.meter.start_s for job in self._waiting)

@@ -1,4 +1,4 @@
-"""What the engine's thread does, one small step at a time: no thread here, and the clock is given."""
+"""What the engine's thread does, one small step at a time. No thread here; the clock is an argument."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ logger = logging.getLogger("moss_stream.engine")
 class EngineLoop:
     """Streams in slots, and those that wait for one.
 
-    What goes wrong with a stream ends that stream. Only the engine's own steps and errors of the loop itself
-    end all of them: then `failure` says why.
+    An error of one stream ends that stream. Only errors of the engine's steps and of the loop itself end all
+    of them; `failure` then says why.
 
     Args:
         engine: Computes.
@@ -77,7 +77,7 @@ class EngineLoop:
         return not self._line.is_empty or bool(self._active)
 
     def tick(self) -> float | None:
-        """Do the next thing; return after how many seconds to be called again: None for when woken."""
+        """Do the next thing; return the seconds until the next call is due, or None to wait until woken."""
         if self.failure is not None:
             self.fail(self.failure)
             return None
@@ -103,13 +103,13 @@ class EngineLoop:
         self._let_go()
 
     def give_up(self, error: BaseException) -> None:
-        """End all streams for an error that is nobody's own; no others are taken."""
+        """End all streams after an error that belongs to none of them, and take no more."""
         self._break_down(EngineError, "engine", error)
 
     def _own(self, job: SpeechJob, ask: Callable[..., T], *args: object) -> T | None:
-        """Return what a stream's own part answers; what it raises ends that stream.
+        """Call a stream's own code and return its result; an exception ends that stream.
 
-        Also what means to end a program: nobody asks for that on this thread.
+        That includes exceptions that end a program, which no one raises on purpose on this thread.
         """
         try:
             return ask(*args)
@@ -122,7 +122,7 @@ class EngineLoop:
         return [each for each in found if each is not None]
 
     def _admit(self, now_s: float) -> None:
-        """Let go of who has gone, and give free slots to those who wait, first come, first served."""
+        """Drop streams whose consumers have left, and give free slots to those that wait, in order."""
         self._line.take_in()
         for job in [*self._active.values(), *self._line]:
             if job.channel.is_closed and not job.is_over:
@@ -136,7 +136,7 @@ class EngineLoop:
         self._refuse(now_s)
 
     def _refuse(self, now_s: float) -> None:
-        """Send away who would wait too long."""
+        """Refuse the streams that would wait too long."""
         refusals = self._line.refusals(now_s)
         if not refusals:
             return
@@ -156,7 +156,7 @@ class EngineLoop:
         self._line.let_go()  # they are counted as refused, not as streams that failed
 
     def _let_go(self) -> bool:
-        """Free the slots and places of streams that are over; return whether there were any."""
+        """Free the slots and queue entries of streams that are over; return whether there were any."""
         over = [job for job in self._active.values() if job.is_over]
         self._active = {slot: job for slot, job in self._active.items() if not job.is_over}
         over += self._line.let_go()

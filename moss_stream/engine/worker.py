@@ -37,9 +37,9 @@ CLOSED = "The synthesizer is closed. Load a new one with StreamingSynthesizer.lo
 class Worker:
     """Loads an engine on a thread of its own and runs streams on it.
 
-    The thread never waits inside a stream: whenever none has anything to do (no text, or listeners with
-    enough audio in hand) it sleeps until something happens. Whatever is raised on it, nobody waits for ever:
-    it ends the stream that it belongs to, or else all of them.
+    The thread never blocks inside a stream. When no stream has work (no text, or listeners with enough audio
+    in hand), it sleeps until something happens. Any exception on it ends the stream that it belongs to, or
+    all of them, so no consumer waits for ever.
 
     Args:
         load: Makes the engine; called on the thread.
@@ -108,7 +108,7 @@ class Worker:
 
     @property
     def expected_rtf(self) -> float | None:
-        """Seconds that a second of audio is expected to take now; None if nothing is known."""
+        """The real-time factor that is expected now; None if it is not known."""
         return None if self._engine_loop is None else self._engine_loop.speed.expected_rtf
 
     def wake(self) -> None:
@@ -246,7 +246,7 @@ class Worker:
             self._captured(error)
 
     def _captured(self, error: MossError | None) -> None:
-        """Tell whoever waited longest that its graphs are captured, or why they are not."""
+        """Resolve the oldest request for a capture, with its error if it failed."""
         done = self._to_capture.popleft()[1]
         _post(done.get_loop(), _settle, done, None, error)
 

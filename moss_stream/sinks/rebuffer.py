@@ -67,7 +67,7 @@ class Rebuffer:
         return MOST_S + LOW_S if self._rtf > 1.0 else 0.0
 
     def expect(self, chunk: AudioChunk) -> list[int]:
-        """Note that a chunk has come; return where in it a pause would be little noticed, in samples."""
+        """Note a chunk; return the sample in it where a pause would be noticed least."""
         if chunk.is_final or chunk.is_flush:
             self.end()
         if not chunk.pcm:
@@ -78,7 +78,7 @@ class Rebuffer:
         return _places(chunk) if chunk.rtf > 1.0 else []
 
     def end(self) -> None:
-        """Note that all audio is there: it is played out, and to run dry is no underrun."""
+        """Note that all audio has arrived: it plays to its end, and running dry is not an underrun."""
         self._has_ended = True
         self._has_paused = False
 

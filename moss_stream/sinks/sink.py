@@ -1,4 +1,4 @@
-"""Where audio goes: the contract of all sinks, and the two that need no device."""
+"""Where audio goes: the protocol of sinks, and the two sinks that need no device."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Sink(Protocol):
         """Seconds really played so far."""
 
     async def write(self, chunk: AudioChunk) -> None:
-        """Take a chunk; waits while the sink holds enough audio. What waits when it is cleared is dropped."""
+        """Take a chunk; waits while the sink holds enough audio. What waits during `clear` is dropped."""
 
     async def flush(self) -> PlaybackReport:
         """Wait until everything written is played."""

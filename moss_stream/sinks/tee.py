@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class TeeSink:
-    """Gives every chunk to several sinks, to each at its own rate; the first one says what was played.
+    """Passes every chunk to several sinks, each at its own rate; the first one reports what was played.
 
     Args:
         first: Somebody listens to it.
