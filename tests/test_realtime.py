@@ -29,6 +29,7 @@ from moss_stream.text.dialogue import Dialogue
 from moss_stream.text.message import Heard, Message, Said
 
 TEXT = "We stand on the threshold of the AI era. Hello, may I ask which city you are from?"
+SHORT = "We stand on the threshold."
 
 
 async def load(**options: object) -> StreamingSynthesizer:
@@ -98,9 +99,9 @@ async def test_the_same_text_is_spoken_alike_in_any_pieces(synth: StreamingSynth
             await pushing
             return pcm
 
-    whole = await spoken(TEXT)
+    whole = await spoken(SHORT)
     assert len(whole) > 20 * 3840
-    assert await spoken(*TEXT) == await spoken(TEXT[:30], TEXT[30:]) == whole
+    assert await spoken(*SHORT) == await spoken(SHORT[:15], SHORT[15:]) == whole
 
 
 async def test_a_conversation_runs_only_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,14 +151,14 @@ async def test_an_interrupted_turn_is_remembered_to_the_frame(synth: StreamingSy
 async def test_the_context_rolls_over(caplog: pytest.LogCaptureFixture) -> None:
     """A long conversation goes on in a short context, which forgets the oldest turns more than once."""
     with caplog.at_level(logging.INFO, "moss_stream.text"):
-        async with await load(max_context=512, max_streams=1) as made:
+        async with await load(max_context=448, max_streams=1) as made:
             talk = made.conversation(options=SynthesisOptions(seed=3))
-            for turn in range(14):
+            for turn in range(9):
                 await talk.user_said(f"Question number {turn}")
-                frames = [chunk async for chunk in talk.stream("This is an answer of some words.")]
+                frames = [chunk async for chunk in talk.stream("An answer.")]
                 assert len(frames) > 3
             num_remembered = len(remembered(talk))
-    assert caplog.text.count("oldest turns") >= 3 and num_remembered < 14
+    assert caplog.text.count("oldest turns") >= 3 and num_remembered < 9
 
 
 async def test_many_streams_with_voices_are_spoken_beside_each_other(synth: StreamingSynthesizer) -> None:
@@ -165,7 +166,7 @@ async def test_many_streams_with_voices_are_spoken_beside_each_other(synth: Stre
     voice = Voice(codes("voice"), "a voice")
 
     async def spoken(index: int) -> bytes:
-        stream = synth.stream(TEXT, voice=voice if index % 2 else None, options=SynthesisOptions(seed=index))
+        stream = synth.stream(SHORT, voice=voice if index % 2 else None, options=SynthesisOptions(seed=index))
         return b"".join([chunk.pcm async for chunk in stream])
 
     alone = [await spoken(index) for index in range(3)]
