@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import tomllib
 from pathlib import Path
 
 import moss_stream
@@ -37,6 +38,15 @@ def test_public_names_have_docstrings() -> None:
 def test_adapters_install_under_the_package() -> None:
     """The adapters are moss_stream.adapters, and no top-level package takes their name."""
     assert importlib.import_module("moss_stream.adapters.speaker").SpeakerSink
+
+
+def test_the_wheel_has_every_package() -> None:
+    """A folder that is not listed works in a clone, and is missing where it was installed."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "packages"
+    ]
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "moss_stream").rglob("__init__.py")}
+    assert {".".join(folder.parts) for folder in folders} | {"moss_stream.adapters"} == set(listed)
 
 
 def test_the_changelog_names_this_version() -> None:
