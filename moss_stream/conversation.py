@@ -44,6 +44,8 @@ class Conversation:
             raise StreamError(
                 "The last turn of this conversation is not over. Cancel it, or take its audio to the end."
             )
+        if self._last is not None:
+            self._last.forget_unheard()
         self._last = self._make(text)
         return self._last
 

@@ -163,6 +163,11 @@ class SynthesisStream:
         self._turn.script.keep_heard(heard_s)
         return self._turn.timeline.spoken(heard_s)
 
+    def forget_unheard(self) -> None:
+        """Forget, for the turns to come, what a consumer that left without `cancel` has not heard."""
+        if self._job is not None and self._spoken is None and self._turn.state is not TurnState.DONE:
+            self._turn.script.keep_heard(self._heard_s(self._job))
+
     def _heard_s(self, job: SpeechJob) -> float:
         """Return the seconds that were heard; where a sink cannot say, those that were handed out."""
         try:

@@ -148,6 +148,22 @@ async def test_an_interrupted_turn_is_remembered_to_the_frame(synth: StreamingSy
     assert len(said.codes) == 8
 
 
+async def test_who_breaks_out_of_the_loop_has_heard_no_more(synth: StreamingSynthesizer) -> None:
+    """Without `cancel`, too: what was made ahead is not in the next prompt."""
+    talk = synth.conversation()
+    stream, taken = talk.stream(TEXT), 0
+    async for _ in stream:
+        taken += 1
+        if taken == 5:
+            break
+    while not stream.state.is_over:
+        await asyncio.sleep(0)
+    following = talk.stream("Hi")
+    assert isinstance(following._turn.script.memory, Dialogue)
+    (said,) = following._turn.script.memory.turns()
+    assert isinstance(said, Said) and len(said.codes) == 5
+
+
 async def test_the_context_rolls_over(caplog: pytest.LogCaptureFixture) -> None:
     """A long conversation goes on in a short context, which forgets the oldest turns more than once."""
     with caplog.at_level(logging.INFO, "moss_stream.text"):

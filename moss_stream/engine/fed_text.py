@@ -27,7 +27,7 @@ class FedText:
         self._num_codebooks = num_codebooks
         self._tokens: deque[int] = deque()
         self._is_over = False
-        self._opening: list[int] = []
+        self._taken: list[int] = []
         self._last: npt.NDArray[np.int64] | None = None
         self._read: list[Rows] = []
 
@@ -35,20 +35,20 @@ class FedText:
         """Start another stream."""
         self._tokens.clear()
         self._is_over = False
-        self._opening, self._read, self._last = [], [], None
+        self._taken, self._read, self._last = [], [], None
 
     def begin(self, is_retry: bool) -> None:
         """Begin to speak, after a prompt; tokens that were not read are read now.
 
         Args:
-            is_retry: The prompt is the one before, after which the model spoke nothing: it reads its
-                opening again.
+            is_retry: The prompt is the one before, after which the model spoke nothing: it reads all of
+                its text again.
         """
-        if is_retry and not self._read:
-            self._tokens.extendleft(reversed(self._opening))
+        if is_retry:
+            self._tokens.extendleft(reversed(self._taken))
         elif not self._tokens:
             self._is_over = False
-        self._opening, self._read, self._last = [], [], None
+        self._taken, self._read, self._last = [], [], None
 
     def give(self, tokens: Sequence[int], is_last: bool) -> None:
         """Take tokens; the last ones are followed by pads."""
@@ -68,7 +68,7 @@ class FedText:
     @property
     def is_opened(self) -> bool:
         """Whether the rows before the first frame were taken."""
-        return bool(self._opening)
+        return bool(self._taken)
 
     @property
     def is_ready(self) -> bool:
@@ -80,9 +80,9 @@ class FedText:
     def open(self) -> Rows:
         """Take the rows [T, 1 + Nq] before the first frame: text, and a mark that audio begins."""
         count = min(self._feed.opening, len(self._tokens))
-        self._opening = [self._tokens.popleft() for _ in range(count)]
+        self._taken = [self._tokens.popleft() for _ in range(count)]
         rows = np.full((count, 1 + self._num_codebooks), self._feed.pad_code, dtype=np.int64)
-        rows[:, 0] = self._opening
+        rows[:, 0] = self._taken
         rows[-1, 1] = self._feed.bos_code
         return rows
 
@@ -97,7 +97,7 @@ class FedText:
             return
         self._read.append(np.concatenate([[self.next_id], self._last]))
         if self._tokens:
-            self._tokens.popleft()
+            self._taken.append(self._tokens.popleft())
 
     def made(self, codes: npt.NDArray[np.int64]) -> None:
         """Note the frame [Nq] that the step made."""

@@ -72,17 +72,17 @@ def test_what_was_not_read_is_read_when_it_begins_anew() -> None:
     assert not made.is_ready, "that was the end of another text"
 
 
-def test_an_opening_after_which_nothing_was_said_is_read_again() -> None:
-    """If a frame was read since, it is not."""
+def test_a_text_after_which_nothing_was_said_is_read_again() -> None:
+    """The opening, what was read with rows that were no audio, and that it is over."""
     made = text()
-    made.give([1, 2, 3, 4], is_last=False)
+    made.give([1, 2, 3, 4], is_last=True)
     made.open()
     speak(made, 9)
     made.begin(is_retry=True)
     assert made.open()[:, 0].tolist() == [1, 2, 3]
     speak(made, 5, 6)
     made.begin(is_retry=True)
-    assert made.num_unread == 0
+    assert made.num_unread == 4 and made.is_ready
 
 
 def test_a_new_stream_reads_nothing_of_the_last_one() -> None:
