@@ -124,7 +124,9 @@ class SynthesisOptions(_Options):
 
     `sampling` is how rows are sampled (None: as the model's `sampling.json` says, and without one as the
     reference implementation does). `n_vq` is the number of codebooks to generate and decode (None: all
-    the model has; fewer are faster and sound rougher). `tokens` is the wanted length of the whole text
+    the model has; fewer are faster and sound rougher). Where a model makes the codebooks of a frame one row
+    after the other (MossTTSDelay), `first_n_vq` of them are heard of the first frame and one more with each
+    frame after it, up to `n_vq`: audio begins early, and the voice is whole soon. `tokens` is the wanted length of the whole text
     in frames of 80 ms; with it the text is spoken as one segment. The words from `language` (64 characters at
     most) to `ambient_sound` (2,000 characters each) go into the model's prompt as they are. `max_wait_ms`:
     when the text pauses for this long and the listener is about to run dry, the words that are there are
@@ -138,6 +140,7 @@ class SynthesisOptions(_Options):
     sampling: SamplingOptions | None = None
     seed: Seed = 0
     n_vq: Codebooks | None = None
+    first_n_vq: Codebooks | None = None
     tokens: Tokens | None = None
     language: Language | None = None
     instruction: PromptText | None = None

@@ -28,6 +28,11 @@ def check_options(options: SynthesisOptions, info: EngineInfo) -> None:
             f"n_vq={options.n_vq}, but this model has {info.num_codebooks} codebooks. "
             f"Give 1 to {info.num_codebooks}, or None for all."
         )
+    if options.first_n_vq is not None and not info.is_delayed:
+        raise ConfigError(
+            f"first_n_vq={options.first_n_vq}: this model makes all codebooks of a frame at once, so audio "
+            "would begin no earlier. Leave it out, or give n_vq for a faster, rougher voice."
+        )
     if info.is_incremental:
         _check_incremental(options, info.num_codebooks)
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from moss_stream.config import SynthesisOptions
 from moss_stream.engine.generator import Step
 from moss_stream.families.network import RowFormat
 
@@ -23,13 +24,30 @@ class Aligned:
     """[B] bool: whether the codes are audio."""
     is_end: Tensor
     """[B] bool: whether the segment is over."""
+    used: Tensor | None = None
+    """[B, Nq] bool: which of the codes are to be heard; None: those that the step says."""
+    whole: Tensor | None = None
+    """[B, Nq] int64: all codes of a frame that became whole, perhaps after it was heard; None: `codes`."""
+    is_whole: Tensor | None = None
+    """[B] bool: whether there is one; None: where there is a frame."""
+    is_outside: Tensor | None = None
+    """[B] bool: whether the next row's text may be any word; None: nowhere."""
 
 
 class Aligner(Protocol):
     """Works on memory that is made once, without a decision of the host: a step can be captured."""
 
+    def open(self, slot: int, options: SynthesisOptions) -> None:
+        """Start a stream."""
+
+    def begin(self, slot: int) -> None:
+        """Start a segment."""
+
     def align(self, step: Step) -> Aligned:
         """Take the rows of a step."""
+
+    def state(self) -> list[Tensor]:
+        """Return every tensor that outlives a step."""
 
 
 class Immediate:
@@ -45,6 +63,16 @@ class Immediate:
     def __init__(self, rows: RowFormat) -> None:
         self._channel, self._end_id = rows.end_channel, rows.end_id
         self._size = rows.codebook_size if rows.pad_code is None else None
+
+    def open(self, slot: int, options: SynthesisOptions) -> None:
+        """See `Aligner`: nothing to note."""
+
+    def begin(self, slot: int) -> None:
+        """See `Aligner`: nothing to note."""
+
+    def state(self) -> list[Tensor]:
+        """See `Aligner`."""
+        return []
 
     def align(self, step: Step) -> Aligned:
         """See `Aligner`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,9 +23,10 @@ from moss_stream.cpu.rows import next_rows, run_rows
 from moss_stream.engine.chunk import ChunkShape
 from moss_stream.engine.generator import FrameGenerator, FrameShape
 from moss_stream.engine.protocol import FrameKind
-from moss_stream.engine.vocoder import Vocoder
+from moss_stream.engine.vocoder import WHOLE, Vocoder
 from moss_stream.errors import ConfigError
 from moss_stream.families.local.network import MossTTSLocal
+from moss_stream.nn.cache import KVCache
 
 __all__ = ["CompiledCompute"]
 
@@ -60,11 +63,12 @@ class CompiledCompute:
         self._backbone = stack_arrays(list(backbone.layers), backbone.norm, packer)
         self._depth_stack = stack_arrays(list(depth.layers), depth.norm, packer)
         self._cache = cache_arrays(generator.cache, *backbone.rotary_tables)
-        self._depth_cache = cache_arrays(generator.depth_cache)
+        depth_cache = cast(KVCache, generator.scratch)
+        self._depth_cache = cache_arrays(depth_cache)
         batch = len(generator.rows) - 1
         most = max(batch, generator.chunk.most)
         self._scratch = Scratch.of(self._backbone, most, generator.cache.capacity)
-        self._depth_scratch = Scratch.of(self._depth_stack, batch, generator.depth_cache.capacity)
+        self._depth_scratch = Scratch.of(self._depth_stack, batch, depth_cache.capacity)
         self._small = depth_scratch(self._depth_stack, self._depth, batch)
         self._sampler = sampler_arrays(generator.sampler, self._small.logits.shape[1])
         self._x = np.zeros((most, self._scratch.normed.shape[1]), np.float32)
@@ -143,7 +147,7 @@ class CompiledCompute:
         decode(self._quantizer, self._stages, self._codec_scratch, codes, n_vq, slots, self.samples)
         for stage in self._stages:
             stage.offset[slots[goes_on]] += stage.rate
-        self._packed[slots, 0] = np.where(goes_on, FrameKind.AUDIO, FrameKind.END)
+        self._packed[slots, 0] = np.where(goes_on, FrameKind.AUDIO | WHOLE, FrameKind.END)
         self._packed[slots, 1 : self._pcm.start] = codes
         for index, slot in enumerate(slots):
             to_pcm(self.samples[index], self._gain[slot], self._packed[slot, self._pcm])

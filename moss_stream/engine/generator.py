@@ -55,6 +55,8 @@ class FrameShape:
     """Streams may have fewer rows than the context."""
     is_mixed: bool
     """Streams may use fewer codebooks."""
+    is_outside: bool = False
+    """Streams may be outside audio, where the text channel is sampled from all ids."""
 
     def fits(self, other: FrameShape) -> bool:
         """Tell whether a step of this shape can do the work of one of the `other` shape."""
@@ -64,6 +66,7 @@ class FrameShape:
             and self.n_vq == other.n_vq
             and self.is_masked >= other.is_masked
             and self.is_mixed >= other.is_mixed
+            and self.is_outside >= other.is_outside
         )
 
 
@@ -79,7 +82,7 @@ class FrameGenerator:
     Attributes:
         capacity: Rows of context of each slot.
         cache: The backbone's keys and values, with a row more that nobody reads.
-        depth_cache: The depth transformer's.
+        scratch: What the next row is made with; see `Network.next_row`.
         sampler: Draws, and remembers.
         rows: [slots + 1, 1 + Nq] int64: the last row that was sampled for each slot.
         hidden: [slots + 1, hidden]: what each slot's next row is sampled from.
@@ -97,12 +100,12 @@ class FrameGenerator:
         # Slots that are computed but not stepped write to one more row, which nobody reads.
         self.cache = model.new_cache(batch, self.capacity + 1)
         self._prefixes = PrefixStore(self.capacity)  # it costs as much as one more slot
-        self.depth_cache = model.new_scratch(batch)
+        self.scratch = model.new_scratch(batch)
         count = rows.num_codebooks
         draw = model.ops.sample
-        self.sampler = Sampler(batch, count, rows.vocab_size, device, rows.pad_code, draw, rows.window)
+        self.sampler = Sampler(batch, count, rows.vocab_size, device, rows.pad_code, draw, rows.window, rows.penalises_greedy)
         self._caches = [self.cache.part(0, n) for n in range(1, batch + 1)]
-        self._depth_caches = [self.depth_cache.part(0, n) for n in range(1, batch + 1)]
+        self._scratches = [self.scratch.part(0, n) for n in range(1, batch + 1)]
         # One more, which nobody reads, for chunks of no slot.
         self.rows = torch.zeros(batch + 1, 1 + count, dtype=torch.int64, device=device)
         self._sampled = torch.zeros_like(self.rows)
@@ -113,7 +116,7 @@ class FrameGenerator:
         self._state = torch.zeros(4, batch, dtype=torch.int64, device=device)
         self._codebooks = torch.arange(count, device=device)
         none: Rows = np.empty((0, 1 + count), dtype=np.int64)
-        self._feed = rows.feed
+        self._feed, self._delay, self._wants_all_text = rows.feed, rows.delay, options.text_head == "full"
         self._slots = [Slot(count, none, text=self._new_text()) for _ in range(batch)]
         # The text id that each slot's last row is read with.
         self._given = torch.zeros(batch, dtype=torch.int64, pin_memory=device.type == "cuda")
@@ -122,7 +125,9 @@ class FrameGenerator:
     def open(self, slot: int, options: SynthesisOptions) -> None:
         """Start a stream in a slot with its sampling options, seed and number of codebooks."""
         count = self._model.rows.num_codebooks
-        self._slots[slot].open(options.n_vq or count)
+        # With a delay pattern, rows have all codebooks, however many of them are heard.
+        used = count if self._delay is not None else options.n_vq or count
+        self._slots[slot].open(used)
         sampling = options.sampling or SamplingOptions()
         self.sampler.configure(slot, sampling.channels(count), options.seed)
 
@@ -193,7 +198,14 @@ class FrameGenerator:
             self._prefixes.put(state.rows[: state.length], state.n_vq, cache)
         if is_last:
             self.sampler.remember(slot, torch.from_numpy(state.rows[:, 1:]))
+            self.scratch.begin(slot, state.rows)
+            state.is_outside = self._is_outside(int(state.rows[-1, 0]))
         return is_last
+
+    def _is_outside(self, text_id: int) -> bool:
+        """Tell whether the row after a text id is one of words."""
+        delay = self._delay
+        return delay is not None and text_id not in (delay.start_id, delay.slot_id)
 
     def _context(self, rows: int) -> int:
         """Return how many rows of the cache to attend over, so that there are few different numbers."""
@@ -213,7 +225,10 @@ class FrameGenerator:
         rows = max((1 + state.length for state in stepped if not state.is_fresh), default=0)
         counts = {state.n_vq for state in stepped}
         context = self._context(rows) if batch > 1 else rows
-        return FrameShape(batch, context, max(counts), batch > 1, len(counts) > 1)
+        is_outside = self._delay is not None and (
+            self._wants_all_text or any(state.is_outside for state in stepped)
+        )
+        return FrameShape(batch, context, max(counts), batch > 1, len(counts) > 1, is_outside)
 
     @property
     def min_context(self) -> int:
@@ -222,13 +237,13 @@ class FrameGenerator:
 
     def max_shape(self, n_vq: int) -> FrameShape:
         """Return the shape that fits every step of streams with `n_vq` codebooks."""
-        return FrameShape(self._batch, self.capacity, n_vq, is_masked=True, is_mixed=True)
+        return FrameShape(self._batch, self.capacity, n_vq, True, True, self._delay is not None)
 
     def rounded(self, shape: FrameShape) -> FrameShape:
         """Return one of a few shapes, that fits: powers of two, with all masks."""
         batch = min(1 << (shape.batch - 1).bit_length(), self._batch)
         context = self.capacity if self._finds_rows else self._rounded_context(shape.context)
-        return FrameShape(batch, context, shape.n_vq, is_masked=True, is_mixed=True)
+        return FrameShape(batch, context, shape.n_vq, True, True, shape.is_outside)
 
     def rounded_chunk(self, shape: ChunkShape) -> ChunkShape:
         """Return one of a few shapes, that fits: contexts are powers of two."""
@@ -265,8 +280,9 @@ class FrameGenerator:
         if shape.context:
             self._backbone(shape, active & has_row.bool(), length, used)
         self.sampler.next_frame(active, self.rows[: shape.batch, 1:])
-        cache, sampled = self._depth_caches[shape.batch - 1], self._sampled[: shape.batch]
-        self._model.next_row(self.hidden[: shape.batch], shape.n_vq, cache, self.sampler, sampled)
+        scratch, sampled = self._scratches[shape.batch - 1], self._sampled[: shape.batch]
+        hidden = self.hidden[: shape.batch]
+        self._model.next_row(hidden, shape.n_vq, scratch, self.sampler, sampled, shape.is_outside)
         sampled[:, 1:].mul_(self._codebooks < n_vq[:, None])
         rows = self.rows[: shape.batch]
         rows.copy_(torch.where(active[:, None], sampled, rows))
@@ -281,11 +297,12 @@ class FrameGenerator:
             if state.text is not None:
                 state.text.stepped()
 
-    def made(self, slot: int, codes: npt.NDArray[np.int64]) -> None:
-        """Note, of a slot whose step was computed, the codes [Nq] that it made."""
-        text = self._slots[slot].text
-        if text is not None:
-            text.made(codes)
+    def made(self, slot: int, codes: npt.NDArray[np.int64], is_outside: bool = False) -> None:
+        """Note, of a slot whose step was computed, the codes [Nq] that it made, and whether words follow."""
+        state = self._slots[slot]
+        state.is_outside = is_outside
+        if state.text is not None:
+            state.text.made(codes)
 
     def _backbone(self, shape: FrameShape, stepped: Tensor, length: Tensor, used: Tensor | None) -> None:
         """Run the last row of the `stepped` streams [B] through the backbone."""
@@ -300,6 +317,6 @@ class FrameGenerator:
 
     def state(self) -> list[Tensor]:
         """Return every tensor that outlives a step, to prove that nothing grows."""
-        caches = [self.cache.keys, self.cache.values, self.depth_cache.keys, self.depth_cache.values]
+        caches = [self.cache.keys, self.cache.values, *self.scratch.state()]
         buffers = [self.rows, self._sampled, self.hidden, self.plan, self._state]
         return [*caches, *self.sampler.state(), *buffers, self._given, self._given_here]

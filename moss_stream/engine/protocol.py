@@ -30,13 +30,18 @@ class FrameKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One step's result. Codes and samples count where it is audio."""
+    """One step's result. Samples count where it is audio."""
 
     kind: FrameKind
     codes: npt.NDArray[np.int64]
     """[Nq]; codebooks that were not generated are 0."""
     pcm: bytes
     """1,920 samples of int16 at 24 kHz."""
+    is_whole: bool = True
+    """The codes are those of a frame of audio. It may be one that was heard before: while this model makes
+    the codebooks of a frame one row after the other, few of them may be enough to hear it."""
+    is_outside: bool = False
+    """The next row is one of words: the model has ended an audio, or has not begun it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ class EngineInfo:
 
     Otherwise it reads a segment, then speaks it.
     """
+    is_delayed: bool = False
+    """A frame's codebooks come one row after the other: the fewer are heard, the earlier it is."""
 
 
 class Engine(Protocol):

@@ -119,7 +119,7 @@ class FrameRunner:
         self._generator.note(slots)
         frames = self._vocoder.frames(slots)
         for slot, frame in zip(slots, frames, strict=True):
-            self._generator.made(slot, frame.codes)
+            self._generator.made(slot, frame.codes, frame.is_outside)
         return frames
 
     def capture(self, n_vq: int) -> None:
@@ -133,16 +133,17 @@ class FrameRunner:
                     self._capture_chunk(self._capture, chunk)
         for batch in _halves(most.batch, 1):
             for context in _halves(most.context, shortest):
-                shape = FrameShape(batch, context, n_vq, is_masked=True, is_mixed=True)
-                if self._capture is not None and shape not in self._frames:
-                    self._capture_frame(self._capture, shape)
+                for is_outside in sorted({most.is_outside, False}, reverse=True):
+                    shape = FrameShape(batch, context, n_vq, True, True, is_outside)
+                    if self._capture is not None and shape not in self._frames:
+                        self._capture_frame(self._capture, shape)
 
     def _find(self, capture: Capture, shape: FrameShape) -> Work:
         """Return the smallest captured graph that fits; capture one if there is none."""
         fitting = [other for other in self._frames if other.fits(shape)]
         if not fitting:
             return self._capture_frame(capture, shape)
-        return self._frames[min(fitting, key=lambda other: (other.batch * other.context, other.batch))]
+        return self._frames[min(fitting, key=_cost)]
 
     def _capture_frame(self, capture: Capture, shape: FrameShape) -> Work:
         self._generator.idle()  # a capture leaves no trace
@@ -181,6 +182,11 @@ class FrameRunner:
             )
             self._capture, self._frames, self._chunks, self._chosen = None, {}, {}, {}
             return work
+
+
+def _cost(shape: FrameShape) -> tuple[int, int, bool]:
+    """Return what makes one captured frame slower than another."""
+    return shape.batch * shape.context, shape.batch, shape.is_outside
 
 
 def _halves(most: int, least: int) -> list[int]:

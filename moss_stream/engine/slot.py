@@ -31,6 +31,8 @@ class Slot:
     """Rows in the cache."""
     is_fresh: bool = False
     """The hidden state is that of the prompt; no row was sampled since."""
+    is_outside: bool = True
+    """Its next row is one of words, where a model has such rows."""
     text: FedText | None = None
     """What the model reads while it speaks; None if its prompts hold the whole text."""
     _kept: int = 0

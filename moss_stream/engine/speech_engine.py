@@ -15,16 +15,17 @@ import torch
 from moss_stream.audio import FRAME_S
 from moss_stream.codec.cat import Cat
 from moss_stream.config import EngineOptions, SynthesisOptions
-from moss_stream.engine.aligner import Immediate
+from moss_stream.engine.aligner import Aligner, Immediate
 from moss_stream.engine.capture import GraphCapture
 from moss_stream.engine.defaults import Defaults
+from moss_stream.engine.delayed import Delayed
 from moss_stream.engine.generator import FrameGenerator
 from moss_stream.engine.protocol import EngineInfo, Frame
 from moss_stream.engine.runner import Compute, EagerCompute, FrameRunner
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.errors import AudioError, TextError
 from moss_stream.families.family import Prompts
-from moss_stream.families.network import Network
+from moss_stream.families.network import Network, RowFormat
 from moss_stream.text.message import Codes, Message, Prompt
 from moss_stream.voices import Voice
 
@@ -72,9 +73,8 @@ class SpeechEngine:
         self._device = model.device
         dtype = str(model.dtype).removeprefix("torch.")
         self.generator = FrameGenerator(model, options)
-        self.vocoder = Vocoder(
-            codec.decoder, rows.num_codebooks, Immediate(rows), self._device, options.max_streams
-        )
+        aligner = _aligner(rows, options.max_streams, self._device)
+        self.vocoder = Vocoder(codec.decoder, rows.num_codebooks, aligner, self._device, options.max_streams)
         is_cuda = self._device.type == "cuda"
         # Recordings are encoded beside the frames, not between them.
         self._aside = torch.cuda.Stream(self._device) if is_cuda else None
@@ -94,6 +94,7 @@ class SpeechEngine:
             sampling=(defaults or Defaults()).sampling,
             history_s=(defaults or Defaults()).history_s,
             is_incremental=rows.feed is not None,
+            is_delayed=rows.delay is not None,
         )
 
     def warm_up(self) -> None:
@@ -128,7 +129,7 @@ class SpeechEngine:
     def open(self, slot: int, options: SynthesisOptions) -> None:
         """See the protocol."""
         self.generator.open(slot, options.replace(sampling=options.sampling or self.info.sampling))
-        self.vocoder.reset(slot)
+        self.vocoder.open(slot, options)
 
     def prompt(self, message: Message, prefix: Codes | None) -> Prompt:
         """See the protocol."""
@@ -143,7 +144,7 @@ class SpeechEngine:
 
     def begin(self, slot: int, prompt: Prompt, gain: float = 1.0) -> int:
         """See the protocol."""
-        self.vocoder.set_gain(slot, gain)
+        self.vocoder.begin(slot, gain)
         self.generator.begin(slot, prompt.rows, prompt.num_fixed)
         return self.generator.capacity - len(prompt.rows) - self._opening
 
@@ -190,3 +191,7 @@ class SpeechEngine:
         with contextlib.nullcontext() if self._aside is None else torch.cuda.stream(self._aside):
             codes = self._codec.encode(torch.from_numpy(samples).to(self._device))
             return np.asarray(codes[:, : self.info.num_codebooks].cpu().numpy(), dtype=np.int64)
+
+
+def _aligner(rows: RowFormat, batch: int, device: torch.device) -> Aligner:
+    return Immediate(rows) if rows.delay is None else Delayed(rows, rows.delay, batch, device)

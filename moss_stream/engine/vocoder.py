@@ -9,11 +9,15 @@ from torch import Tensor
 
 from moss_stream.audio import FRAME_SAMPLES
 from moss_stream.codec.cat import CatDecoder
-from moss_stream.engine.aligner import Aligner
+from moss_stream.config import SynthesisOptions
+from moss_stream.engine.aligner import Aligned, Aligner
 from moss_stream.engine.generator import Step
 from moss_stream.engine.protocol import Frame, FrameKind
 
-__all__ = ["Vocoder"]
+__all__ = ["WHOLE", "Vocoder"]
+
+KIND, WHOLE, OUTSIDE = 3, 4, 8
+"""Bits of what is said of a frame: its `FrameKind`, `Frame.is_whole` and `Frame.is_outside`."""
 
 
 class Vocoder:
@@ -24,7 +28,7 @@ class Vocoder:
 
     Attributes:
         codec_state: Of all slots.
-        host: [slots, 1 + Nq + 1920] int16: the `FrameKind`, the codes, the samples.
+        host: [slots, 1 + Nq + 1920] int16: flags, the codes, the samples.
         pcm: Where in a row of `host` the samples are.
         gain: [slots] float32: what the samples of each are multiplied with.
     """
@@ -33,7 +37,7 @@ class Vocoder:
         self, decoder: CatDecoder, num_codebooks: int, aligner: Aligner, device: torch.device, batch: int
     ) -> None:
         self._decoder = decoder
-        self._aligner = aligner
+        self.aligner = aligner
         self._codes = slice(1, 1 + num_codebooks)
         self.pcm = slice(1 + num_codebooks, 1 + num_codebooks + FRAME_SAMPLES)
         self.codec_state = decoder.new_state(batch, max_frames=1)
@@ -48,8 +52,18 @@ class Vocoder:
         """Say what the samples of a slot are multiplied with."""
         self.gain[slot].fill_(gain)
 
+    def open(self, slot: int, options: SynthesisOptions) -> None:
+        """Start a new audio stream."""
+        self.reset(slot)
+        self.aligner.open(slot, options)
+
+    def begin(self, slot: int, gain: float) -> None:
+        """Start a segment of a stream, and say what its samples are multiplied with."""
+        self.set_gain(slot, gain)
+        self.aligner.begin(slot)
+
     def reset(self, slot: int) -> None:
-        """Start a new audio stream, as loud as the codec makes it."""
+        """Forget the audio of a slot; what follows is as loud as the codec makes it."""
         self.set_gain(slot, 1.0)
         self.codec_state.reset(slot)
 
@@ -62,12 +76,13 @@ class Vocoder:
     def compute(self, step: Step) -> None:
         """Decode a step, and send everything to the host: no decision of the host, no wait for the device."""
         batch = len(step.rows)
-        aligned = self._aligner.align(step)
+        aligned = self.aligner.align(step)
         state, codes = self._states[batch - 1], aligned.codes[:, None, : step.n_vq]
-        samples = self._decoder(codes, state, aligned.has_frame & step.active, step.used)
+        used = step.used if aligned.used is None else aligned.used
+        samples = self._decoder(codes, state, aligned.has_frame & step.active, used)
         packed = self._packed[:batch]
-        packed[:, 0] = torch.where(aligned.is_end, FrameKind.END, 2 - aligned.has_frame.short())
-        packed[:, self._codes] = aligned.codes
+        packed[:, 0] = _flags(aligned)
+        packed[:, self._codes] = aligned.codes if aligned.whole is None else aligned.whole
         loud = samples * self.gain[:batch, None]
         packed[:, self.pcm] = (loud.clamp(-1.0, 1.0) * 32767.0).round()
         self.host[:batch].copy_(packed, non_blocking=True)
@@ -81,7 +96,9 @@ class Vocoder:
 
     def _frame(self, slot: int) -> Frame:
         host = self.host[slot].numpy()
-        return Frame(FrameKind(host[0]), host[self._codes].astype("int64"), host[self.pcm].tobytes())
+        codes, flags = host[self._codes].astype("int64"), int(host[0])
+        kind, is_whole, is_outside = FrameKind(flags & KIND), bool(flags & WHOLE), bool(flags & OUTSIDE)
+        return Frame(kind, codes, host[self.pcm].tobytes(), is_whole, is_outside)
 
     def state(self) -> list[Tensor]:
         """Return every tensor that outlives a step, to prove that nothing grows."""
@@ -89,4 +106,12 @@ class Vocoder:
         return [t for ring in rings for t in (ring.keys, ring.values, ring.offset)] + [
             self._packed,
             self.host,
+            *self.aligner.state(),
         ]
+
+
+def _flags(aligned: Aligned) -> Tensor:
+    """Return the kind of each frame, and what else is said of it, in one number, [B]."""
+    flags = torch.where(aligned.is_end, FrameKind.END, 2 - aligned.has_frame.short())
+    flags = flags + WHOLE * (aligned.has_frame if aligned.is_whole is None else aligned.is_whole)
+    return flags if aligned.is_outside is None else flags + OUTSIDE * aligned.is_outside

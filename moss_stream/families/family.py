@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from moss_stream.errors import UnsupportedModel
+from moss_stream.families.delay.family import Delay
 from moss_stream.families.local.family import Local
 from moss_stream.families.realtime.family import Realtime
 from moss_stream.hub import read_json
@@ -94,7 +95,7 @@ class Family(Protocol):
         """
 
 
-FAMILIES: tuple[Family, ...] = (Local(), Realtime())
+FAMILIES: tuple[Family, ...] = (Local(), Realtime(), Delay())
 
 
 def find(folder: Path, name: str | None = None) -> Checkpoint:
@@ -120,7 +121,6 @@ def find(folder: Path, name: str | None = None) -> Checkpoint:
 
 _CODEC = "the MOSS-Audio-Tokenizer codec (give it as codec, not as model)"
 _OTHERS = {
-    "moss_tts_delay": "a MOSS-TTS Delay checkpoint (the 8B family: TTS, TTSD, SoundEffect, VoiceGenerator)",
     "moss_tts_local": "MOSS-TTS-Local v1.5",
     "moss_tts_nano": "MOSS-TTS-Nano",
     "speech_tokenizer": _CODEC,

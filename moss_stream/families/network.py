@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from moss_stream.nn.cache import KVCache
     from moss_stream.nn.ops import Ops
     from moss_stream.nn.sampling import Sampler
+    from moss_stream.text.message import Rows
 
-__all__ = ["Network", "RowFormat", "TextFeed"]
+__all__ = ["DelayFormat", "Network", "RowFormat", "Scratch", "TextFeed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,18 @@ class TextFeed:
     """The codes of rows without audio."""
     bos_code: int
     """The first codebook's code in the last row before the first frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class DelayFormat:
+    """How the text ids of rows say where audio is, if codebook j of a frame stands j rows below codebook 0."""
+
+    start_id: int
+    """The next row has the first code of an audio."""
+    slot_id: int
+    """The row has the first code of a frame."""
+    end_slot_id: int
+    """The first of these has the first code of the last frame; the others have codes of frames before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,23 @@ class RowFormat:
     """None: the whole text of a segment is in its prompt, and the text channel is sampled."""
     window: int | None = None
     """Frames that the repetition penalty looks back on; None: all rows, those of the prompt included."""
+    penalises_greedy: bool = False
+    """The repetition penalty holds at temperature 0, too; with a `window` it always does."""
+    delay: DelayFormat | None = None
+    """None: a row is a frame."""
+
+
+class Scratch(Protocol):
+    """What `Network.next_row` works on, for some sequences."""
+
+    def part(self, start: int, stop: int) -> Scratch:
+        """Return that of the sequences from `start` to `stop`; it shares the memory."""
+
+    def begin(self, sequence: int, rows: Rows) -> None:
+        """Note that a sequence goes on behind the rows [T, 1 + Nq] of a prompt."""
+
+    def state(self) -> list[Tensor]:
+        """Return every tensor that outlives a step."""
 
 
 class Network(Protocol):
@@ -87,8 +117,8 @@ class Network(Protocol):
     def new_cache(self, batch: int, capacity: int) -> KVCache:
         """Return an empty KV cache for `batch` sequences of up to `capacity` rows."""
 
-    def new_scratch(self, batch: int) -> KVCache:
-        """Return what `next_row` overwrites: the cache of the channels of one frame."""
+    def new_scratch(self, batch: int) -> Scratch:
+        """Return what `next_row` works on: a cache of the channels of one frame, or a place in a pattern."""
 
     def hidden(
         self,
@@ -115,13 +145,23 @@ class Network(Protocol):
             [B, T, width], after the last norm.
         """
 
-    def next_row(self, hidden: Tensor, n_vq: int, scratch: KVCache, sampler: Sampler, out: Tensor) -> None:
+    def next_row(
+        self,
+        hidden: Tensor,
+        n_vq: int,
+        scratch: Scratch,
+        sampler: Sampler,
+        out: Tensor,
+        is_outside: bool = False,
+    ) -> None:
         """Sample the row that follows a hidden state.
 
         Args:
             hidden: Of the last row, [B, width].
             n_vq: How many codebooks to generate; the others are left as they are in `out`.
-            scratch: Overwritten.
+            scratch: Of the sequences; written.
             sampler: Samples and remembers; its `next_frame` was called.
             out: [B, 1 + Nq] int64, written.
+            is_outside: With a `DelayFormat`: a sequence may be outside audio, where the text channel is
+                sampled from all ids.
         """

@@ -39,6 +39,13 @@ class KVCache:
         """
         return _Picked(self.keys, self.values, sequence)
 
+    def begin(self, sequence: int, rows: object) -> None:
+        """Note nothing of a prompt: as the cache of the channels of a frame, each frame overwrites it."""
+
+    def state(self) -> list[Tensor]:
+        """Return its tensors."""
+        return [self.keys, self.values]
+
     @property
     def capacity(self) -> int:
         """Rows that fit."""

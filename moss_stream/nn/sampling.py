@@ -148,6 +148,7 @@ class Sampler:
         pad: int | None = None,
         sample: Callable[[Tensor, Draw, Tensor], None] = sample,
         window: int | None = None,
+        penalises_greedy: bool = False,
     ) -> None:
         """Allocate the state.
 
@@ -161,7 +162,9 @@ class Sampler:
             window: Frames that the repetition penalty looks back on, as the reference of
                 MOSS-TTS-Realtime does it: generated codes only, and when it is greedy, too. None: all
                 that was seen, and not when it is greedy, as the reference of MossTTSLocal does it.
+            penalises_greedy: All that was seen, and when it is greedy, too.
         """
+        self._penalises_greedy = penalises_greedy or window is not None
         self.pad, self._draw = pad, sample
         self.sampled = torch.zeros(batch, 1 + num_codebooks, dtype=torch.int64, device=device)
         self.seen = torch.zeros(batch, num_codebooks, vocab_size, dtype=torch.bool, device=device)
@@ -179,7 +182,7 @@ class Sampler:
 
     def configure(self, slot: int, channels: Sequence[ChannelSampling], seed: int) -> None:
         """Give sequence `slot` its options, text channel first, and restart its random stream."""
-        if self._recent is not None:
+        if self._penalises_greedy:
             channels = [_penalised(channel) for channel in channels]
         values = torch.tensor([[c.temperature, 1.0 - c.top_p, c.repetition_penalty] for c in channels])
         self.floats[:, :, slot, 0] = values.T
@@ -233,6 +236,43 @@ class Sampler:
     def code(self, codebook: int, logits: Tensor) -> Tensor:
         """Sample a code [B] of `codebook` from `logits` [B, V + 1] and remember it."""
         return self._sample(1 + codebook, logits, self.seen[: len(logits), codebook], self.pad)
+
+    def codes(self, logits: Tensor, wanted: Tensor) -> Tensor:
+        """Sample all codebooks at once, from `logits` [B, Nq, V], and remember those that are wanted.
+
+        What was seen in any codebook but the first is penalised in all of them but the first, as the
+        reference implementation of MossTTSDelay does it.
+
+        Args:
+            logits: Of every codebook.
+            wanted: [B, Nq] bool: the codes that count; what stands elsewhere is to be ignored.
+
+        Returns:
+            [B, Nq] int64.
+        """
+        batch, count = logits.shape[:2]
+        first, others = self.seen[:batch, :1], self.seen[:batch, 1:].any(dim=1, keepdim=True)
+        seen = torch.cat([first, others.expand(-1, count - 1, -1)], dim=1)
+        temperature, tail, penalty = self.floats[:, 1:, :batch].transpose(1, 2).reshape(3, -1, 1)
+        top_k = self.top_k[1:, :batch].transpose(0, 1).reshape(-1, 1)
+        active = self._active[:batch, None] & wanted
+        draw = Draw(
+            ChannelOptions(temperature, tail, top_k, penalty),
+            self._uniform[:batch, 1:].reshape(-1, 1),
+            active.flatten(),
+            seen.flatten(0, 1),
+            self.pad,
+        )
+        drawn = torch.empty_like(draw.active, dtype=torch.int64)
+        self._draw(logits.flatten(0, 1), draw, drawn)
+        places = drawn.view(batch, count, 1)
+        known = self.seen[:batch]
+        known.scatter_(2, places, known.gather(2, places) | active[:, :, None])
+        return places[:, :, 0]
+
+    def active(self, batch: int) -> Tensor:
+        """Return which of the first `batch` sequences move on, [B] bool."""
+        return self._active[:batch]
 
     def _sample(self, channel: int, logits: Tensor, seen: Tensor | None, pad: int | None) -> Tensor:
         """Return a view of `sampled`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from moss_stream.families.local.config import LocalConfig
 from moss_stream.families.local.depth import LocalDepth
-from moss_stream.families.network import RowFormat
+from moss_stream.families.network import RowFormat, Scratch
 from moss_stream.nn.cache import KVCache
 from moss_stream.nn.ops import Ops
 from moss_stream.nn.qwen3 import Backbone
@@ -133,9 +133,18 @@ class MossTTSLocal(nn.Module):
         x = self.embed(rows, n_vq, used)
         return self.backbone.forward(x, positions, cache, context, mask)
 
-    def next_row(self, hidden: Tensor, n_vq: int, scratch: KVCache, sampler: Sampler, out: Tensor) -> None:
+    def next_row(
+        self,
+        hidden: Tensor,
+        n_vq: int,
+        scratch: Scratch,
+        sampler: Sampler,
+        out: Tensor,
+        is_outside: bool = False,
+    ) -> None:
         """See `Network`."""
-        sampled = sampler.text(self.depth.step(self.depth.in_mlp(hidden), 0, scratch))
+        cache = cast(KVCache, scratch)
+        sampled = sampler.text(self.depth.step(self.depth.in_mlp(hidden), 0, cache))
         out[:, 0] = sampled if self.text_rows is None else self._text_ids[sampled]
-        self.depth.codes(F.embedding(out[:, 0], self.text_embedding), n_vq, scratch, sampler)
+        self.depth.codes(F.embedding(out[:, 0], self.text_embedding), n_vq, cache, sampler)
         out[:, 1 : 1 + n_vq] = sampler.sampled[: len(out), 1 : 1 + n_vq]

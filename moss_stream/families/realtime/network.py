@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moss_stream.families.network import RowFormat, TextFeed
+from moss_stream.families.network import RowFormat, Scratch, TextFeed
 from moss_stream.families.realtime.config import OPENING, WINDOW, RealtimeConfig
 from moss_stream.families.realtime.depth import RealtimeDepth
 from moss_stream.nn.cache import KVCache
@@ -108,7 +110,15 @@ class MossTTSRealtime(nn.Module):
         """See `Network`; all codebooks count, whatever `n_vq` and `used` say."""
         return self.backbone.forward(self.embed(rows), positions, cache, context, mask)
 
-    def next_row(self, hidden: Tensor, n_vq: int, scratch: KVCache, sampler: Sampler, out: Tensor) -> None:
+    def next_row(
+        self,
+        hidden: Tensor,
+        n_vq: int,
+        scratch: Scratch,
+        sampler: Sampler,
+        out: Tensor,
+        is_outside: bool = False,
+    ) -> None:
         """See `Network`; all codebooks are generated."""
-        self.depth.codes(hidden, scratch, sampler)
+        self.depth.codes(hidden, cast(KVCache, scratch), sampler)
         out[:, 1:] = sampler.sampled[: len(out), 1:]
