@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["normalized"]
 
@@ -17,7 +17,11 @@ _UNSPACED = "[\u3400-\u4dbf\u4e00-\u9fff\u3040-\u30ff]"
 """Scripts that put no spaces between words: Chinese characters and Japanese kana."""
 _HIDDEN = r"___PROT\d+___"
 """Stands for a name that no rule may touch; spelled as in the reference, where it counts as a Latin word."""
-_WORDLIKE = rf"(?:{_HIDDEN}|(?=[A-Za-z0-9._/+:-]*[A-Za-z])[A-Za-z0-9][A-Za-z0-9._/+:-]*)"
+_PLACE = re.compile(r"___PROT(\d+)___")
+MAX_DIGITS = 7
+"""Of the number of a mark: no text has as many names."""
+_RUN = "[A-Za-z0-9._/+:-]"
+_WORDLIKE = rf"(?:{_HIDDEN}|(?=[A-Za-z0-9]{_RUN}*)(?={_RUN}*[A-Za-z]))"
 
 _NAMES = [
     re.compile(pattern)
@@ -28,8 +32,8 @@ _NAMES = [
         r"(?<![A-Za-z0-9_])[ur]/[A-Za-z0-9_]+",
         r"(?<![A-Za-z0-9_])#(?!\s)[^\s#]+",
         r"(?<![A-Za-z0-9_])\.(?=[A-Za-z0-9._-]*[A-Za-z0-9])[A-Za-z0-9._-]+",
-        r"(?<![A-Za-z0-9_])(?=[A-Za-z0-9._/+:-]*[A-Za-z])(?=[A-Za-z0-9._/+:-]*[._/+:-])"
-        r"[A-Za-z0-9](?:[A-Za-z0-9._/+:-]*[A-Za-z0-9])?(?![A-Za-z0-9_])",
+        rf"(?<![A-Za-z0-9_])(?=[A-Za-z0-9])(?={_RUN}*[A-Za-z])(?={_RUN}*[._/+:-])"
+        rf"[A-Za-z0-9](?:{_RUN}*[A-Za-z0-9])?(?![A-Za-z0-9_])",
     )
 ]
 """Addresses, mentions, topics, files and versions: kept as they are written."""
@@ -44,6 +48,11 @@ def _most(marks: re.Match[str]) -> str:
     return "".join(kind for kind, both in (("？", "?？"), ("！", "!！")) if set(marks[0]) & set(both))
 
 
+def _apart(run: re.Match[str]) -> str:
+    """Return a word with a space behind it; numbers stand close."""
+    return run[0] + " " if re.search("[A-Za-z]", run[0]) else run[0]
+
+
 _LINK = _rules((r"\[([^\[\]]+?)\]\((https?://[^)\s]+)\)", r"\1 \2"))
 _LINE = _rules((r"^#{1,6}\s+", ""), (r"^>\s+", ""), (r"^[-*+]\s+", ""), (r"^\d+[.)]\s+", ""))
 _SPACES = _rules(
@@ -52,7 +61,7 @@ _SPACES = _rules(
     (rf"({_UNSPACED})\s+(?=\d)", r"\1"),
     (rf"(\d)\s+(?={_UNSPACED})", r"\1"),
     (rf"({_UNSPACED})(?={_WORDLIKE})", r"\1 "),
-    (rf"({_WORDLIKE})(?={_UNSPACED})", r"\1 "),
+    (rf"(?<!{_RUN}){_RUN}+(?={_UNSPACED})", _apart),
     (r" {2,}", " "),
     (r"\s+([，。！？；：、”’」』】）》])", r"\1"),
     (r"([（【「『《“‘])\s+", r"\1"),
@@ -96,9 +105,13 @@ def normalized(text: str) -> str:
     text = _applied(_SPACES, text).strip()
     text = _applied([*_STRUCTURE, *_REPEATED], text)
     text = _applied(_SPACES, text).strip()
-    for number, name in enumerate(names):
-        text = text.replace(f"___PROT{number}___", name)
-    return text.strip()
+    return _PLACE.sub(lambda found: _named(found, names), text).strip()
+
+
+def _named(found: re.Match[str], names: Sequence[str]) -> str:
+    """Return the name that a mark stands for; a text may hold such marks of its own."""
+    number = int(found[1]) if len(found[1]) < MAX_DIGITS else len(names)
+    return names[number] if number < len(names) else found[0]
 
 
 def _printable(text: str) -> str:
