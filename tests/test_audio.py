@@ -7,17 +7,12 @@ import pytest
 import soundfile
 
 from moss_stream import Audio, AudioChunk, SinkError
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE_HZ, Samples, is_audible, resample
+from moss_stream.audio import SAMPLE_RATE_HZ, Samples, is_audible, resample
 
 
 def tone(seconds: float, rate: int, hertz: float = 440.0) -> Samples:
     """A sine at half of full scale."""
     return (0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
-
-
-def test_a_frame_is_80_ms() -> None:
-    """One frame of the codec is 80 ms of audio."""
-    assert FRAME_S == pytest.approx(0.08) and FRAME_SAMPLES / SAMPLE_RATE_HZ == FRAME_S
 
 
 def test_a_chunk_gives_its_samples() -> None:

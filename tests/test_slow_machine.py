@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeEngine, _Slot
+from fakes import FRAME_SAMPLES, FakeEngine, _Slot
 from moss_stream.adapters.speaker import SpeakerSink
 from moss_stream.adapters.webrtc import WebRTCSink
 from virtual_time import PREFILL_S, Lab, Listener, give
 
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES
+from moss_stream.audio import FRAME_S
 from moss_stream.engine.protocol import Frame
 
 LOUD, QUIET = 5000, 10

@@ -72,9 +72,7 @@ class SpeechEngine:
         self._device = model.device
         dtype = str(model.dtype).removeprefix("torch.")
         self.generator = FrameGenerator(model, options)
-        self.vocoder = Vocoder(
-            codec.decoder, rows.num_codebooks, Immediate(rows), self._device, options.max_streams
-        )
+        self.vocoder = Vocoder(codec, rows.num_codebooks, Immediate(rows), self._device, options.max_streams)
         is_cuda = self._device.type == "cuda"
         # Recordings are encoded beside the frames, not between them.
         self._aside = torch.cuda.Stream(self._device) if is_cuda else None
@@ -94,6 +92,8 @@ class SpeechEngine:
             sampling=(defaults or Defaults()).sampling,
             history_s=(defaults or Defaults()).history_s,
             is_incremental=rows.feed is not None,
+            sample_rate=codec.sample_rate,
+            channels=codec.channels,
         )
 
     def warm_up(self) -> None:

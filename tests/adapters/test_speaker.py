@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes import FRAME_SAMPLES
 from moss_stream.adapters import speaker
 from moss_stream.adapters.speaker import SpeakerSink
 from sound import Device, PortAudioError, sounddevice
 
 from moss_stream import AudioChunk, Sink, SinkError
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES
+from moss_stream.audio import FRAME_S
 
 
 def chunk(index: int) -> AudioChunk:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from aiortc import RTCPeerConnection
 from aiortc.mediastreams import MediaStreamError
+from fakes import FRAME_SAMPLES
 from moss_stream.adapters.webrtc import WebRTCSink
 
 from moss_stream import AudioChunk, MissingDependency, play
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES
+from moss_stream.audio import FRAME_S
 
 
 def tone(index: int, hz: float = 440.0) -> AudioChunk:

@@ -14,7 +14,7 @@ GEN, END = 507, 505
 
 
 def vocoder() -> Vocoder:
-    return Vocoder(codec().decoder, 8, Immediate(model().rows), CPU, batch=4)
+    return Vocoder(codec(), 8, Immediate(model().rows), CPU, batch=4)
 
 
 def rows(codes: Tensor, text_id: int = GEN) -> Tensor:
@@ -69,7 +69,7 @@ class Late:
 def test_a_row_that_is_no_frame_leaves_no_trace() -> None:
     """It is flagged, and the codec goes on as if it had not been."""
     codes = expected("cat")["a.codes"][:4]
-    made = Vocoder(codec().decoder, 8, Late(), CPU, batch=1)
+    made = Vocoder(codec(), 8, Late(), CPU, batch=1)
     frames = run(made, rows(codes.repeat_interleave(2, 0)))
     assert [frame.kind for frame in frames] == [FrameKind.NOTHING, FrameKind.AUDIO] * 4
     np.testing.assert_array_equal(samples(frames[1::2]), samples(run(vocoder(), rows(codes))))

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
-from fakes import FakeEngine
+from fakes import FRAME_SAMPLES, FakeEngine
 
 from moss_stream import AudioChunk, MemorySink, PlaybackReport, SinkError, StreamingSynthesizer, play
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES
+from moss_stream.audio import FRAME_S
 from tests.sinks.test_sink import chunk, expected, speech
 
 
