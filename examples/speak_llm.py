@@ -35,12 +35,13 @@ async def answer(question: str) -> AsyncIterator[str]:
                 yield text
 
 
-def open_sink() -> Sink:
+def open_sink(synth: StreamingSynthesizer) -> Sink:
     """Return the speaker, or a file where there is none."""
     try:
         from moss_stream.adapters.speaker import SpeakerSink
 
-        speaker: Sink = SpeakerSink.open()
+        info = synth.info
+        speaker: Sink = SpeakerSink.open(sample_rate=info.sample_rate, channels=info.channels)
         return speaker
     except (MissingDependency, SinkError):
         return WavSink("answer.wav")
@@ -48,8 +49,8 @@ def open_sink() -> Sink:
 
 async def main(question: str) -> None:
     """Ask, and speak; the first words are heard long before the last ones are written."""
-    sink = open_sink()
     async with await StreamingSynthesizer.load() as synth:
+        sink = open_sink(synth)
         stream = synth.stream(answer(question))
         await play(stream, sink)
     await sink.aclose()
