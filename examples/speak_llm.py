@@ -1,10 +1,9 @@
 """Speak the answer of an OpenAI-compatible language model while it is being written.
 
-    pip install openai
     OPENAI_API_KEY=... python examples/speak_llm.py "Why is the sky blue?"
 
-OPENAI_BASE_URL names another server, OPENAI_MODEL another model. Plays through the speaker if there is one,
-otherwise into answer.wav.
+OPENAI_BASE_URL names another server, OPENAI_MODEL another model. Needs `pip install openai`. Plays through
+the speaker if there is one, otherwise into answer.wav.
 """
 
 from __future__ import annotations
