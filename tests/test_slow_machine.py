@@ -113,7 +113,7 @@ def on_a_call(lab: Lab, listener: Listener) -> Heard:
     async def block() -> Any:
         nonlocal now_s
         now_s += 0.02
-        return (await sink.block())[1]
+        return (await sink.block())[1][:, 0]
 
     sink = WebRTCSink(clock=lambda: now_s)
     return Heard(listener.job, lambda: lab.now_s, sink=sink, block=block, block_s=0.02)

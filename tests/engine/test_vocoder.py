@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import torch
 from golden_data import CPU, codec, expected, model
 from torch import Tensor
 
+from moss_stream.codec.cat import Cat
 from moss_stream.engine.aligner import Aligned, Immediate
 from moss_stream.engine.generator import Step
 from moss_stream.engine.protocol import Frame, FrameKind
@@ -101,3 +104,28 @@ def test_a_gain_scales_the_samples_of_its_slot_alone() -> None:
     assert np.abs(quiet * 2 - loud)[unclipped].max() <= 2 and np.abs(loud).max() > 1_000
     made.reset(1)
     assert made.gain.tolist() == [1.0] * 4
+
+
+class StereoCodec(torch.nn.Module):
+    """Says codes as they are: the first codebook on the left, the second one on the right."""
+
+    sample_rate, channels, frame_samples = 48_000, 2, 3_840
+
+    @property
+    def decoder(self) -> StereoCodec:
+        return self
+
+    def new_state(self, batch: int, max_frames: int) -> Any:
+        return codec().decoder.new_state(batch, max_frames)
+
+    def forward(self, codes: Tensor, *rest: Any) -> Tensor:
+        return codes[:, 0, :2].repeat(1, self.frame_samples) / 1000
+
+
+def test_a_frame_of_a_stereo_codec_has_both_sides_in_turns() -> None:
+    """It is as long as the codec makes it: 3,840 samples of each."""
+    codes = torch.tensor([[100, 200, 0, 0, 0, 0, 0, 0]])
+    made = Vocoder(cast(Cat, StereoCodec()), 8, Immediate(model().rows), CPU, batch=1)
+    (frame,) = run(made, rows(codes))
+    sides = samples([frame]).reshape(-1, 2)
+    assert sides.shape == (3_840, 2) and (sides == [3277, 6553]).all()
