@@ -19,17 +19,19 @@ FADE_S = 0.005
 
 
 class PcmQueue:
-    """Mono samples in, blocks of any size out; what is not there is silence.
+    """Samples in, blocks of any size out; what is not there is silence.
 
     `rebuffer` says when speech begins, pauses and goes on; the edges of what is heard are faded over 5 ms, so
     that nothing clicks.
 
     Args:
         rebuffer: For the rate of the samples; what it expects is told to it by whoever puts.
+        channels: Of the samples: they are [N] of mono, [N, channels] of more.
     """
 
-    def __init__(self, rebuffer: Rebuffer) -> None:
+    def __init__(self, rebuffer: Rebuffer, channels: int = 1) -> None:
         self._rebuffer = rebuffer
+        self._shape = () if channels == 1 else (channels,)
         self._fade = np.linspace(0.0, 1.0, int(FADE_S * rebuffer.rate), dtype=np.float32)
         self._blocks: deque[Samples] = deque()
         self._places: deque[int] = deque()
@@ -63,7 +65,7 @@ class PcmQueue:
 
     def take(self, count: int) -> Samples:
         """Return the next `count` samples."""
-        out = np.zeros(count, dtype=np.int16)
+        out = self._silence(count)
         if self._tail is not None:
             faded, self._tail = self._faded(self._tail, self._fade[::-1]), None
             out[: len(faded)] = faded[:count]
@@ -95,13 +97,17 @@ class PcmQueue:
             parts.append(block)
             missing -= len(block)
         self._queued -= count
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int16)
+        return np.concatenate(parts) if parts else self._silence(0)
 
     def _faded(self, speech: Samples, fade: npt.NDArray[np.float32]) -> Samples:
         length = min(len(speech), len(fade))
         faded = speech.copy()
-        faded[:length] = (speech[:length] * fade[:length]).astype(np.int16)
+        # Transposed, so that the channels of a sample share its factor.
+        faded[:length] = (speech[:length].T * fade[:length]).T.astype(np.int16)
         return faded
+
+    def _silence(self, count: int) -> Samples:
+        return np.zeros((count, *self._shape), dtype=np.int16)
 
 
 class PacketClock:

@@ -37,16 +37,20 @@ class _Lane:
 
 
 class SampleQueue:
-    """Mono int16 in, blocks of any size out. One thread puts, another one fills; neither takes a lock.
+    """Int16 in, blocks of any size out. One thread puts, another one fills; neither takes a lock.
+
+    What is counted are samples of all channels at once.
 
     Args:
         rebuffer: Says when samples are played and when not; what it expects is told to it by whoever puts.
         low: Samples; when fewer than these are left, `wake` is called.
         wake: Called from the thread that fills, when the queue falls under `low` and when it is empty.
+        channels: Whose samples take turns.
     """
 
-    def __init__(self, rebuffer: Rebuffer, low: int, wake: Callable[[], None]) -> None:
-        self.rate = rebuffer.rate
+    def __init__(self, rebuffer: Rebuffer, low: int, wake: Callable[[], None], channels: int = 1) -> None:
+        self.rate, self.channels = rebuffer.rate, channels
+        self._bytes = BYTES * channels
         self._rebuffer = rebuffer
         self._low = low
         self._wake = wake
@@ -73,13 +77,13 @@ class SampleQueue:
         lane = self._lane
         lane.places.extend(lane.written + place for place in places)
         lane.blocks.append(memoryview(pcm))
-        lane.written += len(pcm) // BYTES  # last: what is counted is there to be taken
+        lane.written += len(pcm) // self._bytes  # last: what is counted is there to be taken
 
     def fill(self, out: Any) -> int:
         """Fill a block; where nothing is to be played it is silent. Return how many samples were."""
         lane, filled = self._lane, 0
         queued = lane.written - lane.taken
-        wanted = BYTES * self._rebuffer.playable(queued, len(out) // BYTES, lane.next_place())
+        wanted = self._bytes * self._rebuffer.playable(queued, len(out) // self._bytes, lane.next_place())
         while filled < wanted:
             try:
                 block = lane.blocks.popleft()
@@ -91,13 +95,13 @@ class SampleQueue:
                 lane.blocks.appendleft(block[take:])
             filled += take
         out[filled:] = bytes(len(out) - filled)
-        self._count(lane, filled // BYTES, (len(out) - filled) // BYTES)
-        return filled // BYTES
+        self._count(lane, filled // self._bytes, (len(out) - filled) // self._bytes)
+        return filled // self._bytes
 
     def silence(self, out: Any) -> None:
         """Fill a block with silence, and keep what is queued."""
         out[:] = bytes(len(out))
-        self._count(self._lane, 0, len(out) // BYTES)
+        self._count(self._lane, 0, len(out) // self._bytes)
 
     def rest(self) -> bytes:
         """Take everything that is queued, at once."""
@@ -114,8 +118,9 @@ class SampleQueue:
         dropped, rest = self.queued, self.rest()
         self._rebuffer.reset()
         if self._run and not self._quiet and rest:
-            tail = np.frombuffer(rest[: BYTES * int(FADE_S * self.rate)], dtype="<i2")
-            self.put((tail * np.linspace(1.0, 0.0, len(tail))).astype("<i2").tobytes())
+            tail = np.frombuffer(rest[: self._bytes * int(FADE_S * self.rate)], dtype="<i2")
+            tail = tail.reshape(-1, self.channels)
+            self.put((tail * np.linspace(1.0, 0.0, len(tail))[:, None]).astype("<i2").tobytes())
         return dropped
 
     def _count(self, lane: _Lane, speech: int, silence: int) -> None:

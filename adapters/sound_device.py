@@ -16,9 +16,14 @@ RATE_REFUSED = ((-9997,), (-9996,))
 
 
 def open_output(
-    device: Device, rate: int, latency_s: float, callback: Callback, finished: Callable[[], None]
+    device: Device,
+    rate: int,
+    latency_s: float,
+    callback: Callback,
+    finished: Callable[[], None],
+    channels: int = 1,
 ) -> Any:
-    """Open and start an output for mono int16.
+    """Open and start an output for int16.
 
     Args:
         device: Its name or number; None is the default device.
@@ -26,18 +31,20 @@ def open_output(
         latency_s: What PortAudio buffers.
         callback: Fills a block; called on a thread of PortAudio.
         finished: Called on a thread of PortAudio when the output has stopped, for whatever reason.
+        channels: Wanted; a device that has fewer is opened with those that it has.
 
     Returns:
-        sounddevice's stream, with `samplerate` and `latency`.
+        sounddevice's stream, with `samplerate`, `channels` and `latency`.
 
     Raises:
         MissingDependency: The library sounddevice is not installed.
         SinkError: PortAudio or the device is not there, or cannot be opened.
     """
     sounddevice = import_sounddevice()
-    options = {"channels": 1, "dtype": "int16", "device": device, "latency": latency_s}
+    options: dict[str, Any] = {"dtype": "int16", "device": device, "latency": latency_s}
     options |= {"callback": callback, "finished_callback": finished}
     try:
+        options["channels"] = _channels(sounddevice, device, channels)
         try:
             return _started(sounddevice, samplerate=rate, **options)
         except sounddevice.PortAudioError as error:
@@ -79,6 +86,12 @@ def _candidates(device: Device) -> Iterator[Device]:
     for index, about in enumerate(import_sounddevice().query_devices()):
         if about["max_output_channels"] > 0:
             yield index
+
+
+def _channels(sounddevice: Any, device: Device, wanted: int) -> int:
+    if wanted == 1:  # every output has one
+        return 1
+    return max(1, min(wanted, int(sounddevice.query_devices(device, "output")["max_output_channels"])))
 
 
 def _started(sounddevice: Any, **options: Any) -> Any:

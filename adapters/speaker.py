@@ -7,10 +7,10 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Self
 
-import numpy as np
 import soxr
 
 from moss_stream import AudioChunk, PlaybackReport, Rebuffer, SinkError
+from moss_stream.audio import as_samples, mixed
 
 from .lasting_device import LastingDevice
 from .sample_queue import SampleQueue
@@ -26,25 +26,26 @@ STALL_S = 1.0
 class SpeakerSink:
     """Plays chunks on a sound device; a `moss_stream.Sink`.
 
-    PortAudio calls back from a thread of its own for every block of samples. A device that does not take
-    24 kHz is given its own rate. A device that goes away is opened again, or the default one in its place;
-    what was not given to it yet is kept. A machine that is slower than real time is heard with few long
-    pauses (`moss_stream.Rebuffer`).
+    PortAudio calls back from a thread of its own for every block of samples. A device that does not take the
+    rate is given its own, and one with a single channel gets stereo mixed. A device that goes away is opened
+    again, or the default one in its place; what was not given to it yet is kept. A machine that is slower
+    than real time is heard with few long pauses (`moss_stream.Rebuffer`).
 
     Made by `SpeakerSink.open`.
 
     Args:
         max_queue_s: How much audio `write` takes ahead of the device.
+        sample_rate: Of the chunks that it takes, in Hz.
+        channels: Of them.
     """
 
-    sample_rate = 24_000
-
-    def __init__(self, max_queue_s: float = 0.5) -> None:
+    def __init__(self, max_queue_s: float = 0.5, sample_rate: int = 24_000, channels: int = 1) -> None:
+        self.sample_rate, self.channels = sample_rate, channels
         self._loop = asyncio.get_running_loop()
         self._max_queue_s = max_queue_s
         self._changed = asyncio.Event()
-        self._rebuffer = Rebuffer(self.sample_rate)
-        self._queue = self._new_queue(self.sample_rate)
+        self._rebuffer = Rebuffer(sample_rate)
+        self._queue = self._new_queue(sample_rate, channels)
         self._resampler: Any = None
         self._device: LastingDevice | None = None
         self._error: SinkError | None = None
@@ -55,7 +56,14 @@ class SpeakerSink:
         """How often the device was not served in time."""
 
     @classmethod
-    def open(cls, device: Device = None, latency_s: float = 0.06, patience_s: float = 10.0) -> Self:
+    def open(
+        cls,
+        device: Device = None,
+        latency_s: float = 0.06,
+        patience_s: float = 10.0,
+        sample_rate: int = 24_000,
+        channels: int = 1,
+    ) -> Self:
         """Open a sound device.
 
         Args:
@@ -63,15 +71,17 @@ class SpeakerSink:
             latency_s: What PortAudio buffers; an interruption is heard that much later. Lower values
                 stutter on some systems.
             patience_s: How long a device that has gone is waited for.
+            sample_rate: Of the chunks, in Hz: `synth.info.sample_rate`.
+            channels: Of the chunks: `synth.info.channels`.
 
         Raises:
             MissingDependency: The library sounddevice is not installed.
             SinkError: PortAudio or the device is not there, or cannot be opened.
         """
-        sink = cls()
+        sink = cls(sample_rate=sample_rate, channels=channels)
 
         def open_one(candidate: Device) -> Any:
-            return open_output(candidate, cls.sample_rate, latency_s, sink.callback, sink._on_finished)
+            return open_output(candidate, sample_rate, latency_s, sink.callback, sink._on_finished, channels)
 
         sink._device = LastingDevice(open_one, device, patience_s, sink._use, sink._on_failed)
         sink._device.check()  # it may have stopped before it was known here
@@ -92,9 +102,10 @@ class SpeakerSink:
         """Queue a chunk; waits while more than the bound is queued. Cancelling it loses the chunk.
 
         Raises:
-            SinkError: The device has gone, and none came in its place; or the chunk has another rate.
+            SinkError: The device has gone, and none came in its place; or the chunk has another rate, or
+                other channels.
         """
-        chunk.check_rate(self.sample_rate)
+        chunk.check_rate(self.sample_rate, self.channels)
         num_cleared = self._num_cleared
         await self._wait(lambda: not self._is_full)
         if num_cleared != self._num_cleared:  # it would be heard after the silence
@@ -116,7 +127,7 @@ class SpeakerSink:
         """Drop what is queued; what the device has buffered is still heard."""
         self._num_cleared += 1
         played_s, dropped = self.position_s, self._queue.clear()
-        self._resampler = _resampler(self.sample_rate, self._queue.rate)
+        self._resampler = self._new_resampler()
         self._changed.set()
         return PlaybackReport(played_s, dropped / self._queue.rate)
 
@@ -151,30 +162,35 @@ class SpeakerSink:
     def _use(self, stream: Any) -> None:
         """Go on with a device: what is queued goes to it."""
         self._before_s = self.position_s
-        old, self._queue = self._queue, self._new_queue(int(stream.samplerate))
-        rest = old.rest()
+        old, self._queue = self._queue, self._new_queue(int(stream.samplerate), int(stream.channels))
+        rest = mixed(as_samples(old.rest(), old.channels), self._queue.channels)
         if old.rate != self._queue.rate:
-            rest = soxr.resample(np.frombuffer(rest, dtype="<i2"), old.rate, self._queue.rate).tobytes()
-        self._queue.put(rest)
-        self._resampler = _resampler(self.sample_rate, self._queue.rate)
+            rest = soxr.resample(rest, old.rate, self._queue.rate)
+        self._queue.put(rest.tobytes())
+        self._resampler = self._new_resampler()
 
     @property
     def _is_full(self) -> bool:
         return self._queue.queued > self._queue.rate * max(self._max_queue_s, self._rebuffer.room_s)
 
-    def _new_queue(self, rate: int) -> SampleQueue:
-        self._rebuffer.rate = rate
-        return SampleQueue(
-            self._rebuffer, int(self._max_queue_s * rate) // 2, lambda: self._soon(self._changed.set)
-        )
+    def _new_queue(self, rate: int, channels: int) -> SampleQueue:
+        self._rebuffer.rate, low = rate, int(self._max_queue_s * rate) // 2
+        return SampleQueue(self._rebuffer, low, lambda: self._soon(self._changed.set), channels)
+
+    def _new_resampler(self) -> Any:
+        source, target = self.sample_rate, self._queue.rate
+        if source == target:
+            return None
+        # Low quality has the shortest delay of those that suppress aliases.
+        return soxr.ResampleStream(source, target, self._queue.channels, dtype="int16", quality="LQ")
 
     def _resampled(self, pcm: bytes, is_last: bool = False) -> bytes:
-        if self._resampler is None:
-            return pcm
-        samples = self._resampler.resample_chunk(np.frombuffer(pcm, dtype="<i2"), last=is_last)
-        if is_last:
-            self._resampler = _resampler(self.sample_rate, self._queue.rate)
-        return bytes(samples.astype("<i2").tobytes())
+        """Return samples as the device takes them."""
+        samples = mixed(as_samples(pcm, self.channels), self._queue.channels)
+        if self._resampler is not None:
+            samples = self._resampler.resample_chunk(samples, last=is_last)
+            self._resampler = self._new_resampler() if is_last else self._resampler
+        return bytes(samples.astype("<i2", copy=False).tobytes())
 
     async def _wait(self, condition: Callable[[], bool]) -> None:
         while self._error is None and not condition():
@@ -201,8 +217,3 @@ class SpeakerSink:
     def _on_failed(self, error: SinkError) -> None:
         self._error = error
         self._changed.set()
-
-
-def _resampler(source: int, target: int) -> Any:
-    # Low quality has the shortest delay of those that suppress aliases.
-    return None if source == target else soxr.ResampleStream(source, target, 1, dtype="int16", quality="LQ")

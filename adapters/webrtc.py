@@ -9,8 +9,10 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from moss_stream import AudioChunk, MissingDependency, PlaybackReport, Rebuffer
+from moss_stream.audio import mixed
 
 from .pcm_queue import PacketClock, PcmQueue
 
@@ -18,12 +20,17 @@ __all__ = ["WebRTCSink"]
 
 RATE_HZ = 48_000
 """Opus runs at 48 kHz, whatever it is given."""
+CHANNELS = 2
+"""aiortc's encoder makes stereo of everything, and takes no change of layout in mid-call."""
 BLOCK = 960
 """20 ms. aiortc gives all packets of one frame the same timestamp, so longer frames lose audio."""
 
 
 class WebRTCSink:
     """Speaks into a call; a `moss_stream.Sink`. Give `track` to `RTCPeerConnection.addTrack`.
+
+    Takes chunks of any rate, mono or stereo, the same for a whole utterance, and sends stereo, as aiortc's
+    Opus always does. A peer that does not ask for it (`stereo=1` in its SDP) may play it mixed.
 
     The track sends 20 ms at a time by a clock of its own: speech, or silence where there is none, since a
     call needs packets. After a stall of the event loop the missed packets are skipped, and timestamps with
@@ -39,7 +46,8 @@ class WebRTCSink:
         MissingDependency: aiortc is not installed.
     """
 
-    sample_rate = 24_000
+    sample_rate = None
+    channels = None
 
     def __init__(
         self,
@@ -49,7 +57,7 @@ class WebRTCSink:
     ) -> None:
         self._max_queue_s = max_queue_s
         self._rebuffer = Rebuffer(RATE_HZ, preroll_s)
-        self._queue = PcmQueue(self._rebuffer)
+        self._queue = PcmQueue(self._rebuffer, CHANNELS)
         self._packets = PacketClock(BLOCK / RATE_HZ)
         self._clock = clock
         self._room = asyncio.Event()
@@ -75,12 +83,7 @@ class WebRTCSink:
         return self._queue.played / RATE_HZ
 
     async def write(self, chunk: AudioChunk) -> None:
-        """Queue a chunk; waits while more than the bound is queued.
-
-        Raises:
-            SinkError: The chunk has another rate.
-        """
-        chunk.check_rate(self.sample_rate)
+        """Queue a chunk; waits while more than the bound is queued."""
         num_cleared = self._num_cleared
         while self._is_full and self.track.readyState == "live":
             await self._wait()
@@ -88,8 +91,8 @@ class WebRTCSink:
             return
         places = self._rebuffer.expect(chunk)
         if chunk.pcm:
-            scale = RATE_HZ // self.sample_rate
-            self._queue.put(self._resample(chunk), (scale * place for place in places))
+            scale = RATE_HZ / chunk.sample_rate
+            self._queue.put(self._resample(chunk), (int(scale * place) for place in places))
 
     async def flush(self) -> PlaybackReport:
         """Wait until everything is sent."""
@@ -120,12 +123,12 @@ class WebRTCSink:
         await self.clear()
         self.track.stop()
 
-    async def block(self) -> tuple[int, np.ndarray[tuple[int], np.dtype[np.int16]]]:
-        """Wait for the next packet; return its number and its 960 samples."""
+    async def block(self) -> tuple[int, npt.NDArray[np.int16]]:
+        """Wait for the next packet; return its number and its samples [960, 2]."""
         packet, wait_s = self._packets.next(self._clock())
         if wait_s:
             await asyncio.sleep(wait_s)
-        samples = np.zeros(BLOCK, dtype=np.int16) if self._is_paused else self._queue.take(BLOCK)
+        samples = _silence(BLOCK) if self._is_paused else self._queue.take(BLOCK)
         self._room.set()
         return packet, samples
 
@@ -137,24 +140,29 @@ class WebRTCSink:
         self._room.clear()
         await self._room.wait()
 
-    def _resample(self, chunk: AudioChunk) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    def _resample(self, chunk: AudioChunk) -> npt.NDArray[np.int16]:
         import av
 
         if self._resampler is None:
-            self._resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)
-        frame = av.AudioFrame.from_ndarray(chunk.samples[None], format="s16", layout="mono")
+            self._resampler = av.AudioResampler(format="s16", layout="stereo", rate=RATE_HZ)
+        flat = mixed(chunk.samples, CHANNELS).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(flat, format="s16", layout="stereo")
         frame.sample_rate = chunk.sample_rate
         return _joined(self._resampler.resample(frame))
 
-    def _rest(self) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    def _rest(self) -> npt.NDArray[np.int16]:
         """Return what the resampler still holds, and begin anew."""
         resampler, self._resampler = self._resampler, None
         return _joined([] if resampler is None else resampler.resample(None))
 
 
-def _joined(frames: list[Any]) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
-    parts = [frame.to_ndarray()[0] for frame in frames]
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int16)
+def _joined(frames: list[Any]) -> npt.NDArray[np.int16]:
+    parts = [frame.to_ndarray().reshape(-1, CHANNELS) for frame in frames]
+    return np.concatenate(parts) if parts else _silence(0)
+
+
+def _silence(count: int) -> npt.NDArray[np.int16]:
+    return np.zeros((count, CHANNELS), dtype=np.int16)
 
 
 def _make_track(sink: WebRTCSink) -> Any:
@@ -173,7 +181,7 @@ def _make_track(sink: WebRTCSink) -> Any:
             if self.readyState != "live":
                 raise MediaStreamError
             packet, samples = await sink.block()
-            frame = AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+            frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="stereo")
             frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, packet * BLOCK, Fraction(1, RATE_HZ)
             return frame
 

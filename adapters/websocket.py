@@ -32,22 +32,23 @@ class WebSocketSink:
     does, it is assumed to play in real time from the first message on. Open the socket with
     `compression=None`: PCM does not shrink, and each connection would cost 50 kB more.
 
-    Before the first audio of an utterance goes `{"type": "started", "stream": ..., "sample_rate": 24000,
-    "expected_rtf": ...}`, and `{"type": "speed", "stream": ..., "expected_rtf": ...}` when the machine has
-    become slower or faster. Where it needs more than a second for a second of audio, the peer has to collect
-    some before it plays (as `moss_stream.Rebuffer` does), and should report what it has played.
+    Before the first audio of an utterance goes `{"type": "started", "stream": ..., "sample_rate": ...,
+    "expected_rtf": ...}`, with `"channels": 2` if it is stereo, and `{"type": "speed", "stream": ...,
+    "expected_rtf": ...}` when the machine has become slower or faster. Where it needs more than a second for
+    a second of audio, the peer has to collect some before it plays (as `moss_stream.Rebuffer` does), and
+    should report what it has played.
 
     Args:
         connection: The socket.
         stream: The number of the stream in its messages.
         max_queue_s: Audio that `write` takes ahead of the socket.
         clock: Seconds that never go back.
+        sample_rate: Of the chunks that it takes, in Hz; None: whatever an utterance begins with.
+        channels: Of them; None: whatever an utterance begins with. Give what a peer is able to play.
 
     Raises:
         ConfigError: `stream` is no number from 0 to 2^32 - 1.
     """
-
-    sample_rate = 24_000
 
     def __init__(
         self,
@@ -55,8 +56,12 @@ class WebSocketSink:
         stream: int = 0,
         max_queue_s: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
+        sample_rate: int | None = None,
+        channels: int | None = None,
     ) -> None:
         check_stream(stream)
+        self.sample_rate, self.channels = sample_rate, channels
+        self._format = sample_rate, channels
         self._connection = connection
         self._stream = stream
         self._max_queue_s = max_queue_s
@@ -87,15 +92,15 @@ class WebSocketSink:
         """Queue a chunk; waits while more than the bound is queued.
 
         Raises:
-            SinkError: The connection is closed, or the chunk has another rate.
+            SinkError: The connection is closed, or the chunk has another rate, or other channels.
         """
-        chunk.check_rate(self.sample_rate)
+        chunk.check_rate(*(self._format if self._is_started else (self.sample_rate, self.channels)))
         generation = self.generation
         while self._queued_s > self._max_queue_s and self._error is None:
             await self._wait()
         self._check()
         if chunk.pcm and generation == self.generation:  # otherwise it would be heard after the silence
-            self._tell_speed(chunk.rtf)
+            self._tell_speed(chunk)
             self._queued_s += chunk.duration_s
             self._put(chunk)
         if chunk.is_final:
@@ -139,9 +144,12 @@ class WebSocketSink:
         with contextlib.suppress(asyncio.CancelledError):
             await self._writer
 
-    def _tell_speed(self, rtf: float) -> None:
+    def _tell_speed(self, chunk: AudioChunk) -> None:
+        rtf = chunk.rtf
         if not self._is_started:
-            self._tell("started", sample_rate=self.sample_rate, expected_rtf=rtf or None)
+            self._format = chunk.sample_rate, chunk.channels
+            channels = {} if chunk.channels == 1 else {"channels": chunk.channels}
+            self._tell("started", sample_rate=chunk.sample_rate, **channels, expected_rtf=rtf or None)
         elif is_news(self._told_rtf, rtf):
             self._tell("speed", expected_rtf=rtf)
         else:

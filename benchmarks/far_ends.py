@@ -29,6 +29,8 @@ class Caller:
         self.channel = self.peer.createDataChannel("moss")
         self.texts: asyncio.Queue[str] = asyncio.Queue()
         self.heard: list[npt.NDArray[np.int16]] = []
+        """The left channel."""
+        self.right: list[npt.NDArray[np.int16]] = []
         self.stamps: list[int] = []
         self.is_open = asyncio.Event()
         self.is_over = asyncio.Event()
@@ -74,7 +76,9 @@ class Caller:
         while True:
             frame = await track.recv()
             self.stamps.append(frame.pts)
-            self.heard.append(frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0])
+            samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
+            self.heard.append(samples[:, 0])
+            self.right.append(samples[:, -1])
 
     async def aclose(self) -> None:
         """Hang up."""

@@ -91,7 +91,7 @@ class Bench:
         codec = random_cat(cat_config(shape), device, options)
         self.generator = FrameGenerator(self.model, options)
         self.vocoder = Vocoder(
-            codec.decoder, self.format.num_codebooks, Immediate(self.format), device, batch=streams
+            codec, self.format.num_codebooks, Immediate(self.format), device, batch=streams
         )
         self.capture = None if is_eager or device.type != "cuda" else GraphCapture(device)
         self.runner = FrameRunner(self.generator, self.vocoder, self.capture)

@@ -30,7 +30,9 @@ async def main(runs: int, seconds: float) -> None:
     worker = Worker(lambda: engine, options.max_queue)
     async with StreamingSynthesizer(worker, await worker.start(), options) as synth:
         speech = await synth.say(" ".join(TEXTS * 3))
-        voice = await synth.encode_voice(Audio(speech.samples[: int(seconds * 24_000)]))
+        voice = await synth.encode_voice(
+            Audio(speech.samples[: int(seconds * speech.sample_rate)], speech.sample_rate)
+        )
         times_ms: dict[str, list[float]] = {"nothing kept": [], "beginning kept": []}
         kept = engine.generator._prefixes
         for run in range(runs + 2):

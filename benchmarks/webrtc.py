@@ -29,14 +29,15 @@ SENTENCES = (
     "We walked along the river and talked about the weather.",
 )
 BLOCK = 960
+HEARD_HZ = 24_000  # of the embedded voice, and of the recogniser
 
 
 async def main(num_sentences: int) -> None:
     """Print one line for each far end."""
     text = " ".join((SENTENCES * num_sentences)[:num_sentences])
     async with await StreamingSynthesizer.load() as synth:
-        made = (await synth.say(text)).samples
-        print(f"made: {len(made) / 24_000:.1f} s, word error rate {_errors(text, made):.2f}")
+        made = await synth.say(text)
+        print(f"made: {made.duration_s:.1f} s, word error rate {_errors(text, made.samples):.2f}")
         async with serving(synth) as url:
             await _python_hears(url, text)
             await _chromium_hears(url, text)
@@ -68,13 +69,13 @@ async def _chromium_hears(url: str, text: str) -> None:
 
 
 def _to_24_khz(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-    narrow: npt.NDArray[np.int16] = soxr.resample(samples, 48_000, 24_000)
+    narrow: npt.NDArray[np.int16] = soxr.resample(samples, 48_000, HEARD_HZ)
     return narrow
 
 
 def _sounding_s(samples: npt.NDArray[np.int16]) -> float:
     loud = np.flatnonzero(np.abs(samples.astype(int)) > 200)
-    return float(loud[-1] - loud[0]) / 24_000
+    return float(loud[-1] - loud[0]) / HEARD_HZ
 
 
 def _errors(text: str, samples: npt.NDArray[np.int16]) -> float:

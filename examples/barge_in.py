@@ -15,12 +15,13 @@ ANSWER = "Of course. The museum opens at nine, the tickets are four euros, and o
 REPLY = "All right, I will be brief."
 
 
-def open_sink() -> Sink:
+def open_sink(synth: StreamingSynthesizer) -> Sink:
     """Return the speaker, or a file where there is none."""
     try:
         from moss_stream.adapters.speaker import SpeakerSink
 
-        speaker: Sink = SpeakerSink.open()
+        info = synth.info
+        speaker: Sink = SpeakerSink.open(sample_rate=info.sample_rate, channels=info.channels)
         return speaker
     except (MissingDependency, SinkError):
         return WavSink("barge_in.wav")
@@ -28,8 +29,8 @@ def open_sink() -> Sink:
 
 async def main() -> None:
     """Speak, interrupt after two seconds of audio, and go on in the same conversation."""
-    sink = open_sink()
     async with await StreamingSynthesizer.load() as synth:
+        sink = open_sink(synth)
         talk = synth.conversation()
         playing = play(talk.stream(ANSWER), sink)
         while sink.position_s < 2.0:  # noqa: ASYNC110 (a real program listens to the microphone)

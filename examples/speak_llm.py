@@ -1,10 +1,9 @@
 """Speak the answer of an OpenAI-compatible language model while it is being written.
 
-    pip install openai
     OPENAI_API_KEY=... python examples/speak_llm.py "Why is the sky blue?"
 
-OPENAI_BASE_URL names another server, OPENAI_MODEL another model. Plays through the speaker if there is one,
-otherwise into answer.wav.
+OPENAI_BASE_URL names another server, OPENAI_MODEL another model. Needs `pip install openai`. Plays through
+the speaker if there is one, otherwise into answer.wav.
 """
 
 from __future__ import annotations
@@ -35,12 +34,13 @@ async def answer(question: str) -> AsyncIterator[str]:
                 yield text
 
 
-def open_sink() -> Sink:
+def open_sink(synth: StreamingSynthesizer) -> Sink:
     """Return the speaker, or a file where there is none."""
     try:
         from moss_stream.adapters.speaker import SpeakerSink
 
-        speaker: Sink = SpeakerSink.open()
+        info = synth.info
+        speaker: Sink = SpeakerSink.open(sample_rate=info.sample_rate, channels=info.channels)
         return speaker
     except (MissingDependency, SinkError):
         return WavSink("answer.wav")
@@ -48,8 +48,8 @@ def open_sink() -> Sink:
 
 async def main(question: str) -> None:
     """Ask, and speak; the first words are heard long before the last ones are written."""
-    sink = open_sink()
     async with await StreamingSynthesizer.load() as synth:
+        sink = open_sink(synth)
         stream = synth.stream(answer(question))
         await play(stream, sink)
     await sink.aclose()

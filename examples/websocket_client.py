@@ -28,7 +28,8 @@ async def main(address: str, text: str) -> None:
         async def send(kind: str, **content: Any) -> None:
             await socket.send(json.dumps({"type": kind, "stream": 1, **content}))
 
-        await send("start")
+        rate, channels = 0, 1
+        await send("start", channels=2)
         for word in text.split(" "):
             await send("text", text=word + " ")
         await send("end")
@@ -36,11 +37,14 @@ async def main(address: str, text: str) -> None:
             if isinstance(message, bytes):
                 packet = unpack(message)
                 start_s = packet.start_ms / 1000
-                await sink.write(AudioChunk(packet.pcm, 24_000, 0, start_s, FRAME_S))
+                chunk = AudioChunk(packet.pcm, rate, 0, start_s, FRAME_S, channels=channels)
+                await sink.write(chunk)
                 await send("played", seconds=start_s)
                 print(text[packet.char_start : packet.char_end], end="", flush=True)
                 continue
             answer = json.loads(message)
+            if answer["type"] == "started":
+                rate, channels = answer["sample_rate"], answer.get("channels", 1)
             if answer["type"] in ("done", "error"):
                 print(f"\n{answer['type']}: {answer.get('message', '')}")
                 break

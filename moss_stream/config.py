@@ -126,11 +126,11 @@ class SynthesisOptions(_Options):
     reference implementation does). `n_vq` is the number of codebooks to generate and decode (None: all
     the model has; fewer are faster and sound rougher). Where a model makes the codebooks of a frame one row
     after the other (MossTTSDelay), `first_n_vq` of them are heard of the first frame and one more with each
-    frame after it, up to `n_vq`: audio begins early, and the voice is whole soon. `tokens` is the wanted length of the whole text
-    in frames of 80 ms; with it the text is spoken as one segment. The words from `language` (64 characters at
-    most) to `ambient_sound` (2,000 characters each) go into the model's prompt as they are. `max_wait_ms`:
-    when the text pauses for this long and the listener is about to run dry, the words that are there are
-    spoken.
+    frame after it, up to `n_vq`: audio begins early, and the voice is whole soon. `tokens` is the wanted
+    length of the whole text in frames of 80 ms; with it the text is spoken as one segment. The words from
+    `language` (64 characters at most) to `ambient_sound` (2,000 characters each) go into the model's prompt
+    as they are. `max_wait_ms`: when the text pauses for this long and the listener is about to run dry, the
+    words that are there are spoken.
 
     What stands in one of the `hidden_tags` is never read out; a tag that is not closed hides the rest
     of the text. Formulas between `$`, `$$`, `\(` and `\)`, `\[` and `\]` are read if they are as simple

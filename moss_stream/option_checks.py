@@ -41,12 +41,17 @@ def check_voice(voice: Voice, info: EngineInfo) -> None:
     """Refuse a voice of another model.
 
     Raises:
-        AudioError: It has another number of codebooks.
+        AudioError: It has another number of codebooks, or its codec another rate.
     """
+    again = "it was encoded for another model. Encode its recording again with this synthesizer."
     if voice.codes.shape[1] != info.num_codebooks:
         raise AudioError(
-            f"The voice has {voice.codes.shape[1]} codebooks, this model {info.num_codebooks}: "
-            "it was encoded for another model. Encode its recording again with this synthesizer."
+            f"The voice has {voice.codes.shape[1]} codebooks, this model {info.num_codebooks}: {again}"
+        )
+    if voice.sample_rate not in (None, info.sample_rate):
+        raise AudioError(
+            f"The voice is for a codec of {voice.sample_rate} Hz, this model's has {info.sample_rate} Hz: "
+            f"{again}"
         )
 
 

@@ -8,26 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from moss_stream.audio import Samples, mixed
 from moss_stream.errors import AudioError
 from moss_stream.quote import quoted
 
 if TYPE_CHECKING:
     import soundfile
 
-__all__ = ["check_format", "read_mono"]
+__all__ = ["check_format", "read_recording"]
 
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
 """Below, speech has lost its consonants; above is no sound card."""
 MAX_CHANNELS = 16
-"""What a studio's mixer records; they are averaged."""
+"""What a studio's mixer records."""
 BLOCK = 1 << 16
 """Samples of all channels that are decoded at a time: a quarter of a megabyte."""
 UNKNOWN = 1 << 62
 """libsndfile says at least so much where a header does not say how long it is."""
-
-Samples = npt.NDArray[np.float32]
 
 
 def check_format(rate: int, channels: int, samples: int, max_s: float) -> None:
@@ -55,12 +53,13 @@ def check_format(rate: int, channels: int, samples: int, max_s: float) -> None:
         )
 
 
-def read_mono(source: str | Path | bytes, rate: int, max_s: float) -> Samples:
-    """Read a sound file or its bytes as mono float32.
+def read_recording(source: str | Path | bytes, rate: int, channels: int, max_s: float) -> Samples:
+    """Read a sound file or its bytes as float32: [N] of mono, [N, channels] of more.
 
     Args:
         source: Its path, or what is in it.
         rate: To resample to, in Hz.
+        channels: Wanted; where the file has others, their mean goes to each.
         max_s: The longest that is taken; a longer one costs no more than its header, or so many seconds.
 
     Raises:
@@ -78,7 +77,7 @@ def read_mono(source: str | Path | bytes, rate: int, max_s: float) -> Samples:
         with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else str(source)) as file:
             known = 0 if file.frames >= UNKNOWN else file.frames
             check_format(file.samplerate, file.channels, known, max_s)
-            return _resampled(_blocks(file, max_s), file.samplerate, rate)
+            return _resampled(_blocks(file, channels, max_s), file.samplerate, rate, channels)
     except (soundfile.LibsndfileError, TypeError) as error:
         why = getattr(error, "error_string", error)  # the whole message names the buffer by its address
         raise AudioError(
@@ -86,24 +85,24 @@ def read_mono(source: str | Path | bytes, rate: int, max_s: float) -> Samples:
         ) from error
 
 
-def _resampled(blocks: Iterator[Samples], rate: int, new_rate: int) -> Samples:
+def _resampled(blocks: Iterator[Samples], rate: int, new_rate: int, channels: int) -> Samples:
     import soxr
 
-    none = np.zeros(0, np.float32)
+    none = mixed(np.zeros(0, np.float32), channels)
     if rate == new_rate:
         return np.concatenate([none, *blocks])
-    stream = soxr.ResampleStream(rate, new_rate, 1, dtype="float32", quality="HQ")
+    stream = soxr.ResampleStream(rate, new_rate, channels, dtype="float32", quality="HQ")
     parts = [stream.resample_chunk(block) for block in blocks]
     return np.concatenate([*parts, stream.resample_chunk(none, last=True)])
 
 
-def _blocks(file: soundfile.SoundFile, max_s: float) -> Iterator[Samples]:
-    """Yield a file's samples, all channels averaged; a header may have said less than there is."""
+def _blocks(file: soundfile.SoundFile, channels: int, max_s: float) -> Iterator[Samples]:
+    """Yield a file's samples with so many channels; a header may have said less than there is."""
     done, size = 0, max(1, BLOCK // file.channels)
     while len(block := _read(file, size)):
         done += len(block)
         check_format(file.samplerate, file.channels, done, max_s)
-        yield np.ascontiguousarray(block.mean(axis=1), dtype=np.float32)
+        yield np.ascontiguousarray(mixed(block, channels))
 
 
 def _read(file: soundfile.SoundFile, size: int) -> Any:

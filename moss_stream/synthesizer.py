@@ -48,13 +48,20 @@ class StreamingSynthesizer:
     Use it as an async context manager: `async with await StreamingSynthesizer.load(...) as synth`.
 
     Attributes:
-        info: The model that is loaded, where, and how many codebooks it has.
+        info: The model that is loaded, where, its codebooks, and the rate and channels of its audio.
     """
 
     def __init__(self, worker: Worker, info: EngineInfo, options: EngineOptions) -> None:
         self._worker = worker
         self._options = options
-        self._voice_cache = VoiceCache(worker.encode, options.voice_cache, options.voice_folder)
+        self._voice_cache = VoiceCache(
+            worker.encode,
+            options.voice_cache,
+            options.voice_folder,
+            info.sample_rate,
+            info.channels,
+            info.num_codebooks,
+        )
         self._is_warming = False
         self.info = info
 
@@ -214,7 +221,7 @@ class StreamingSynthesizer:
     async def _encode_speech(self, audio: Reference) -> Codes:
         if self._worker.is_closed:
             raise SynthesizerClosed(CLOSED)
-        samples = await asyncio.to_thread(load_speech, audio)
+        samples = await asyncio.to_thread(load_speech, audio, self.info.sample_rate, self.info.channels)
         return await asyncio.to_thread(self._worker.encode, samples)
 
     def _complete(self, options: SynthesisOptions | None) -> SynthesisOptions:
@@ -261,7 +268,7 @@ class StreamingSynthesizer:
     ) -> Audio:
         """Speak `text` and return the whole recording. Raises what `stream` and the stream raise."""
         chunks = [chunk.samples async for chunk in self.stream(text, voice=voice, options=options)]
-        return Audio(np.concatenate(chunks))
+        return Audio(np.concatenate(chunks), self.info.sample_rate)
 
     async def encode_voice(self, reference: Reference) -> Voice:
         """Encode a recording once, to speak with it many times; what speaks meanwhile is not held up.

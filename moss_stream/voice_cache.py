@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from moss_stream.audio import SAMPLE_RATE_HZ
 from moss_stream.files import new_file
 from moss_stream.text.message import Codes
 from moss_stream.voices import Reference, Voice, content_key, load_reference
@@ -30,14 +31,25 @@ class VoiceCache:
         encode: Turns samples into codes.
         size: How many voices are kept; the one that was not used for longest goes.
         folder: Where voices are kept on disk too; None for nowhere.
+        sample_rate: Of the samples that are encoded, in Hz.
+        channels: Of them.
+        num_codebooks: That the model has: what is kept on disk of another model is encoded again.
     """
 
     def __init__(
-        self, encode: Callable[[npt.NDArray[np.float32]], Codes], size: int, folder: Path | None = None
+        self,
+        encode: Callable[[npt.NDArray[np.float32]], Codes],
+        size: int,
+        folder: Path | None = None,
+        sample_rate: int = SAMPLE_RATE_HZ,
+        channels: int = 1,
+        num_codebooks: int | None = None,
     ) -> None:
         self._encode = encode
         self._size = size
         self._folder = folder
+        self._format = sample_rate, channels
+        self._num_codebooks = num_codebooks
         self._voices: OrderedDict[str, Voice] = OrderedDict()
         self._busy = asyncio.Lock()
 
@@ -47,7 +59,7 @@ class VoiceCache:
         Raises:
             AudioError: The recording cannot be used.
         """
-        samples = await asyncio.to_thread(load_reference, reference)
+        samples = await asyncio.to_thread(load_reference, reference, *self._format)
         key = content_key(samples)
         async with self._busy:
             voice = self._voices.get(key)
@@ -64,7 +76,7 @@ class VoiceCache:
         if codes is None:
             codes = self._encode(samples)
             self._write(key, codes)
-        return Voice(codes, key)
+        return Voice(codes, key, sample_rate=self._format[0])
 
     def _read(self, key: str) -> Codes | None:
         if self._folder is None:
@@ -73,6 +85,8 @@ class VoiceCache:
             codes = np.load(self._folder / f"{key}.npy", allow_pickle=False)
             if codes.ndim != 2 or not len(codes) or codes.dtype.kind not in "iu":
                 raise ValueError("it holds no codes")
+            if self._num_codebooks not in (None, codes.shape[1]):
+                raise ValueError(f"it has {codes.shape[1]} codebooks, as another model has")
             return np.asarray(codes, dtype=np.int64)
         except FileNotFoundError:
             return None

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE_HZ, Audio, resample
+from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ, Audio, mixed, resample
 from moss_stream.errors import AudioError, CorruptCheckpoint
 from moss_stream.hub import read_json
-from moss_stream.sound_file import check_format, read_mono
+from moss_stream.sound_file import check_format, read_recording
 from moss_stream.text.message import Codes
 
 __all__ = ["Reference", "Voice", "load_speech", "read_voices"]
@@ -50,6 +50,8 @@ class Voice:
     """For people; empty unless the voice came with a model."""
     gain: float = 1.0
     """What its samples are multiplied with: the voices of a model are equally loud, and do not clip."""
+    sample_rate: int | None = None
+    """Of the codec that made the codes, in Hz; None if nobody said. To another one they mean other sounds."""
 
     @property
     def duration_s(self) -> float:
@@ -89,41 +91,53 @@ def read_voices(model: Path, num_codebooks: int, codebook_size: int) -> dict[str
     return voices
 
 
-def load_reference(reference: Reference) -> npt.NDArray[np.float32]:
-    """Return the samples of a recording as the codec wants them: mono, 24 kHz, near -20 dBFS.
+def load_reference(
+    reference: Reference, rate: int = SAMPLE_RATE_HZ, channels: int = 1
+) -> npt.NDArray[np.float32]:
+    """Return the samples of a recording as the codec wants them, near -20 dBFS.
 
     The loudness is moved towards -20 dBFS by at most 3 dB, as the reference implementation does.
+
+    Args:
+        reference: A recording of any rate and channels.
+        rate: Of the codec, in Hz.
+        channels: Of the codec: for stereo a mono recording goes to both, and a stereo one stays as it is.
+
+    Returns:
+        [N] if the codec has one channel, [N, channels] otherwise.
 
     Raises:
         AudioError: The recording is missing, no audio, too short, too long, silent or damaged.
     """
-    samples = _samples(reference)
-    _check(samples)
+    samples = _samples(reference, rate, channels)
+    _check(samples, len(samples) / rate)
     gain_db = np.clip(_TARGET_DBFS - _dbfs(samples), -_MAX_GAIN_DB, _MAX_GAIN_DB)
     return np.asarray(samples * 10.0 ** (gain_db / 20.0), dtype=np.float32)
 
 
-def load_speech(reference: Reference) -> npt.NDArray[np.float32]:
-    """Return the samples of what somebody said, mono at 24 kHz, however short or soft it was.
+def load_speech(
+    reference: Reference, rate: int = SAMPLE_RATE_HZ, channels: int = 1
+) -> npt.NDArray[np.float32]:
+    """Return the samples of what somebody said, however short or soft it was; see `load_reference`.
 
     Raises:
         AudioError: The recording is missing, no audio, too long, damaged, or shorter than a frame.
     """
-    samples = _samples(reference)
-    if len(samples) < FRAME_SAMPLES or not np.isfinite(samples).all():
+    samples, frame_samples = _samples(reference, rate, channels), round(FRAME_S * rate)
+    if len(samples) < frame_samples or not np.isfinite(samples).all():
         raise AudioError(
-            f"The recording of what was said has {len(samples)} samples at {SAMPLE_RATE_HZ} Hz that can be "
-            f"used; give at least {FRAME_SAMPLES}, all of them numbers, or the text alone."
+            f"The recording of what was said has {len(samples)} samples at {rate} Hz that can be "
+            f"used; give at least {frame_samples}, all of them numbers, or the text alone."
         )
     return samples
 
 
-def _samples(reference: Reference) -> npt.NDArray[np.float32]:
+def _samples(reference: Reference, rate: int, channels: int) -> npt.NDArray[np.float32]:
     if not isinstance(reference, Audio):
-        return read_mono(reference, SAMPLE_RATE_HZ, MAX_S)
-    check_format(reference.sample_rate, 1, len(reference.samples), MAX_S)
-    samples = reference.samples.astype(np.float32) / 32768.0
-    return resample(samples, reference.sample_rate, SAMPLE_RATE_HZ)
+        return read_recording(reference, rate, channels, MAX_S)
+    check_format(reference.sample_rate, reference.channels, len(reference.samples), MAX_S)
+    samples = mixed(reference.samples.astype(np.float32) / 32768.0, channels)
+    return resample(samples, reference.sample_rate, rate)
 
 
 def content_key(samples: npt.NDArray[np.float32]) -> str:
@@ -135,8 +149,7 @@ def _dbfs(samples: npt.NDArray[np.float32]) -> float:
     return float(10.0 * np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-9))
 
 
-def _check(samples: npt.NDArray[np.float32]) -> None:
-    seconds = len(samples) / SAMPLE_RATE_HZ
+def _check(samples: npt.NDArray[np.float32], seconds: float) -> None:
     if seconds < MIN_S:
         raise AudioError(
             f"The reference is {seconds:.2f} s long, too short to know a voice from. "

@@ -7,17 +7,12 @@ import pytest
 import soundfile
 
 from moss_stream import Audio, AudioChunk, SinkError
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE_HZ, Samples, is_audible, resample
+from moss_stream.audio import SAMPLE_RATE_HZ, Samples, is_audible, mixed, resample
 
 
 def tone(seconds: float, rate: int, hertz: float = 440.0) -> Samples:
     """A sine at half of full scale."""
     return (0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
-
-
-def test_a_frame_is_80_ms() -> None:
-    """One frame of the codec is 80 ms of audio."""
-    assert FRAME_S == pytest.approx(0.08) and FRAME_SAMPLES / SAMPLE_RATE_HZ == FRAME_S
 
 
 def test_a_chunk_gives_its_samples() -> None:
@@ -82,3 +77,54 @@ def test_what_counts_as_silence() -> None:
         samples[50] = value
         assert is_audible(samples.tobytes()) is wanted
     assert not is_audible(b"")
+
+
+def stereo(seconds: float, rate: int = 48_000) -> np.ndarray[tuple[int, int], np.dtype[np.int16]]:
+    """A tone on the left, silence on the right."""
+    left = (tone(seconds, rate) * 32767).astype("<i2")
+    return np.stack([left, np.zeros_like(left)], axis=1)
+
+
+def test_a_stereo_chunk_gives_left_and_right() -> None:
+    """The bytes take turns, the array has a column for each, and shares their memory."""
+    chunk = AudioChunk(b"\x01\x00\x02\x00\x03\x00\x04\x00", 48_000, 0, 0.0, 2 / 48_000, channels=2)
+    assert chunk.samples.tolist() == [[1, 2], [3, 4]] and np.shares_memory(
+        chunk.samples, np.frombuffer(chunk.pcm, np.uint8)
+    )
+    assert AudioChunk(b"", 48_000, 0, 0.0, 0.0, channels=2).samples.shape == (0, 2)
+
+
+def test_a_stereo_recording_is_saved_as_it_is(tmp_path: Path) -> None:
+    """Length, bytes and both channels are right, in WAV and FLAC."""
+    audio = Audio(stereo(0.5), 48_000)
+    assert (audio.channels, audio.duration_s, len(audio.pcm)) == (2, 0.5, 4 * 24_000)
+    for suffix in ("wav", "flac"):
+        audio.save(tmp_path / f"a.{suffix}")
+        data, rate = soundfile.read(tmp_path / f"a.{suffix}", dtype="int16")
+        assert rate == 48_000
+        np.testing.assert_array_equal(data, audio.samples)
+
+
+@pytest.mark.parametrize(
+    ("channels", "wanted", "message"),
+    [
+        (2, (48_000, 1), "takes mono, and this chunk is stereo. Use play"),
+        (1, (48_000, 2), "takes stereo, and this chunk is mono. Use play"),
+        (2, (24_000, 2), "takes 24000 Hz, and this chunk has 48000 Hz. Use play"),
+    ],
+)
+def test_a_chunk_that_does_not_fit_is_refused(channels: int, wanted: tuple[int, int], message: str) -> None:
+    """Each mistake has a sentence of its own; who wants nothing takes all, and no sound fits all."""
+    chunk = AudioChunk(bytes(8), 48_000, 0, 0.0, 0.0, channels=channels)
+    with pytest.raises(SinkError, match=message):
+        chunk.check_rate(*wanted)
+    chunk.check_rate(None, None)
+    AudioChunk(b"", 48_000, 0, 0.0, 0.0, channels=channels).check_rate(*wanted)
+
+
+def test_mixing() -> None:
+    """Mono is the mean of both, and goes to both; nothing overflows."""
+    loud = np.full((3, 2), 32_767, dtype=np.int16)
+    assert mixed(loud, 1).tolist() == [32_767] * 3 and mixed(loud, 2) is loud
+    assert mixed(np.array([[1, 0], [-400, 200]], np.int16), 1).tolist() == [0, -100]
+    assert mixed(np.array([5, 6], np.int16), 2).tolist() == [[5, 5], [6, 6]]

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
+from fakes import FRAME_SAMPLES
 
 from moss_stream import AudioError, ModelNotFound, StreamingSynthesizer, SynthesisOptions, Voice
-from moss_stream.audio import FRAME_SAMPLES
 from moss_stream.embedded import embedded_model
 from training.recognise import Recogniser, error_rate
 

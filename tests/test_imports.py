@@ -61,11 +61,11 @@ ALLOWED = {
     | {"hub", "voices", "metrics", "engine_metrics", "nn", "codec", "families", "kernels", "cpu", "text"},
     "sinks": BASE | {"stream", "text"},
     "server": BASE
-    | {"", "adapters", "engine_metrics", "files", "metrics", "prometheus", "text", "voices", "wire"},
+    | {"", "adapters", "engine_metrics", "files", "metrics", "prometheus", "sinks", "text", "voices", "wire"},
     "cli": BASE
     | {"", "adapters", "embedded", "engine", "families", "hub", "kernels", "server", "sinks", "stream"}
     | {"synthesizer", "trace", "voices", "wire"},
-    "adapters": {"", "wire"},
+    "adapters": {"", "audio", "wire"},
 }
 # Of the root: what is below the engine, and what stands on it.
 LOW = {"audio", "config", "embedded", "errors", "files", "hub", "metrics", "engine_metrics", "quote"}

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeEngine, _Slot
+from fakes import FRAME_SAMPLES, FakeEngine, _Slot
 from moss_stream.adapters.speaker import SpeakerSink
 from moss_stream.adapters.webrtc import WebRTCSink
 from virtual_time import PREFILL_S, Lab, Listener, give
 
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES
+from moss_stream.audio import FRAME_S
 from moss_stream.engine.protocol import Frame
 
 LOUD, QUIET = 5000, 10
@@ -113,7 +113,7 @@ def on_a_call(lab: Lab, listener: Listener) -> Heard:
     async def block() -> Any:
         nonlocal now_s
         now_s += 0.02
-        return (await sink.block())[1]
+        return (await sink.block())[1][:, 0]
 
     sink = WebRTCSink(clock=lambda: now_s)
     return Heard(listener.job, lambda: lab.now_s, sink=sink, block=block, block_s=0.02)

@@ -12,7 +12,7 @@ from limits import HANG_S
 
 from moss_stream import Audio, AudioError
 from moss_stream.audio import SAMPLE_RATE_HZ, Samples
-from moss_stream.sound_file import read_mono
+from moss_stream.sound_file import read_recording
 from moss_stream.voices import MAX_S, load_reference
 
 
@@ -21,8 +21,8 @@ def tone(seconds: float, rate: int, hertz: float = 440.0) -> Samples:
     return (0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
 
 
-def read(source: str | Path | bytes) -> Samples:
-    return read_mono(source, SAMPLE_RATE_HZ, MAX_S)
+def read(source: str | Path | bytes, channels: int = 1) -> Samples:
+    return read_recording(source, SAMPLE_RATE_HZ, channels, MAX_S)
 
 
 def test_stereo_becomes_mono_at_24_khz(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeEngine, synthesizer_on
+from fakes import FakeEngine, StereoFake, is_silent, is_tone, synthesizer_on
 from golden_data import GOLDEN
 
 from moss_stream import (
@@ -193,3 +193,39 @@ async def test_warming_up_is_done_before_it_is_ready() -> None:
         gate.release()
         await warming
         assert synth.is_ready
+
+
+async def test_a_stereo_engine_is_heard_in_stereo() -> None:
+    """Its rate and channels are said by `info`, by every chunk, the last one too, and by a recording."""
+    async with await synthesizer_on(StereoFake(frames_per_segment=5)) as synth:
+        assert (synth.info.sample_rate, synth.info.channels) == (48_000, 2)
+        chunks = [chunk async for chunk in synth.stream("Hello.")]
+        audio = await synth.say("Hello.")
+    assert {(chunk.sample_rate, chunk.channels) for chunk in chunks} == {(48_000, 2)}
+    assert all(chunk.samples.shape == (3840, 2) and chunk.duration_s == 0.08 for chunk in chunks[:-1])
+    assert (audio.sample_rate, audio.channels, audio.duration_s) == (48_000, 2, 0.4)
+    assert is_tone(audio.samples[:, 0], 48_000) and is_silent(audio.samples[:, 1])
+
+
+@pytest.mark.parametrize(("channels", "is_alike"), [(1, True), (2, False)])
+async def test_a_stereo_engine_hears_a_voice_in_stereo(channels: int, is_alike: bool) -> None:
+    """A mono recording goes to both sides, a stereo one stays as it is, each at 48 kHz."""
+    noise = np.random.default_rng(0).integers(-9000, 9000, (24_000, channels)).astype(np.int16)
+    engine = StereoFake()
+    async with await synthesizer_on(engine) as synth:
+        voice = await synth.encode_voice(Audio(noise[:, 0] if channels == 1 else noise))
+    (samples,) = engine.encoded
+    assert samples.shape == (48_000, 2) and samples.dtype == np.float32
+    assert (samples[:, 0] == samples[:, 1]).all() == is_alike
+    assert voice.sample_rate == 48_000 and voice.duration_s == pytest.approx(0.96)
+
+
+async def test_a_voice_of_another_codec_is_refused() -> None:
+    """As many codebooks, but at 24 kHz: its codes would be noise."""
+    noise = Audio(np.random.default_rng(0).integers(-9000, 9000, 24_000).astype(np.int16))
+    async with await synthesizer_on(FakeEngine()) as mono, await synthesizer_on(StereoFake()) as stereo:
+        voice = await mono.encode_voice(noise)
+        with pytest.raises(
+            AudioError, match="24000 Hz, this model's has 48000 Hz: .*Encode its recording again"
+        ):
+            stereo.stream("Hello.", voice=voice)

@@ -86,3 +86,14 @@ async def test_a_recording_that_cannot_be_used_is_an_error_for_who_asked() -> No
     with pytest.raises(AudioError, match="silent"):
         await cache.get(Audio(np.zeros(24_000, dtype=np.int16)))
     assert (await cache.get(tone(220))).codes.shape == (12, 4)
+
+
+async def test_what_another_model_left_on_disk_is_encoded_again(tmp_path: Path) -> None:
+    """It has other codebooks; the model gets its own."""
+    first = await VoiceCache(Encoder(), 8, tmp_path).get(tone(220))
+    again = Encoder()
+    count = first.codes.shape[1]
+    await VoiceCache(again, 8, tmp_path, num_codebooks=count).get(tone(220))
+    assert again.calls == 0
+    await VoiceCache(again, 8, tmp_path, num_codebooks=count + 1).get(tone(220))
+    assert again.calls == 1

@@ -9,7 +9,7 @@ import soundfile
 
 from moss_stream import Audio, AudioError, CorruptCheckpoint, Voice
 from moss_stream.audio import Samples
-from moss_stream.voices import Reference, content_key, load_reference, read_voices
+from moss_stream.voices import Reference, content_key, load_reference, load_speech, read_voices
 
 
 def noise(seconds: float, dbfs: float = -20.0, rate: int = 24_000) -> Samples:
@@ -157,3 +157,16 @@ def test_a_damaged_voice_is_named(tmp_path: Path, entry: str) -> None:
     (tmp_path / "voices.json").write_text(f'{{"ann": {entry}}}')
     with pytest.raises(CorruptCheckpoint, match="'ann'"):
         read_voices(tmp_path, 2, 9)
+
+
+def test_a_recording_for_a_stereo_codec(tmp_path: Path) -> None:
+    """Left and right are kept and resampled; of more channels the mean goes to both."""
+    left = noise(1.0, rate=44_100)
+    for channels, wanted in ((2, [1.0, 0.0]), (4, [0.25, 0.25])):
+        recording = np.zeros((len(left), channels), np.float32)
+        recording[:, 0] = left
+        soundfile.write(tmp_path / "a.wav", recording, 44_100, subtype="FLOAT")
+        samples = load_speech(tmp_path / "a.wav", 48_000, 2)
+        assert samples.shape == (48_000, 2) and samples.dtype == np.float32
+        loud = np.sqrt((samples**2).mean(axis=0))
+        np.testing.assert_allclose(loud, np.array(wanted) * 0.1, atol=3e-3)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from benchmarks.embedded import measure
 from moss_stream import Audio, EngineOptions, StreamingSynthesizer, SynthesisOptions
-from moss_stream.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from moss_stream.audio import SAMPLE_RATE_HZ
 from moss_stream.text_source import Text
 from training.command import stage_parser
 from training.evaluate_codec import evaluate as evaluate_codec
@@ -27,7 +27,7 @@ from training.flite import Flite
 from training.listener import Listener
 from training.recognise import Recogniser, error_rate
 from training.report import Results, merge, show
-from training.settings import VoiceSettings
+from training.settings import FRAME_SAMPLES, VoiceSettings
 
 __all__ = ["Evaluation", "growing_texts"]
 

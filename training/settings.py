@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["PATCH", "CodecSettings", "CorpusSettings", "SpeechSettings", "VoiceSettings"]
+__all__ = ["FRAME_SAMPLES", "PATCH", "CodecSettings", "CorpusSettings", "SpeechSettings", "VoiceSettings"]
 
 PATCH = 240
 """Samples of the codec's finest patch, 10 ms."""
+FRAME_SAMPLES = 1_920
+"""Of the embedded codec: 80 ms at 24 kHz."""
 
 
 class _Settings(BaseModel):

@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE_HZ
+from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ
 from training.command import stage_parser
 from training.corpus import Corpus
-from training.settings import VoiceSettings
+from training.settings import FRAME_SAMPLES, VoiceSettings
 from training.vocoder import synthesise
 
 __all__ = ["lock_pitch", "taught", "teach", "whole_frames"]

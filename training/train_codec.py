@@ -16,7 +16,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from moss_stream.audio import FRAME_SAMPLES
 from moss_stream.codec.config import CatConfig
 from moss_stream.engine.device import choose_device
 from training.codec_model import Quantized, TrainableCat, cat_config
@@ -24,7 +23,7 @@ from training.command import stage_parser
 from training.export import export_checkpoint
 from training.loop import ModelTrainer, Optimisers, run
 from training.losses import SpectralLoss
-from training.settings import CodecSettings, VoiceSettings
+from training.settings import FRAME_SAMPLES, CodecSettings, VoiceSettings
 
 __all__ = ["CodecTrainer", "Crops", "half_spoken", "is_matrix", "open_crops"]
 

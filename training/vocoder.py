@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from moss_stream.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
-from training.settings import PATCH
+from moss_stream.audio import SAMPLE_RATE_HZ
+from training.settings import FRAME_SAMPLES, PATCH
 
 __all__ = ["pulse_times", "synthesise"]
 

@@ -103,7 +103,7 @@ def say(
                 )
             await stack.enter_async_context(synth)
             stream = synth.stream(source, voice=voice, options=options)
-            await _speak(stream, await _open_sinks(output, play, console, stack), console)
+            await _speak(stream, await _open_sinks(synth, output, play, console, stack), console)
             if trace is not None:
                 await asyncio.to_thread(draw_trace, stream.events, trace)
                 note(console, f"Drew {trace}")
@@ -117,14 +117,19 @@ def say(
 
 
 async def _open_sinks(
-    output: Path | None, play: bool | None, console: Console, stack: contextlib.AsyncExitStack
+    synth: moss_stream.StreamingSynthesizer,
+    output: Path | None,
+    play: bool | None,
+    console: Console,
+    stack: contextlib.AsyncExitStack,
 ) -> list[Sink]:
     sinks: list[Sink] = []
     if play or (play is None and output is None):
         try:
             from moss_stream.adapters.speaker import SpeakerSink
 
-            sinks.append(SpeakerSink.open())
+            rate, channels = synth.info.sample_rate, synth.info.channels
+            sinks.append(SpeakerSink.open(sample_rate=rate, channels=channels))
             stack.push_async_callback(sinks[-1].aclose)
         except (SinkError, MissingDependency) as error:
             if play:

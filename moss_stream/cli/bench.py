@@ -74,6 +74,7 @@ def bench(
         ) as synth:
             results.extend(await sweep(synth, loads, time.monotonic, tell))
             about["model"] = synth.info.description
+            about["audio"] = f"{synth.info.sample_rate} Hz, {synth.info.channels} channel(s)"
 
     def tell(result: dict[str, Any]) -> None:
         n_vq = result["load"]["options"].get("n_vq", "all")

@@ -149,6 +149,21 @@ class Cat(nn.Module):
         self.encoder = CatEncoder(config, self.quantizer)
         self.decoder = CatDecoder(config, self.quantizer)
 
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+        return self.config.sampling_rate
+
+    @property
+    def channels(self) -> int:
+        """1 is mono, 2 is stereo."""
+        return self.config.number_channels
+
+    @property
+    def frame_samples(self) -> int:
+        """Of each channel."""
+        return self.config.downsample_rate
+
     def prepare(self) -> None:
         """Compute the tables that follow from the weights; needed once before use."""
         self.quantizer.prepare()

@@ -41,7 +41,7 @@ class CompiledCompute:
     which is half as much to read; arithmetic is float32.
 
     Attributes:
-        samples: [slots, 1920]: of the last frame, in the order in which it was computed, as loud as
+        samples: [slots, S]: of the last frame, in the order in which it was computed, as loud as
             the codec makes it.
 
     Args:

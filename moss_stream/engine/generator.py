@@ -103,7 +103,9 @@ class FrameGenerator:
         self.scratch = model.new_scratch(batch)
         count = rows.num_codebooks
         draw = model.ops.sample
-        self.sampler = Sampler(batch, count, rows.vocab_size, device, rows.pad_code, draw, rows.window, rows.penalises_greedy)
+        self.sampler = Sampler(
+            batch, count, rows.vocab_size, device, rows.pad_code, draw, rows.window, rows.penalises_greedy
+        )
         self._caches = [self.cache.part(0, n) for n in range(1, batch + 1)]
         self._scratches = [self.scratch.part(0, n) for n in range(1, batch + 1)]
         # One more, which nobody reads, for chunks of no slot.

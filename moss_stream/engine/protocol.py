@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from moss_stream.audio import SAMPLE_RATE_HZ
 from moss_stream.config import SamplingOptions, SynthesisOptions
 from moss_stream.text.message import Codes, Message, Prompt
 from moss_stream.voices import Voice
@@ -36,7 +37,7 @@ class Frame:
     codes: npt.NDArray[np.int64]
     """[Nq]; codebooks that were not generated are 0."""
     pcm: bytes
-    """1,920 samples of int16 at 24 kHz."""
+    """int16: the samples of 80 ms at the engine's rate; those of several channels take turns."""
     is_whole: bool = True
     """The codes are those of a frame of audio. It may be one that was heard before: while this model makes
     the codebooks of a frame one row after the other, few of them may be enough to hear it."""
@@ -69,6 +70,10 @@ class EngineInfo:
     """
     is_delayed: bool = False
     """A frame's codebooks come one row after the other: the fewer are heard, the earlier it is."""
+    sample_rate: int = SAMPLE_RATE_HZ
+    """Of its audio, in Hz."""
+    channels: int = 1
+    """Of its audio: 1 is mono, 2 is stereo."""
 
 
 class Engine(Protocol):
@@ -122,4 +127,8 @@ class Engine(Protocol):
         """Make the next frame of each of some streams, in one batch."""
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
-        """Turn mono samples at 24 kHz into codes [T, Nq]. On any thread, one call at a time."""
+        """Turn a recording into codes [T, Nq]. On any thread, one call at a time.
+
+        Args:
+            samples: At the rate of `info`: [N] if that has one channel, [N, channels] otherwise.
+        """

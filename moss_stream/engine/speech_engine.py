@@ -74,7 +74,7 @@ class SpeechEngine:
         dtype = str(model.dtype).removeprefix("torch.")
         self.generator = FrameGenerator(model, options)
         aligner = _aligner(rows, options.max_streams, self._device)
-        self.vocoder = Vocoder(codec.decoder, rows.num_codebooks, aligner, self._device, options.max_streams)
+        self.vocoder = Vocoder(codec, rows.num_codebooks, aligner, self._device, options.max_streams)
         is_cuda = self._device.type == "cuda"
         # Recordings are encoded beside the frames, not between them.
         self._aside = torch.cuda.Stream(self._device) if is_cuda else None
@@ -95,6 +95,8 @@ class SpeechEngine:
             history_s=(defaults or Defaults()).history_s,
             is_incremental=rows.feed is not None,
             is_delayed=rows.delay is not None,
+            sample_rate=codec.sample_rate,
+            channels=codec.channels,
         )
 
     def warm_up(self) -> None:

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from moss_stream.audio import FRAME_S, SAMPLE_RATE_HZ, AudioChunk, is_audible
+from moss_stream.audio import FRAME_S, AudioChunk, is_audible
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.lead import Lead
 from moss_stream.engine.prompts import Order
-from moss_stream.engine.protocol import Engine, Frame, FrameKind
+from moss_stream.engine.protocol import Engine, EngineInfo, Frame, FrameKind
 from moss_stream.engine.scheduler import Candidate
 from moss_stream.errors import EngineError, MossError
 from moss_stream.metrics import StreamMeter
@@ -145,7 +145,7 @@ class SpeechJob:
         """
         while self._events:
             self._events.popleft()()
-        self._note_flushed(now_s)
+        self._note_flushed(engine.info, now_s)
         self._begin_ordered(engine)
         self._give_text(engine, now_s)
         if self.turn.state is not TurnState.WAITING or not self.has_room(now_s):
@@ -158,9 +158,9 @@ class SpeechJob:
             self.meter.segment(now_s, len(self.turn.script.segment))
             self._begin_ordered(engine)
             self._give_text(engine, now_s)
-        self._note_flushed(now_s)
+        self._note_flushed(engine.info, now_s)
         if self._is_complete():
-            self._put(self._empty(self.turn.timeline.end(), is_final=True), now_s)
+            self._put(self._empty(engine.info, self.turn.timeline.end(), is_final=True), now_s)
             self.is_over = True
             self.channel.finish()
 
@@ -270,19 +270,19 @@ class SpeechJob:
         has_sound = is_audible(frame.pcm)
         self.meter.expected_rtf = self.rtf
         self.meter.frame(now_s, FRAME_S, has_sound, self.lead.seconds(now_s))
-        self._put(self._spoken(frame), now_s)
+        self._put(self._spoken(frame, engine.info), now_s)
         self._num_chunks += 1
         self._num_frames += 1
         self._watch(has_sound)
         if self._is_cut:
             self.turn.end_segment()
 
-    def _spoken(self, frame: Frame) -> AudioChunk:
+    def _spoken(self, frame: Frame, info: EngineInfo) -> AudioChunk:
         begins_word = self.turn.timeline.begins_word()
         char_start, char_end = self.turn.add(frame.codes)
         return AudioChunk(
             frame.pcm,
-            SAMPLE_RATE_HZ,
+            info.sample_rate,
             self._num_chunks,
             self._num_chunks * FRAME_S,
             FRAME_S,
@@ -291,6 +291,7 @@ class SpeechJob:
             begins_word=begins_word,
             rtf=self.rtf or 0.0,
             left_s=self.turn.timeline.left_s(self.turn.script.num_waiting),
+            channels=info.channels,
         )
 
     def _end_segment(self, engine: Engine) -> None:
@@ -316,18 +317,22 @@ class SpeechJob:
         self.turn.script.flush(now_s)
         self._flushes.append(self.turn.script.num_readable)
 
-    def _note_flushed(self, now_s: float) -> None:
+    def _note_flushed(self, info: EngineInfo, now_s: float) -> None:
         """Say that what was flushed is spoken, once its last segment is over."""
         if self.turn.is_within or self.turn.state.is_over:
             return
         while self._flushes and self._flushes[0] <= self.turn.script.num_begun:
             self._flushes.popleft()
             end = self.turn.timeline.reached
-            self._put(self._empty((end, end), is_flush=True), now_s)
+            self._put(self._empty(info, (end, end), is_flush=True), now_s)
 
-    def _empty(self, chars: tuple[int, int], is_final: bool = False, is_flush: bool = False) -> AudioChunk:
-        start_s = self._num_chunks * FRAME_S
-        return AudioChunk(b"", SAMPLE_RATE_HZ, self._num_chunks, start_s, 0.0, is_final, *chars, is_flush)
+    def _empty(
+        self, info: EngineInfo, chars: tuple[int, int], is_final: bool = False, is_flush: bool = False
+    ) -> AudioChunk:
+        rate, start_s = info.sample_rate, self._num_chunks * FRAME_S
+        return AudioChunk(
+            b"", rate, self._num_chunks, start_s, 0.0, is_final, *chars, is_flush, channels=info.channels
+        )
 
     def _note_taken(self) -> None:
         # What is held back counts as taken: it is bounded, and may need the next text to be decided.

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from moss_stream.audio import FRAME_SAMPLES
-from moss_stream.codec.cat import CatDecoder
+from moss_stream.codec.cat import Cat
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.aligner import Aligned, Aligner
 from moss_stream.engine.generator import Step
@@ -28,21 +27,21 @@ class Vocoder:
 
     Attributes:
         codec_state: Of all slots.
-        host: [slots, 1 + Nq + 1920] int16: flags, the codes, the samples.
+        host: [slots, 1 + Nq + S] int16: flags, the codes, the samples of all channels.
         pcm: Where in a row of `host` the samples are.
         gain: [slots] float32: what the samples of each are multiplied with.
     """
 
     def __init__(
-        self, decoder: CatDecoder, num_codebooks: int, aligner: Aligner, device: torch.device, batch: int
+        self, codec: Cat, num_codebooks: int, aligner: Aligner, device: torch.device, batch: int
     ) -> None:
-        self._decoder = decoder
+        self._decoder = codec.decoder
         self.aligner = aligner
         self._codes = slice(1, 1 + num_codebooks)
-        self.pcm = slice(1 + num_codebooks, 1 + num_codebooks + FRAME_SAMPLES)
-        self.codec_state = decoder.new_state(batch, max_frames=1)
+        size = 1 + num_codebooks + codec.frame_samples * codec.channels
+        self.pcm = slice(1 + num_codebooks, size)
+        self.codec_state = codec.decoder.new_state(batch, max_frames=1)
         self._states = [self.codec_state.part(0, n) for n in range(1, batch + 1)]
-        size = 1 + num_codebooks + FRAME_SAMPLES
         self.gain = torch.ones(batch, device=device)
         self._packed = torch.zeros(batch, size, dtype=torch.int16, device=device)
         self.host = torch.zeros(batch, size, dtype=torch.int16, pin_memory=device.type == "cuda")

@@ -34,7 +34,7 @@ class TextFeed:
 
 @dataclass(frozen=True, slots=True)
 class DelayFormat:
-    """How the text ids of rows say where audio is, if codebook j of a frame stands j rows below codebook 0."""
+    """How the text ids of rows say where audio is, if codebook j of a frame is j rows below codebook 0."""
 
     start_id: int
     """The next row has the first code of an audio."""

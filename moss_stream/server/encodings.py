@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import soxr
 
-from moss_stream.audio import SAMPLE_RATE_HZ
+from moss_stream.audio import as_samples, mixed
 
 __all__ = ["Encoding", "RawAudio"]
 
@@ -15,23 +15,26 @@ Encoding = Literal["pcm_s16le", "pcm_f32le", "pcm_mulaw", "pcm_alaw"]
 
 
 class RawAudio:
-    """Converts mono int16 at 24 kHz.
+    """Converts int16 to mono in another encoding, at another rate.
 
     Args:
-        encoding: Of the samples.
-        rate: Samples a second.
+        encoding: Wanted.
+        rate: Wanted, in Hz.
+        source_rate: Of what it is given.
+        source_channels: Of what it is given; they are mixed.
     """
 
-    def __init__(self, encoding: Encoding, rate: int) -> None:
+    def __init__(self, encoding: Encoding, rate: int, source_rate: int, source_channels: int = 1) -> None:
         self._encoding = encoding
+        self._channels = source_channels
         self._resampler: Any = None
-        if rate != SAMPLE_RATE_HZ:
+        if rate != source_rate:
             # Low quality has the shortest delay of those that suppress aliases.
-            self._resampler = soxr.ResampleStream(SAMPLE_RATE_HZ, rate, 1, dtype="int16", quality="LQ")
+            self._resampler = soxr.ResampleStream(source_rate, rate, 1, dtype="int16", quality="LQ")
 
     def feed(self, pcm: bytes, is_last: bool = False) -> bytes:
         """Return what can be sent after a chunk; after the last one, everything."""
-        samples = np.frombuffer(pcm, dtype="<i2")
+        samples = mixed(as_samples(pcm, self._channels), 1)
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples, last=is_last)
         if self._encoding == "pcm_f32le":

@@ -8,7 +8,7 @@ import logging
 import math
 import re
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +92,7 @@ class VoiceStore:
             voice = await self._encode(recording)
             stored = StoredVoice(name, consent.strip()[:2000], voice.duration_s)
             await asyncio.to_thread(_write, folder, stored, voice)
-            self._known[name] = stored, Voice(voice.codes, voice.key, stored.consent)
+            self._known[name] = stored, replace(voice, description=stored.consent)
         except FileExistsError as error:  # another server stores into the same folder
             raise _taken(name) from error
         except OSError as error:
@@ -152,6 +152,7 @@ def _write(folder: Path, stored: StoredVoice, voice: Voice) -> None:
     with new_file(folder / codes) as file:
         np.save(file, voice.codes.astype(np.int16))
     about = {"consent": stored.consent, "seconds": stored.seconds, "key": voice.key, "codes": codes}
+    about["sample_rate"] = voice.sample_rate
     text = json.dumps(about)
     with new_file(folder / f"{stored.name}.json", replaces=False) as file:  # last: what has it is whole
         file.write(text.encode())
@@ -186,4 +187,8 @@ def _read(file: Path) -> tuple[StoredVoice, Voice]:
     (consent + key).encode()  # what is no text cannot be sent
     if not 0 <= seconds < math.inf:
         raise ValueError("its length is not a number of seconds")
-    return StoredVoice(file.stem, consent, seconds), Voice(codes.astype(np.int64), key, consent)
+    rate = about.get("sample_rate")
+    if not isinstance(rate, int | None):
+        raise ValueError("its sample rate is not a number")
+    voice = Voice(codes.astype(np.int64), key, consent, sample_rate=rate)
+    return StoredVoice(file.stem, consent, seconds), voice

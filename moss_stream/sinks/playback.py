@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, Generator
 
 from moss_stream.audio import AudioChunk
 from moss_stream.sinks.rates import RateConverter
-from moss_stream.sinks.sink import PlaybackReport, Sink
+from moss_stream.sinks.sink import PlaybackReport, Sink, channels_of
 from moss_stream.stream import SynthesisStream
 from moss_stream.text.timeline import Spoken
 
@@ -19,7 +19,8 @@ def play(chunks: AsyncIterable[AudioChunk], sink: Sink) -> Playback:
     """Begin to play a stream on a sink; `await` the result, or its `wait`, until everything is played.
 
     What the sink has played is told to the stream: it then works ahead of what is heard, and its `cancel`
-    says what was heard. A sink with another rate gets the audio resampled. Call it where an event loop runs.
+    says what was heard. A sink with another rate gets the audio resampled,
+    and mixed where it takes other channels. Call it where an event loop runs.
 
     Raises:
         SinkError: The sink asks for a rate that no audio has.
@@ -33,7 +34,7 @@ class Playback:
     def __init__(self, chunks: AsyncIterable[AudioChunk], sink: Sink) -> None:
         self._chunks = chunks
         self._sink = sink
-        self._converter = RateConverter(sink.sample_rate)
+        self._converter = RateConverter(sink.sample_rate, channels_of(sink))
         self._may_run = asyncio.Event()
         self._may_run.set()
         if isinstance(chunks, SynthesisStream):

@@ -37,7 +37,7 @@ QUIET_PEAK = 400
 
 
 class Rebuffer:
-    """Decides for one player, whose device takes blocks of samples.
+    """Decides for one player, whose device takes blocks of samples (of all channels, counted as one).
 
     One thread may tell it what comes (`expect`, `end`) while another one plays (`playable`).
 
@@ -148,11 +148,11 @@ class Rebuffer:
 def _places(chunk: AudioChunk) -> list[int]:
     """Return the middles of its silences; if it has none and a word begins in it, its softest moment."""
     window = int(WINDOW_S * chunk.sample_rate)
-    count = len(chunk.pcm) // 2 // window
+    count = len(chunk.samples) // window
     if not count:
         return []
     samples = chunk.samples[: count * window].astype(np.int32)
-    peaks = np.abs(samples).reshape(count, window).max(axis=1)
+    peaks = np.abs(samples).reshape(count, -1).max(axis=1)
     found = [(first + last) * window // 2 for first, last in _runs(peaks < QUIET_PEAK)]
     if not found and chunk.begins_word:
         found = [int(peaks.argmin()) * window]

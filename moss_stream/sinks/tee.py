@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TypeVar
 
-from moss_stream.audio import SAMPLE_RATE_HZ, AudioChunk
+from moss_stream.audio import AudioChunk
 from moss_stream.sinks.rates import RateConverter
-from moss_stream.sinks.sink import PlaybackReport, Sink
+from moss_stream.sinks.sink import PlaybackReport, Sink, channels_of
 
 __all__ = ["TeeSink"]
 
@@ -16,7 +16,9 @@ T = TypeVar("T")
 
 
 class TeeSink:
-    """Passes every chunk to several sinks, each at its own rate; the first one reports what was played.
+    """Passes every chunk to several sinks, each at its own rate and with its own channels.
+
+    The first one reports what was played.
 
     Args:
         first: Somebody listens to it.
@@ -28,13 +30,19 @@ class TeeSink:
 
     def __init__(self, first: Sink, *others: Sink) -> None:
         self._sinks = (first, *others)
-        self._converters = [RateConverter(sink.sample_rate) for sink in self._sinks]
+        self._converters = [RateConverter(sink.sample_rate, channels_of(sink)) for sink in self._sinks]
 
     @property
-    def sample_rate(self) -> int:
-        """See `Sink`: that of all sinks, or the model's if theirs differ; chunks of any rate are taken."""
+    def sample_rate(self) -> int | None:
+        """See `Sink`: that of all sinks, or None if theirs differ; chunks of any rate are taken."""
         rates = {sink.sample_rate for sink in self._sinks}
-        return rates.pop() if len(rates) == 1 else SAMPLE_RATE_HZ
+        return rates.pop() if len(rates) == 1 else None
+
+    @property
+    def channels(self) -> int | None:
+        """See `Sink`: those of all sinks, or None if theirs differ; mono and stereo are taken."""
+        channels = {channels_of(sink) for sink in self._sinks}
+        return channels.pop() if len(channels) == 1 else None
 
     @property
     def position_s(self) -> float:

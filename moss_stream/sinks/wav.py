@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from moss_stream.audio import SAMPLE_RATE_HZ, AudioChunk
+from moss_stream.audio import AudioChunk
 from moss_stream.errors import SinkError
 from moss_stream.sinks.sink import PlaybackReport
 
@@ -30,12 +30,14 @@ class WavSink:
 
     Args:
         path: Of the file.
+        sample_rate: Of the chunks that it takes, in Hz; None: that of the first one.
+        channels: Of them; None: those of the first one.
     """
 
-    sample_rate = SAMPLE_RATE_HZ
-
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, sample_rate: int | None = None, channels: int | None = None) -> None:
         self._path = str(path)
+        self._rate = sample_rate
+        self._channels = channels
         self._samples = 0
         self._lock = threading.Lock()
         self._file: BinaryIO | None = None
@@ -50,9 +52,19 @@ class WavSink:
         return self._path
 
     @property
+    def sample_rate(self) -> int | None:
+        """See `Sink`; None until it is known."""
+        return self._rate
+
+    @property
+    def channels(self) -> int | None:
+        """See `Sink`; None until it is known."""
+        return self._channels
+
+    @property
     def position_s(self) -> float:
         """See `Sink`: what is in the file counts as played."""
-        return self._samples / self.sample_rate
+        return self._samples / (self.sample_rate or 1)
 
     async def open(self) -> None:
         """Find out whether the file can be written, before there is audio; `write` does it otherwise."""
@@ -60,8 +72,10 @@ class WavSink:
 
     async def write(self, chunk: AudioChunk) -> None:
         """See `Sink`; never waits longer than the file system."""
-        chunk.check_rate(self.sample_rate)
-        await asyncio.to_thread(self._append, chunk.pcm)
+        chunk.check_rate(self.sample_rate, self.channels)
+        if chunk.pcm:
+            self._rate, self._channels = chunk.sample_rate, chunk.channels
+        await asyncio.to_thread(self._append, chunk)
 
     async def flush(self) -> PlaybackReport:
         """See `Sink`."""
@@ -96,19 +110,19 @@ class WavSink:
             self._file = (self._part or target).open("wb")
         return self._file
 
-    def _append(self, pcm: bytes) -> None:
+    def _append(self, chunk: AudioChunk) -> None:
         with self._exclusively():
             file = self._opened()
-            if not pcm:
+            if not chunk.pcm:
                 return
             if self._wave is None:
                 self._wave = wave.open(file, "wb")
-                self._wave.setparams((1, 2, self.sample_rate, 0, "NONE", ""))
-            self._wave.writeframes(pcm)  # and the header, so that what is there can be played
+                self._wave.setparams((chunk.channels, 2, chunk.sample_rate, 0, "NONE", ""))
+            self._wave.writeframes(chunk.pcm)  # and the header, so that what is there can be played
             file.flush()
             if not self._samples and self._part is not None:
                 self._part.replace(Path(self._path).resolve())
-            self._samples += len(pcm) // 2
+            self._samples += len(chunk.samples)
 
     def _flush(self) -> None:
         with self._exclusively():

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeEngine, synthesizer_on
+from fakes import FRAME_SAMPLES, FakeEngine, synthesizer_on
 from moss_stream.adapters.speaker import SpeakerSink
 from pulse import Pulse, needs_pulse
 
 from moss_stream import AudioChunk, play
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES
+from moss_stream.audio import FRAME_S
 
 pytestmark = [needs_pulse, pytest.mark.slow]
 RATE = 24_000

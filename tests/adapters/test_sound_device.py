@@ -128,3 +128,15 @@ def test_without_portaudio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "meta_path", [NoPortAudio(), *sys.meta_path])
     with pytest.raises(SinkError, match="apt install libportaudio2"):
         opened()
+
+
+@pytest.mark.parametrize(
+    ("has", "wanted", "opened_with"), [(2, 2, 2), (1, 2, 1), (8, 2, 2), (0, 2, 1), (2, 1, 1)]
+)
+def test_a_device_is_opened_with_the_channels_that_it_has(
+    monkeypatch: pytest.MonkeyPatch, has: int, wanted: int, opened_with: int
+) -> None:
+    """Stereo where there is stereo; a device with one channel is opened all the same."""
+    use(monkeypatch, sounddevice(channels=has))
+    stream = open_output(None, 48_000, 0.06, lambda *block: None, lambda: None, wanted)
+    assert stream.channels == opened_with

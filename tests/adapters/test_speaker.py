@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes import FRAME_SAMPLES, TONE_PEAK, StereoFake, is_silent, is_tone, synthesizer_on
 from moss_stream.adapters import speaker
 from moss_stream.adapters.speaker import SpeakerSink
 from sound import Device, PortAudioError, sounddevice
 
-from moss_stream import AudioChunk, Sink, SinkError
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES
+from moss_stream import AudioChunk, Sink, SinkError, play
+from moss_stream.audio import FRAME_S
 
 
 def chunk(index: int) -> AudioChunk:
@@ -328,3 +329,60 @@ async def test_the_speaker_is_a_sink() -> None:
     """The loudspeaker can stand wherever a sink is asked for."""
     sink: Sink = SpeakerSink()
     assert sink.sample_rate == 24_000 and sink.position_s == 0.0
+
+
+async def heard(monkeypatch: pytest.MonkeyPatch, channels: int) -> np.ndarray[Any, np.dtype[np.int16]]:
+    """What a device with so many channels plays of a stereo stream."""
+    devices: list[Device] = []
+
+    def make(**options: Any) -> Device:
+        devices.append(Device(**options))
+        return devices[0]
+
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(make, channels=channels))
+    async with await synthesizer_on(StereoFake(frames_per_segment=5)) as synth:
+        sink = SpeakerSink.open(sample_rate=synth.info.sample_rate, channels=synth.info.channels)
+        playing = play(synth.stream("Hello."), sink)
+        samples: list[int] = []
+        while not playing._task.done():
+            samples += devices[0].pull(480) if sink._queue.queued else []
+            await asyncio.sleep(0)
+        assert (await playing).played_s == pytest.approx(0.4) == sink.position_s
+        await sink.aclose()
+    assert devices[0].options["samplerate"] == 48_000
+    played = np.array(samples, dtype=np.int16).reshape(-1, devices[0].channels)
+    sounding = np.flatnonzero(played.any(axis=1))
+    return played[sounding[0] : sounding[-1]]
+
+
+async def test_a_stereo_device_plays_left_and_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tone is on the left alone."""
+    samples = await heard(monkeypatch, channels=2)
+    assert is_tone(samples[:, 0], 48_000) and is_silent(samples[:, 1])
+
+
+async def test_a_device_with_one_channel_plays_both_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost, and nothing is played at half its speed."""
+    samples = await heard(monkeypatch, channels=1)
+    assert samples.shape[1] == 1 and len(samples) / 48_000 == pytest.approx(0.4, abs=0.001)
+    assert is_tone(samples[:, 0], 48_000, TONE_PEAK / 2)
+
+
+async def test_stereo_into_a_mono_speaker_is_refused() -> None:
+    """The sentence says what to do."""
+    stereo = AudioChunk(bytes(8), 24_000, 0, 0.0, FRAME_S, channels=2)
+    with pytest.raises(SinkError, match="takes mono, and this chunk is stereo. Use play"):
+        await SpeakerSink().write(stereo)
+
+
+async def test_a_cleared_stereo_queue_fades_both_sides_alike() -> None:
+    """Left and right do not change places, also where a tail of it is faded out."""
+    sink = SpeakerSink(sample_rate=1000, channels=2)
+    pcm = np.tile(np.array([1000, -500], "<i2"), 80).tobytes()
+    await sink.write(AudioChunk(pcm, 1000, 0, 0.0, FRAME_S, channels=2))
+    out = bytearray(4 * 10)
+    sink.callback(memoryview(out), 10, None, None)
+    assert (await sink.clear()).dropped_s == pytest.approx(0.07)
+    sink.callback(memoryview(out), 10, None, None)
+    samples = np.frombuffer(out, "<i2").reshape(-1, 2)
+    assert samples[:5].tolist() == [[1000, -500], [750, -375], [500, -250], [250, -125], [0, 0]]

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from aiortc import RTCPeerConnection
 from aiortc.mediastreams import MediaStreamError
+from fakes import FRAME_SAMPLES, TONE_PEAK, StereoFake, synthesizer_on
 from moss_stream.adapters.webrtc import WebRTCSink
 
 from moss_stream import AudioChunk, MissingDependency, play
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES
+from moss_stream.audio import FRAME_S
 
 
 def tone(index: int, hz: float = 440.0) -> AudioChunk:
@@ -160,3 +161,21 @@ async def test_without_aiortc_the_error_says_what_to_install(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "aiortc", None)
     with pytest.raises(MissingDependency, match=r"moss-stream\[webrtc\]"):
         WebRTCSink()
+
+
+async def test_a_peer_hears_left_on_the_left() -> None:
+    """Two real peers: of a 48 kHz stereo stream the tone arrives on the left, and silence on the right."""
+    sink = WebRTCSink()
+    here, there, track = await connected(sink)
+    heard: list[np.ndarray[Any, Any]] = []
+    async with await synthesizer_on(StereoFake(frames_per_segment=25)) as synth:
+        playing = play(synth.stream("Hello."), sink)
+        while sum(map(len, heard)) < 3 * 48_000:
+            heard.append((await track.recv()).to_ndarray().reshape(-1, 2))
+        assert (await playing).played_s == pytest.approx(2.0, abs=0.01)
+    await asyncio.gather(here.close(), there.close())
+    audio = np.concatenate(heard)
+    loud = np.flatnonzero(np.abs(audio[:, 0].astype(int)) > TONE_PEAK / 2)
+    assert (loud[-1] - loud[0]) / 48_000 == pytest.approx(2.0, abs=0.05)
+    speech = audio[loud[0] : loud[-1]].astype(float)
+    assert np.std(speech[:, 0]) > 20 * np.std(speech[:, 1])

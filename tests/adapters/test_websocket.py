@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from fakes import TONE_PEAK, StereoFake, is_silent, is_tone, synthesizer_on
 from moss_stream.adapters.websocket import WebSocketSink
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from moss_stream import ConfigError, SinkError, play
+from moss_stream.audio import as_samples
 from moss_stream.wire import Packet, unpack
 from tests.sinks.test_sink import chunk, expected, speech
 
@@ -178,3 +180,27 @@ async def test_the_peer_is_told_how_fast_the_machine_is() -> None:
         ("started", None),
     ]
     assert isinstance(peer.sent[0], str), "before the audio"
+
+
+async def test_a_stereo_stream_says_so() -> None:
+    """`started` has its rate and channels; a sink for mono peers gets it mixed, or refuses it."""
+    async with await synthesizer_on(StereoFake(frames_per_segment=5)) as synth:
+        for options, wanted, peak in (
+            ({}, {"sample_rate": 48_000, "channels": 2}, TONE_PEAK),
+            ({"sample_rate": 24_000, "channels": 1}, {"sample_rate": 24_000}, TONE_PEAK / 2),
+        ):
+            peer = Stuck()
+            peer.may_take.set()
+            sink = WebSocketSink(peer, **options)
+            await play(synth.stream("Hello."), sink)
+            await sink.aclose()
+            started = json.loads(peer.sent[0])
+            assert started.pop("expected_rtf") < 1
+            assert started == {"type": "started", "stream": 0} | wanted
+            pcm = b"".join(unpack(each).pcm for each in peer.sent if isinstance(each, bytes))
+            samples = as_samples(pcm, wanted.get("channels", 1)).reshape(-1, wanted.get("channels", 1))
+            assert is_tone(samples[:, 0], wanted["sample_rate"], peak)
+            assert samples.shape[1] == 1 or is_silent(samples[:, 1])
+        with pytest.raises(SinkError, match="takes mono, and this chunk is stereo"):
+            async for each in synth.stream("Hello."):
+                await WebSocketSink(Stuck(), channels=1).write(each)

@@ -234,7 +234,12 @@ def test_say_goes_where_it_was_asked_to(
 ) -> None:
     """With a loudspeaker the options decide between it, a file and both; all get the same sound."""
     loudspeaker = MemorySink()
-    monkeypatch.setattr(speaker.SpeakerSink, "open", lambda: loudspeaker)
+
+    def opened(sample_rate: int, channels: int) -> MemorySink:
+        assert (sample_rate, channels) == (24_000, 1), "as the embedded voice has it"
+        return loudspeaker
+
+    monkeypatch.setattr(speaker.SpeakerSink, "open", opened)
     result = run("say", "Hello there.", *MODEL, *arguments)
     assert result.exit_code == 0, result.output
     assert bool(loudspeaker.pcm) is is_played

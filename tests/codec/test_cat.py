@@ -7,7 +7,7 @@ import torch
 from golden_data import codec, expected
 from torch import Tensor
 
-from moss_stream.audio import FRAME_SAMPLES
+FRAME_SAMPLES = codec().frame_samples
 
 
 def decode(codes: Tensor, sizes: list[int]) -> Tensor:

@@ -37,7 +37,7 @@ class Speaker:
     def __init__(self, streams: int = 4, prefill_chunk: int = 128, is_compiled: bool = True) -> None:
         options = EngineOptions(max_streams=streams, max_context=512, prefill_chunk=prefill_chunk)
         self.generator = FrameGenerator(MODEL, options)
-        self.vocoder = Vocoder(CODEC.decoder, 8, Immediate(MODEL.rows), CPU, streams)
+        self.vocoder = Vocoder(CODEC, 8, Immediate(MODEL.rows), CPU, streams)
         parts = self.generator, self.vocoder
         self.compute = CompiledCompute(MODEL, CODEC.decoder, *parts) if is_compiled else EagerCompute(*parts)
         self.runner = FrameRunner(*parts, None, self.compute)

@@ -26,7 +26,7 @@ SAMPLED_OPTIONS = SynthesisOptions(sampling=SamplingOptions(text=GREEDY, audio=S
 
 def runner(capture: TapeCapture | None, streams: int = 4) -> FrameRunner:
     made = generator(max_streams=streams)
-    vocoder = Vocoder(codec().decoder, 8, Immediate(model().rows), CPU, batch=streams)
+    vocoder = Vocoder(codec(), 8, Immediate(model().rows), CPU, batch=streams)
     return FrameRunner(made, vocoder, capture)
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import torch
 from golden_data import CPU, codec, expected, model
 from torch import Tensor
 
+from moss_stream.codec.cat import Cat
 from moss_stream.engine.aligner import Aligned, Immediate
 from moss_stream.engine.generator import Step
 from moss_stream.engine.protocol import Frame, FrameKind
@@ -14,7 +17,7 @@ GEN, END = 507, 505
 
 
 def vocoder() -> Vocoder:
-    return Vocoder(codec().decoder, 8, Immediate(model().rows), CPU, batch=4)
+    return Vocoder(codec(), 8, Immediate(model().rows), CPU, batch=4)
 
 
 def rows(codes: Tensor, text_id: int = GEN) -> Tensor:
@@ -54,10 +57,11 @@ def test_an_end_row_is_flagged_and_leaves_no_trace() -> None:
     np.testing.assert_array_equal(samples([*before, *after]), samples(run(vocoder(), rows(codes))))
 
 
-class Late:
+class Late(Immediate):
     """Makes a frame of every second row, as a delay pattern makes none of its first ones."""
 
     def __init__(self) -> None:
+        super().__init__(model().rows)
         self.count = 0
 
     def align(self, step: Step) -> Aligned:
@@ -69,7 +73,7 @@ class Late:
 def test_a_row_that_is_no_frame_leaves_no_trace() -> None:
     """It is flagged, and the codec goes on as if it had not been."""
     codes = expected("cat")["a.codes"][:4]
-    made = Vocoder(codec().decoder, 8, Late(), CPU, batch=1)
+    made = Vocoder(codec(), 8, Late(), CPU, batch=1)
     frames = run(made, rows(codes.repeat_interleave(2, 0)))
     assert [frame.kind for frame in frames] == [FrameKind.NOTHING, FrameKind.AUDIO] * 4
     np.testing.assert_array_equal(samples(frames[1::2]), samples(run(vocoder(), rows(codes))))
@@ -101,3 +105,28 @@ def test_a_gain_scales_the_samples_of_its_slot_alone() -> None:
     assert np.abs(quiet * 2 - loud)[unclipped].max() <= 2 and np.abs(loud).max() > 1_000
     made.reset(1)
     assert made.gain.tolist() == [1.0] * 4
+
+
+class StereoCodec(torch.nn.Module):
+    """Says codes as they are: the first codebook on the left, the second one on the right."""
+
+    sample_rate, channels, frame_samples = 48_000, 2, 3_840
+
+    @property
+    def decoder(self) -> StereoCodec:
+        return self
+
+    def new_state(self, batch: int, max_frames: int) -> Any:
+        return codec().decoder.new_state(batch, max_frames)
+
+    def forward(self, codes: Tensor, *rest: Any) -> Tensor:
+        return codes[:, 0, :2].repeat(1, self.frame_samples) / 1000
+
+
+def test_a_frame_of_a_stereo_codec_has_both_sides_in_turns() -> None:
+    """It is as long as the codec makes it: 3,840 samples of each."""
+    codes = torch.tensor([[100, 200, 0, 0, 0, 0, 0, 0]])
+    made = Vocoder(cast(Cat, StereoCodec()), 8, Immediate(model().rows), CPU, batch=1)
+    (frame,) = run(made, rows(codes))
+    sides = samples([frame]).reshape(-1, 2)
+    assert sides.shape == (3_840, 2) and (sides == [3277, 6553]).all()

@@ -41,7 +41,7 @@ def speak(ops: Ops, frames: int) -> list[tuple[list[int], bytes]]:
     codec = load_cat(GOLDEN / "cat", DEVICE, options)
     use(ops, model, codec)
     made = FrameGenerator(model, options)
-    vocoder = Vocoder(codec.decoder, 8, Immediate(model.rows), DEVICE, batch=1)
+    vocoder = Vocoder(codec, 8, Immediate(model.rows), DEVICE, batch=1)
     use(TorchOps(), model)  # for the prompt: the interpreter is slow
     made.open(0, OPTIONS)
     prefill(made, expected("local")["direct.input_ids"].numpy())

@@ -14,7 +14,7 @@ def tone() -> np.ndarray[Any, np.dtype[np.int16]]:
 
 
 def converted(encoding: Encoding, rate: int) -> bytes:
-    made, pcm = RawAudio(encoding, rate), tone().tobytes()
+    made, pcm = RawAudio(encoding, rate, 24_000), tone().tobytes()
     parts = [made.feed(pcm[i : i + 3840]) for i in range(0, len(pcm), 3840)]
     return b"".join([*parts, made.feed(b"", is_last=True)])
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
-from fakes import FakeEngine
+from fakes import FRAME_SAMPLES, TONE_PEAK, FakeEngine, StereoFake, is_tone, synthesizer_on
 
 from moss_stream import AudioChunk, MemorySink, PlaybackReport, SinkError, StreamingSynthesizer, play
-from moss_stream.audio import FRAME_S, FRAME_SAMPLES
+from moss_stream.audio import FRAME_S
 from tests.sinks.test_sink import chunk, expected, speech
 
 
@@ -152,3 +152,37 @@ async def test_a_chunk_of_another_rate_is_refused() -> None:
     """Written past `play` it would be heard at half its pitch; the error says what to do."""
     with pytest.raises(SinkError, match="takes 48000 Hz, and this chunk has 24000 Hz.*Use play"):
         await Wide().write(chunk(0))
+
+
+class Old:
+    """A sink that was written before there was stereo: it says nothing of channels."""
+
+    sample_rate = 48_000
+    position_s = 0.0
+
+    def __init__(self) -> None:
+        self.chunks: list[AudioChunk] = []
+
+    async def write(self, chunk: AudioChunk) -> None:
+        self.chunks.append(chunk)
+
+    async def flush(self) -> PlaybackReport:
+        return PlaybackReport(0.0)
+
+    async def clear(self) -> PlaybackReport:
+        return PlaybackReport(0.0)
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+async def test_a_sink_that_does_not_say_is_mono() -> None:
+    """It goes on to get what it takes, at its rate."""
+    sink = Old()
+    async with await synthesizer_on(StereoFake(frames_per_segment=5)) as synth:
+        await play(synth.stream("Hello."), sink)
+    assert {(each.sample_rate, each.channels) for each in sink.chunks} == {(48_000, 1)}
+    assert is_tone(np.concatenate([each.samples for each in sink.chunks]), 48_000, TONE_PEAK / 2)

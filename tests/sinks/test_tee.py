@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import TONE_PEAK, StereoFake, is_silent, is_tone, synthesizer_on
 
 from moss_stream import MemorySink, SinkError, TeeSink, WavSink, play
+from moss_stream.audio import as_samples
 from moss_stream.sinks.rates import RateConverter
 from tests.sinks.test_sink import chunk, contents, expected, speech
 
@@ -61,3 +63,16 @@ def test_a_rate_that_no_sound_has() -> None:
     for rate in (0, -48_000, 10**9):
         with pytest.raises(SinkError, match=f"asks for {rate} Hz"):
             RateConverter(rate)
+
+
+async def test_each_sink_of_a_tee_gets_its_own_channels() -> None:
+    """One keeps stereo, the other one gets 24 kHz mono, as a telephone does."""
+    kept, narrow = MemorySink(), MemorySink(sample_rate=24_000, channels=1)
+    tee = TeeSink(kept, narrow)
+    assert tee.sample_rate is None and tee.channels is None
+    async with await synthesizer_on(StereoFake(frames_per_segment=5)) as synth:
+        report = await play(synth.stream("Hello."), tee)
+    both = as_samples(bytes(kept.pcm), 2)
+    assert is_tone(both[:, 0], 48_000) and is_silent(both[:, 1]) and kept.sample_rate == 48_000
+    assert is_tone(as_samples(bytes(narrow.pcm), 1), 24_000, TONE_PEAK / 2)
+    assert report.played_s == pytest.approx(0.4) and narrow.position_s == pytest.approx(0.4, abs=0.001)

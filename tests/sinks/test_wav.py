@@ -4,9 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from fakes import TONE_PEAK, StereoFake, is_silent, is_tone, synthesizer_on
 
 from moss_stream import SinkError, WavSink, play
-from moss_stream.audio import FRAME_S
+from moss_stream.audio import FRAME_S, as_samples
 from tests.sinks.test_sink import chunk, contents, expected, speech
 
 
@@ -94,3 +95,32 @@ async def test_a_full_disk_is_a_sink_error() -> None:
     with pytest.raises(SinkError, match="No space left"):
         await sink.aclose()
     await sink.aclose()
+
+
+async def test_a_stereo_stream_becomes_a_stereo_file(tmp_path: Path) -> None:
+    """Without being told the file has the rate and channels of what comes, left on the left."""
+    sink = WavSink(tmp_path / "a.wav")
+    async with await synthesizer_on(StereoFake(frames_per_segment=5)) as synth:
+        report = await play(synth.stream("Hello."), sink)
+    await sink.aclose()
+    channels, _, rate, pcm = contents(tmp_path / "a.wav")
+    samples = as_samples(pcm, 2)
+    assert (channels, rate) == (2, 48_000) == (sink.channels, sink.sample_rate)
+    assert report.played_s == pytest.approx(0.4) == len(samples) / 48_000
+    assert is_tone(samples[:, 0], rate) and is_silent(samples[:, 1])
+
+
+async def test_a_file_with_a_format_of_its_own(tmp_path: Path) -> None:
+    """`play` brings a stream to it; written past `play`, stereo is refused, and so is what came later."""
+    sink = WavSink(tmp_path / "a.wav", sample_rate=24_000, channels=1)
+    async with await synthesizer_on(StereoFake(frames_per_segment=5)) as synth:
+        await play(synth.stream("Hello."), sink)
+        with pytest.raises(SinkError, match="takes 24000 Hz"):
+            async for each in synth.stream("Hello."):
+                await sink.write(each)
+        with pytest.raises(SinkError, match="takes mono, and this chunk is stereo"):
+            async for each in synth.stream("Hello."):
+                await WavSink(tmp_path / "b.wav", channels=1).write(each)
+    await sink.aclose()
+    channels, _, rate, pcm = contents(tmp_path / "a.wav")
+    assert (channels, rate) == (1, 24_000) and is_tone(as_samples(pcm, 1), rate, TONE_PEAK / 2)

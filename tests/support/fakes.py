@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from moss_stream import EngineOptions, StreamingSynthesizer, Voice
-from moss_stream.audio import FRAME_SAMPLES
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.protocol import EngineInfo, Frame, FrameKind
 from moss_stream.engine.worker import Worker
@@ -19,6 +18,10 @@ from moss_stream.errors import TextError
 from moss_stream.text.message import Codes, Message, Prompt
 
 NUM_CODEBOOKS = 4
+FRAME_SAMPLES = 1_920
+"""Of 24 kHz, which a fake makes unless told otherwise."""
+TONE_HZ, TONE_PEAK = 500, 10_000
+"""What a `StereoFake` says on the left: 40 whole periods a frame."""
 LOUD = 12_345
 """The last sample of every frame: what is quiet throughout counts as silence."""
 
@@ -45,6 +48,8 @@ class FakeEngine:
         prefill_chunks: How many calls a prompt takes.
         on_step: Called with the number of every step.
         on_work: Called with what is done: "prefill" or "step", and for how many streams.
+        sample_rate: Of its audio, in Hz.
+        channels: Of its audio.
     """
 
     frames_per_segment: int = 3
@@ -60,7 +65,10 @@ class FakeEngine:
     on_work: Callable[[str, int], None] | None = None
     frame_costs_s: dict[int, float] = field(default_factory=lambda: {1: 0.001, 16: 0.001})
     voices: dict[str, Voice] = field(default_factory=dict)
+    sample_rate: int = 24_000
+    channels: int = 1
     log: list[tuple[str, object]] = field(default_factory=list)
+    encoded: list[npt.NDArray[np.float32]] = field(default_factory=list)
     prefixes: list[Codes | None] = field(default_factory=list)
     gains: list[float] = field(default_factory=list)
     batches: list[tuple[int, ...]] = field(default_factory=list)
@@ -70,7 +78,13 @@ class FakeEngine:
     @property
     def info(self) -> EngineInfo:
         return EngineInfo(
-            NUM_CODEBOOKS, "a fake", self.voices, self.max_streams, frame_costs_s=self.frame_costs_s
+            NUM_CODEBOOKS,
+            "a fake",
+            self.voices,
+            self.max_streams,
+            frame_costs_s=self.frame_costs_s,
+            sample_rate=self.sample_rate,
+            channels=self.channels,
         )
 
     def capture(self, n_vq: int | None) -> None:
@@ -132,21 +146,56 @@ class FakeEngine:
         is_end = slot.left == 0
         slot.left -= 1
         slot.spoken += not is_end
-        pcm = np.full(FRAME_SAMPLES, slot.spoken, dtype=np.int16)
+        kind = FrameKind.END if is_end else FrameKind.AUDIO
+        return Frame(kind, np.full(NUM_CODEBOOKS, slot.spoken), self._samples(slot.spoken).tobytes())
+
+    def _samples(self, number: int) -> npt.NDArray[np.int16]:
+        pcm = np.full(self.frame_samples, number, dtype=np.int16)
         pcm[-1] = LOUD
-        return Frame(
-            FrameKind.END if is_end else FrameKind.AUDIO, np.full(NUM_CODEBOOKS, slot.spoken), pcm.tobytes()
-        )
+        return pcm
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
         self.log.append(("encode", len(samples)))
-        return np.full((len(samples) // FRAME_SAMPLES, NUM_CODEBOOKS), 7)
+        self.encoded.append(samples)
+        return np.full((len(samples) // self.frame_samples, NUM_CODEBOOKS), 7)
+
+    @property
+    def frame_samples(self) -> int:
+        """Of each channel, in 80 ms."""
+        return self.sample_rate * 2 // 25
 
     def texts(self) -> list[str]:
         """What it was asked to say, segment by segment, with the history before each."""
         return [
             message.text for kind, message in self.log if kind == "begin" and isinstance(message, Message)
         ]
+
+
+@dataclass
+class StereoFake(FakeEngine):
+    """Makes a tone on the left, and silence on the right, at 48 kHz."""
+
+    sample_rate: int = 48_000
+    channels: int = 2
+
+    def _samples(self, number: int) -> npt.NDArray[np.int16]:
+        t = (np.arange(self.frame_samples) + (number - 1) * self.frame_samples) / self.sample_rate
+        pcm = np.zeros((self.frame_samples, 2), dtype=np.int16)
+        pcm[:, 0] = TONE_PEAK * np.sin(2 * np.pi * TONE_HZ * t)
+        return pcm
+
+
+def is_tone(samples: npt.NDArray[np.int16], rate: int, peak: float = TONE_PEAK) -> bool:
+    """Tell whether samples [N] are the tone of a `StereoFake`, with that peak; the edges may be faded."""
+    middle = samples[len(samples) // 8 : -len(samples) // 8].astype(float)
+    t = np.arange(len(middle)) / rate
+    found = 2 * np.abs(np.mean(middle * np.exp(-2j * np.pi * TONE_HZ * t)))
+    return bool(abs(found - peak) < 0.15 * peak and np.std(middle) < 1.15 * peak / np.sqrt(2))
+
+
+def is_silent(samples: npt.NDArray[np.int16]) -> bool:
+    """Tell whether samples are silence, but for what a lossy codec leaves there."""
+    return bool(np.abs(samples.astype(int)).max() < TONE_PEAK / 50)
 
 
 @dataclass

@@ -19,6 +19,7 @@ class Device:
     def __init__(self, **options: Any) -> None:
         self.options = options
         self.samplerate = options["samplerate"]
+        self.channels = options.get("channels", 1)
         self.active = True
         self.log: list[str] = []
 
@@ -37,15 +38,17 @@ class Device:
         self.options["finished_callback"]()
 
     def pull(self, samples: int) -> list[int]:
-        """Ask for samples as PortAudio does; return them."""
-        out = bytearray(b"\xaa" * (2 * samples))
+        """Ask for samples as PortAudio does; return them: those of the channels take turns."""
+        out = bytearray(b"\xaa" * (2 * self.channels * samples))
         self.options["callback"](memoryview(out), samples, None, None)
         return memoryview(out).cast("h").tolist()
 
 
-def sounddevice(make: Callable[..., Device] = Device, own_rate: float = 48_000.0) -> ModuleType:
-    """A stand-in for the library, with two outputs and a microphone."""
-    outputs = {"max_output_channels": 2, "default_samplerate": own_rate}
+def sounddevice(
+    make: Callable[..., Device] = Device, own_rate: float = 48_000.0, channels: int = 2
+) -> ModuleType:
+    """A stand-in for the library, with two outputs of so many channels and a microphone."""
+    outputs = {"max_output_channels": channels, "default_samplerate": own_rate}
     devices = [outputs, {"max_output_channels": 0, "default_samplerate": own_rate}, outputs]
 
     def query_devices(device: object = None, kind: str | None = None) -> Any:

@@ -79,9 +79,7 @@ class DelayPattern:
     def due(self, sampled: Tensor) -> Tensor:
         """Return the text ids [B] of the next row: those that are due, else those that were sampled."""
         c = self._config
-        tail = torch.where(
-            self.ended < c.n_vq, c.audio_assistant_delay_slot_token_id, c.audio_end_token_id
-        )
+        tail = torch.where(self.ended < c.n_vq, c.audio_assistant_delay_slot_token_id, c.audio_end_token_id)
         return torch.where(self.ended <= c.n_vq, tail, sampled)
 
     def has_code(self) -> Tensor:

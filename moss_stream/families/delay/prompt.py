@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
-from moss_stream.errors import TextError
-from moss_stream.families.chat_prompts import AUDIO, ChatPrompts
+from moss_stream.families.chat_prompts import ChatPrompts
 from moss_stream.families.delay.config import DelayConfig
 from moss_stream.families.delay.normalizer import normalized
 from moss_stream.families.delay.pattern import delayed

@@ -49,7 +49,7 @@ class VoiceChoice(_Loose):
 
 
 class OutputFormat(_Loose):
-    """Of the audio."""
+    """Of the audio, which is mono."""
 
     container: Literal["raw", "wav"] = "raw"
     encoding: Encoding = "pcm_s16le"

@@ -30,13 +30,16 @@ async def tts_bytes(request: Request, body: BytesRequest) -> StreamingResponse:
         raise Problem(400, "unsupported_format", "A WAV file needs the encoding pcm_s16le.", "output_format")
     begun = await begin(state, key, body.transcript, body.voice_in(state), body.options())
     media_type = "audio/wav" if output.container == "wav" else "application/octet-stream"
-    return StreamedAnswer(_converted(begun.chunks, output), media_type, begun, state)
+    info = state.synth.info
+    audio = RawAudio(output.encoding, output.sample_rate, info.sample_rate, info.channels)
+    return StreamedAnswer(_converted(begun.chunks, audio, output), media_type, begun, state)
 
 
-async def _converted(chunks: AsyncIterator[AudioChunk], output: OutputFormat) -> AsyncIterator[bytes]:
+async def _converted(
+    chunks: AsyncIterator[AudioChunk], audio: RawAudio, output: OutputFormat
+) -> AsyncIterator[bytes]:
     if output.container == "wav":
-        yield wav_header(output.sample_rate)
-    audio = RawAudio(output.encoding, output.sample_rate)
+        yield wav_header(output.sample_rate, 1)
     async for chunk in chunks:
         if data := audio.feed(chunk.pcm):
             yield data

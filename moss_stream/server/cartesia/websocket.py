@@ -102,7 +102,8 @@ class _Connection:
 
     async def _open(self, order: Order, name: str) -> None:
         await self._session.open(name, order.voice_in(self._state), order.options())
-        audio = RawAudio(order.output_format.encoding, order.output_format.sample_rate)
+        wanted, info = order.output_format, self._state.synth.info
+        audio = RawAudio(wanted.encoding, wanted.sample_rate, info.sample_rate, info.channels)
         self._contexts[name] = _Context(audio, order.add_timestamps)
 
     async def _emit(self, event: Event) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from moss_stream.audio import SAMPLE_RATE_HZ
+from moss_stream.server.encodings import RawAudio
 
 __all__ = ["MEDIA_TYPES", "Encoder", "Format", "encoder", "wav_header"]
 
@@ -29,7 +29,9 @@ _CODECS: dict[str, tuple[str, str, str]] = {
 }
 """Container, codec and sample format, by PyAV's names."""
 BITRATE = 64_000
-"""Bits a second: a sixth of PCM at 24 kHz; a minute is 480 KB."""
+"""Bits a second of each channel: a sixth of PCM at 24 kHz; a minute of mono is 480 KB."""
+PCM_RATE_HZ = 24_000
+"""Of the format "pcm", which has no header to say it: OpenAI's is mono at this rate."""
 UNKNOWN = 0xFFFFFFFF
 """Of a WAV header: the length of what is still being made."""
 
@@ -38,20 +40,41 @@ class Encoder(Protocol):
     """Turns PCM into the bytes of a format."""
 
     def feed(self, pcm: bytes) -> bytes:
-        """Take mono int16 at 24 kHz; return the bytes that can be sent now."""
+        """Take int16; return the bytes that can be sent now."""
 
     def end(self) -> bytes:
         """Return the rest."""
 
 
-def encoder(name: Format) -> Encoder:
-    """Return an encoder of its own for one stream."""
+def encoder(name: Format, rate: int, channels: int) -> Encoder:
+    """Return an encoder of its own for one stream.
+
+    Args:
+        name: Of the format.
+        rate: Of the PCM that it gets, in Hz.
+        channels: Of the PCM that it gets. All formats but "pcm" keep both.
+    """
     if name == "pcm":
-        return _Plain(b"")
-    return _Plain(wav_header(SAMPLE_RATE_HZ)) if name == "wav" else _Coded(*_CODECS[name])
+        return _Raw(RawAudio("pcm_s16le", PCM_RATE_HZ, rate, channels))
+    return _Wav(wav_header(rate, channels)) if name == "wav" else _Coded(*_CODECS[name], rate, channels)
 
 
-class _Plain:
+class _Raw:
+    """PCM as OpenAI defines it."""
+
+    def __init__(self, audio: RawAudio) -> None:
+        self._audio = audio
+
+    def feed(self, pcm: bytes) -> bytes:
+        """See `Encoder`."""
+        return self._audio.feed(pcm)
+
+    def end(self) -> bytes:
+        """See `Encoder`."""
+        return self._audio.feed(b"", is_last=True)
+
+
+class _Wav:
     """PCM, after a header."""
 
     def __init__(self, header: bytes) -> None:
@@ -86,18 +109,20 @@ class _Pipe:
 class _Coded:
     """A format that PyAV encodes."""
 
-    def __init__(self, container: str, codec: str, sample_format: str) -> None:
+    def __init__(self, container: str, codec: str, sample_format: str, rate: int, channels: int) -> None:
         import av
 
+        self._rate, self._channels = rate, channels
+        self._layout = "mono" if channels == 1 else "stereo"
         self._pipe = _Pipe()
         # Headers are small and packets go out at once: the first bytes leave with the first frame.
         options = {"flush_packets": "1"}
         if container == "ogg":
             options["page_duration"] = "80000"
         self._container: Any = av.open(self._pipe, "w", format=container, options=options)
-        about: dict[str, Any] = {"layout": "mono"} | ({} if codec == "flac" else {"bit_rate": BITRATE})
-        self._stream: Any = self._container.add_stream(codec, rate=SAMPLE_RATE_HZ, **about)
-        self._resampler: Any = av.AudioResampler(format=sample_format, layout="mono", rate=SAMPLE_RATE_HZ)
+        about: dict[str, Any] = {} if codec == "flac" else {"bit_rate": BITRATE * channels}
+        self._stream: Any = self._container.add_stream(codec, rate=rate, layout=self._layout, **about)
+        self._resampler: Any = av.AudioResampler(format=sample_format, layout=self._layout, rate=rate)
         self._samples = 0
 
     def feed(self, pcm: bytes) -> bytes:
@@ -106,13 +131,10 @@ class _Coded:
 
         samples = np.frombuffer(pcm, dtype="<i2")
         if len(samples):
-            frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = (
-                SAMPLE_RATE_HZ,
-                self._samples,
-                Fraction(1, SAMPLE_RATE_HZ),
-            )
-            self._samples += len(samples)
+            frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout=self._layout)
+            frame.sample_rate, frame.time_base = self._rate, Fraction(1, self._rate)
+            frame.pts = self._samples
+            self._samples += len(samples) // self._channels
             for resampled in self._resampler.resample(frame):
                 self._container.mux(self._stream.encode(resampled))
         return self._pipe.take()
@@ -124,9 +146,10 @@ class _Coded:
         return self._pipe.take()
 
 
-def wav_header(rate: int) -> bytes:
-    """Return the header of a mono recording whose length is not known; readers take what comes."""
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+def wav_header(rate: int, channels: int) -> bytes:
+    """Return the header of a recording whose length is not known; readers take what comes."""
+    size = 2 * channels
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, rate, size * rate, size, 16)
     return struct.pack("<4sI4s", b"RIFF", UNKNOWN, b"WAVE") + form + struct.pack("<4sI", b"data", UNKNOWN)
 
 

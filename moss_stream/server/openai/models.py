@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from moss_stream.audio import SAMPLE_RATE_HZ
 from moss_stream.server.state import state_of
 
 __all__ = ["router"]
@@ -16,7 +15,7 @@ router = APIRouter()
 
 @router.get("/v1/models")
 async def models(request: Request) -> dict[str, Any]:
-    """List the one model that speaks, with its codebooks and rate."""
+    """List the one model that speaks, with its codebooks, rate and channels."""
     state = state_of(request.app)
     state.access.key(request.headers)
     model = {
@@ -25,6 +24,7 @@ async def models(request: Request) -> dict[str, Any]:
         "created": 0,
         "owned_by": "moss-stream",
         "num_codebooks": state.synth.info.num_codebooks,
-        "sample_rate": SAMPLE_RATE_HZ,
+        "sample_rate": state.synth.info.sample_rate,
+        "channels": state.synth.info.channels,
     }
     return {"object": "list", "data": [model]}

@@ -74,7 +74,8 @@ async def speech(request: Request, body: SpeechRequest) -> StreamingResponse:
         raise Problem(400, "unsupported_speed", "This model speaks at speed 1.0 only; leave it out.", "speed")
     voice = body.voice.id if isinstance(body.voice, VoiceId) else body.voice
     begun = await begin(state, key, body.input, voice, body.options())
-    made = _encoded(begun.chunks, encoder(body.response_format))
+    info = state.synth.info
+    made = _encoded(begun.chunks, encoder(body.response_format, info.sample_rate, info.channels))
     if body.stream_format == "sse":
         return StreamedAnswer(_events(made, body.input, begun.stream), "text/event-stream", begun, state)
     return StreamedAnswer(made, MEDIA_TYPES[body.response_format], begun, state)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import ValidationError
 
-from moss_stream.audio import SAMPLE_RATE_HZ, AudioChunk
+from moss_stream.audio import AudioChunk
 from moss_stream.errors import MossError
 from moss_stream.quote import MAX_QUOTE, brief, complaint
 from moss_stream.server.http.problems import Problem, as_problem
@@ -42,6 +43,7 @@ from moss_stream.server.speak.messages import (
     WordsMessage,
 )
 from moss_stream.server.state import State
+from moss_stream.sinks.rates import RateConverter
 
 __all__ = ["MessageHandler", "Output"]
 
@@ -80,9 +82,11 @@ class MessageHandler:
     def __init__(
         self, state: State, key: str, via: str, send: Callable[[str], Awaitable[None]], output: Output
     ) -> None:
+        self._info = state.synth.info
         self._send_text = send
         self._output = output
         self._generations: dict[str, int] = {}
+        self._formats: dict[str, _Format] = {}
         self._session = Session(state, key, via, self._emit)
 
     @property
@@ -113,6 +117,7 @@ class MessageHandler:
         match order:
             case Start():
                 await self._session.open(name, order.voice, order.options())
+                self._formats[name] = self._format(order)  # before its first event: nothing was awaited since
             case Text():
                 self._session.push(name, order.text, order.end)
             case Flush():
@@ -130,11 +135,9 @@ class MessageHandler:
         generation = self._generations.get(event.id, 0)
         match event:
             case AudioPart(id=name, chunk=chunk):
-                await self._play(name, generation, chunk)
+                await self._play(name, generation, self._formats[name].converter.convert(chunk))
             case Started(id=name, expected_rtf=rtf):
-                await self._send(
-                    StartedMessage(stream=int(name), sample_rate=SAMPLE_RATE_HZ, expected_rtf=rtf)
-                )
+                await self._send(self._formats[name].started(int(name), rtf))
             case SpeedChange(id=name, expected_rtf=rtf):
                 await self._send(SpeedMessage(stream=int(name), expected_rtf=rtf))
             case Words(id=name, words=words):
@@ -142,13 +145,16 @@ class MessageHandler:
             case Flushed(id=name):
                 await self._send(FlushedMessage(stream=int(name)))
             case Done(id=name, metrics=metrics):
+                await self._play(name, generation, self._formats.pop(name).converter.rest())
                 await self._drain(name)
                 await self._send(DoneMessage(stream=int(name), metrics=metrics))
             case Cancelled(id=name, spoken=spoken):
+                self._formats.pop(name, None)
                 self._begin_generation(name, generation + 1)
                 await self._output.clear(int(name))
                 await self._send(CancelledMessage(stream=int(name), generation=generation + 1, spoken=spoken))
             case Failed(id=name, problem=problem):
+                self._formats.pop(name, None)
                 await self._drain(name)
                 await self._send(_error(int(name), problem))
 
@@ -158,8 +164,9 @@ class MessageHandler:
         if len(self._generations) > REMEMBERED:
             del self._generations[next(iter(self._generations))]
 
-    async def _play(self, name: str, generation: int, chunk: AudioChunk) -> None:
-        await self._output.play(int(name), generation, chunk)
+    async def _play(self, name: str, generation: int, chunks: list[AudioChunk]) -> None:
+        for chunk in chunks:
+            await self._output.play(int(name), generation, chunk)
         self._note_played(name, self._output.played_s(int(name)))
 
     async def _drain(self, name: str) -> None:
@@ -169,8 +176,30 @@ class MessageHandler:
         if seconds is not None:
             self._session.played(name, seconds)
 
+    def _format(self, wanted: Start) -> _Format:
+        """Return how a stream is sent: as the model makes it, but for what the client asked."""
+        rate = wanted.sample_rate or self._info.sample_rate
+        channels = min(wanted.channels, self._info.channels)
+        return _Format(rate, channels, RateConverter(rate, channels))
+
     async def _send(self, message: ServerMessage) -> None:
-        await self._send_text(message.model_dump_json())
+        # Clients that were written for mono get what they always got.
+        is_mono = isinstance(message, StartedMessage) and message.channels == 1
+        await self._send_text(message.model_dump_json(exclude={"channels"} if is_mono else None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """How the audio of a stream is sent."""
+
+    sample_rate: int
+    channels: int
+    converter: RateConverter
+
+    def started(self, stream: int, rtf: float | None) -> StartedMessage:
+        return StartedMessage(
+            stream=stream, sample_rate=self.sample_rate, channels=self.channels, expected_rtf=rtf
+        )
 
 
 def _error(stream: int | None, problem: Problem) -> ErrorMessage:

@@ -35,10 +35,15 @@ class Start(_Message):
     instruction: PromptText | None = None
     max_wait_ms: int = Field(300, ge=0, le=60_000, description="Pause after which single words are spoken.")
     sampling: SamplingOptions | None = None
+    sample_rate: int | None = Field(
+        None, ge=8000, le=48_000, description="Wanted of the audio, in Hz; the model's own, if not given."
+    )
+    channels: Literal[1, 2] = Field(1, description="That the client plays; with 2 a stereo model is stereo.")
 
     def options(self) -> SynthesisOptions:
         """Return how to speak."""
-        return SynthesisOptions(**self.model_dump(exclude={"type", "stream", "voice"}))
+        about_audio = {"sample_rate", "channels"}
+        return SynthesisOptions(**self.model_dump(exclude={"type", "stream", "voice"} | about_audio))
 
 
 class Text(_Message):
@@ -79,10 +84,11 @@ FROM_CLIENT: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, F
 
 
 class StartedMessage(_Message):
-    """The stream is open; its audio is mono int16 at this rate."""
+    """The stream is open; its audio is int16 at this rate."""
 
     type: Literal["started"] = "started"
     sample_rate: int
+    channels: int = Field(1, description="2 is stereo: left and right take turns. Of mono it is left out.")
     expected_rtf: float | None = Field(
         None,
         description="Seconds that the machine is expected to need for a second of audio, as measured; "

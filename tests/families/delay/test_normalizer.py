@@ -38,7 +38,7 @@ def test_rules(text: str, wanted: str) -> None:
     assert normalized(text) == wanted
 
 
-@pytest.mark.parametrize("piece", ["%", "a.", "9", " ", "\t.", "@a", "-", "《", "中 ", "[a", "___PROT0___", "\n# "])
+@pytest.mark.parametrize("piece", ["%", "a.", "9", " ", "\t.", "@a", "-", "《", "中 ", "[a", "___PROT0___"])
 def test_a_long_text_takes_no_longer_than_its_length(piece: str) -> None:
     """No rule runs away: what would take minutes would not end here."""
     assert len(normalized(piece * (4000 // len(piece)))) <= 8000

@@ -7,8 +7,9 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import numpy as np
 import pytest
-from fakes import FakeEngine
+from fakes import TONE_PEAK, FakeEngine, StereoFake, is_tone
 from limits import HANG_S
 from web import idle, served
 from websockets.asyncio.client import ClientConnection, connect
@@ -175,3 +176,19 @@ async def test_codes_of_languages_become_names() -> None:
             await client.post("/tts/bytes", json={"transcript": "Hello.", "language": language})
     options = [options for kind, options in engine.log if kind == "open"]
     assert [option.language for option in options] == ["English", "German", "Klingon", None]  # type: ignore[attr-defined]
+
+
+async def test_a_stereo_model_is_mixed() -> None:
+    """These clients know mono alone: they get all of it, at the rate that they asked for."""
+    output = {"container": "raw", "encoding": "pcm_s16le", "sample_rate": 16_000}
+    async with socket(StereoFake(frames_per_segment=5)) as (connection, _):
+        await send(connection, "a", "Hello there.", False, output_format=output)
+        messages = await until_done(connection)
+    pcm = b"".join(base64.b64decode(message["data"]) for message in messages if "data" in message)
+    async with served(StereoFake(frames_per_segment=5)) as (client, _):
+        body = {**ORDER, "transcript": "Hello there.", "output_format": {**output, "container": "wav"}}
+        wav = (await client.post("/tts/bytes", json=body)).content
+    assert int.from_bytes(wav[22:24], "little") == 1 and int.from_bytes(wav[24:28], "little") == 16_000
+    for data in (pcm, wav[44:]):
+        samples = np.frombuffer(data, dtype="<i2")
+        assert len(samples) == pytest.approx(0.4 * 16_000, abs=8) and is_tone(samples, 16_000, TONE_PEAK / 2)

@@ -19,7 +19,7 @@ def tone(seconds: float) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
 
 def encoded(name: Format, samples: np.ndarray[tuple[int], np.dtype[np.int16]]) -> list[bytes]:
     """What leaves with each frame of 80 ms, and at the end."""
-    made = encoder(name)
+    made = encoder(name, RATE, 1)
     frames = [made.feed(samples[i : i + 1920].astype("<i2").tobytes()) for i in range(0, len(samples), 1920)]
     return [*frames, made.end()]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
-from fakes import FakeEngine
+from fakes import FakeEngine, StereoFake
 from limits import HANG_S
 from playwright.async_api import Browser, Page, expect
 from web import running, served
@@ -206,3 +206,18 @@ async def test_the_page_decides_as_the_package_does(browser: Browser) -> None:
     assert rebuffer.underruns > 20
     async with served() as (client, _), shown(browser, str(client.base_url)) as (page, _):
         assert await page.evaluate(REPLAY, moves) == wanted
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.parametrize("transport", ["socket", "call"])
+async def test_a_stereo_model_is_heard(browser: Browser, transport: str) -> None:
+    """At its own rate, for as long as it speaks: three seconds at 48 kHz."""
+    async with served(StereoFake(frames_per_segment=38)) as (client, _):
+        async with shown(browser, str(client.base_url)) as (page, errors):
+            await page.locator(f"input[value={transport}]").check()
+            await page.locator("#text").fill("This takes three seconds.")
+            await page.locator("#speak").click()
+            await expect(page.locator("#state")).to_have_text("done")
+            assert await sounding(page) > 100_000
+            assert not errors

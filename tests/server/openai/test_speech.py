@@ -3,12 +3,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import io
 import json
 import threading
+from typing import Any
 
+import av
 import numpy as np
 import pytest
-from fakes import LOUD, FakeEngine, synthesizer_on
+from fakes import LOUD, TONE_PEAK, FakeEngine, StereoFake, is_silent, is_tone, synthesizer_on
 from limits import HANG_S
 from web import served
 from websockets.asyncio.client import connect
@@ -174,3 +177,29 @@ async def test_a_client_that_is_gone_before_the_answer_begins_holds_nothing() ->
 async def nothing_active(synth: StreamingSynthesizer) -> None:
     while synth.metrics.active:
         await asyncio.sleep(0.001)
+
+
+async def test_a_stereo_model_in_each_format() -> None:
+    """What has a header is 48 kHz stereo, left on the left; "pcm" is 24 kHz mono, as OpenAI defines it."""
+    async with served(StereoFake(frames_per_segment=10)) as (client, _):
+        made = {
+            name: (await client.post(PATH, json={"input": TEXT, "response_format": name})).content
+            for name in MEDIA_TYPES
+        }
+    assert is_tone(np.frombuffer(made.pop("pcm"), dtype="<i2"), 24_000, TONE_PEAK / 2)
+    for name, data in made.items():
+        with av.open(io.BytesIO(data), "r") as container:
+            audio = container.streams.audio[0]
+            assert (audio.rate, audio.channels) == (48_000, 2), name
+            to_s16: Any = av.AudioResampler(format="s16", layout="stereo", rate=48_000)
+            frames = [part for frame in container.decode(audio) for part in to_s16.resample(frame)]
+        samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1).reshape(-1, 2)
+        assert len(samples) / 48_000 == pytest.approx(0.8, abs=0.06), name
+        assert is_tone(samples[:, 0], 48_000) and is_silent(samples[4800:-4800, 1]), name
+
+
+async def test_the_models_list_says_how_it_sounds() -> None:
+    """So that a page knows what to open before it speaks."""
+    async with served(StereoFake()) as (client, _):
+        (model,) = (await client.get("/v1/models")).json()["data"]
+    assert (model["sample_rate"], model["channels"]) == (48_000, 2)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeEngine
+from fakes import FakeEngine, StereoFake
 from web import idle, running, served
 
 from benchmarks.browser import CHROMIUM
@@ -173,3 +173,18 @@ async def test_a_browser_understands_what_it_hears() -> None:
     words = Recogniser().words(heard.samples[::2])
     assert word_errors(spoken_words(text), words) <= 2, words
     assert heard.packets_lost == 0
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+async def test_a_call_is_stereo_for_who_asks(channels: int) -> None:
+    """The tone is on the left alone, or on both sides half as loud."""
+    async with called(StereoFake(frames_per_segment=20)) as (caller, _):
+        caller.say("Hello there.", channels=channels)
+        assert (await caller.until("started")).get("channels", 1) == channels
+        await caller.until("done")
+        while len(caller.heard) < 130:
+            await asyncio.sleep(0.01)
+        left, right = (np.concatenate(side).astype(float) for side in (caller.heard, caller.right))
+    assert np.std(left) > 300
+    ratio = np.std(right) / np.std(left)
+    assert ratio < 0.05 if channels == 2 else ratio == pytest.approx(1.0, abs=0.05)

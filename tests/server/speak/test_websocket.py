@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fakes import FakeEngine
+from fakes import TONE_PEAK, FakeEngine, StereoFake, is_silent, is_tone
 from limits import HANG_S
 from web import idle, served
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from moss_stream import EngineOptions, StreamingSynthesizer
+from moss_stream.audio import as_samples
 from moss_stream.wire import Packet, unpack
 
 TEXT = "This is a sentence of average length. "
@@ -220,3 +221,39 @@ async def test_limits_of_a_connection() -> None:
     async with socket(query="?api_key=long-secret", api_keys=("long-secret",)) as (connection, _):
         await send(connection, "start")
         await receive(connection, "started")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({}, {"sample_rate": 48_000}),
+        ({"channels": 2}, {"sample_rate": 48_000, "channels": 2}),
+        ({"sample_rate": 24_000}, {"sample_rate": 24_000}),
+        ({"sample_rate": 16_000, "channels": 2}, {"sample_rate": 16_000, "channels": 2}),
+    ],
+)
+async def test_a_stereo_model_over_a_socket(asked: Message, told: Message) -> None:
+    """Who asks for nothing gets mono, as ever; `started` says what comes, and that is what comes."""
+    async with socket(StereoFake(frames_per_segment=5)) as (connection, _):
+        await send(connection, "start", **asked)
+        await send(connection, "text", text="Hello.", end=True)
+        packets, messages = await receive(connection, "done")
+    started = messages[0]
+    assert started.pop("expected_rtf") < 1 and started == {"type": "started", "stream": 0, **told}
+    rate, channels = told["sample_rate"], told.get("channels", 1)
+    samples = as_samples(b"".join(packet.pcm for packet in packets), channels).reshape(-1, channels)
+    assert len(samples) == pytest.approx(0.4 * rate, abs=2)
+    assert is_tone(samples[:, 0], rate, TONE_PEAK / (1 if channels == 2 else 2))
+    assert channels == 1 or is_silent(samples[:, 1])
+
+
+async def test_a_mono_model_is_what_it_was() -> None:
+    """Message by message, also for a client that would play stereo."""
+    for asked in ({}, {"channels": 2}):
+        async with socket(FakeEngine(frames_per_segment=2)) as (connection, _):
+            await send(connection, "start", **asked)
+            await send(connection, "text", text="Hello.", end=True)
+            packets, messages = await receive(connection, "done")
+        assert set(messages[0]) == {"type", "stream", "sample_rate", "expected_rtf"}
+        assert messages[0]["sample_rate"] == 24_000
+        assert [len(packet.pcm) for packet in packets] == [3840, 3840]

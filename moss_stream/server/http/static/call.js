@@ -26,7 +26,9 @@ export class CallTransport {
     this.channel = this.peer.createDataChannel("moss");
     this.channel.onmessage = ({ data }) => this.take(JSON.parse(data));
     const isOpen = new Promise((resolve) => { this.channel.onopen = resolve; });
-    await this.peer.setLocalDescription();
+    const offer = await this.peer.createOffer();
+    // Without it a browser plays mono, whatever comes.
+    await this.peer.setLocalDescription({ ...offer, sdp: offer.sdp.replace("useinbandfec=1", "useinbandfec=1;stereo=1") });
     await this.gathered();
     await this.peer.setRemoteDescription(await this.answer(key));
     await isOpen;
@@ -67,7 +69,7 @@ export class CallTransport {
   }
 
   send(message) {
-    this.channel.send(JSON.stringify(message));
+    this.channel.send(JSON.stringify(message.type === "start" ? { ...message, channels: 2 } : message));
   }
 
   interrupt() {

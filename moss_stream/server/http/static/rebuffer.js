@@ -91,12 +91,14 @@ export class Rebuffer {
 }
 
 // The middles of the silences of a chunk of int16; if it has none and a word begins in it, its softest moment.
-export function places(samples, rate, beginsWord) {
+// Samples of several channels take turns; a place counts those of all channels as one.
+export function places(samples, rate, beginsWord, channels = 1) {
   const window = Math.floor(WINDOW_S * rate);
+  const size = window * channels;
   const peaks = [];
-  for (let at = 0; at + window <= samples.length; at += window) {
+  for (let at = 0; at + size <= samples.length; at += size) {
     let peak = 0;
-    for (let index = at; index < at + window; index += 1) peak = Math.max(peak, Math.abs(samples[index]));
+    for (let index = at; index < at + size; index += 1) peak = Math.max(peak, Math.abs(samples[index]));
     peaks.push(peak);
   }
   const found = [];

@@ -3,7 +3,6 @@ import { places } from "./rebuffer.js";
 
 const HEADER_BYTES = 20;
 const CHARS_PER_S = 14; // about what is spoken
-const RATE_HZ = 24000;
 
 export class SocketTransport {
   leadName = "Lead";
@@ -17,10 +16,11 @@ export class SocketTransport {
   }
 
   async open(key) {
-    this.context = new AudioContext({ sampleRate: RATE_HZ });
+    ({ sample_rate: this.rate, channels: this.channels } = await this.model(key));
+    this.context = new AudioContext({ sampleRate: this.rate });
     await this.context.audioWorklet.addModule("/page/rebuffer.js");
     await this.context.audioWorklet.addModule("/page/worklet.js");
-    this.player = new AudioWorkletNode(this.context, "player");
+    this.player = new AudioWorkletNode(this.context, "player", { outputChannelCount: [this.channels] });
     this.player.connect(this.context.destination);
     this.player.port.onmessage = ({ data }) => this.report(data);
     const query = key ? `?api_key=${encodeURIComponent(key)}` : "";
@@ -35,6 +35,13 @@ export class SocketTransport {
     await this.context.resume();
   }
 
+  // What the server speaks with: its rate and channels.
+  async model(key) {
+    const answer = await fetch("/v1/models", { headers: key ? { Authorization: `Bearer ${key}` } : {} });
+    if (!answer.ok) throw new Error("The server did not take the connection. Is the API key right?");
+    return (await answer.json()).data[0];
+  }
+
   begin() {
     this.spans = [];
     this.text = "";
@@ -45,7 +52,8 @@ export class SocketTransport {
 
   send(message) {
     if (message.type === "text") this.text += message.text;
-    this.socket.send(JSON.stringify(message));
+    const wanted = message.type === "start" ? { channels: this.channels } : {};
+    this.socket.send(JSON.stringify({ ...message, ...wanted }));
   }
 
   interrupt() {
@@ -67,18 +75,23 @@ export class SocketTransport {
     const pcm = new Int16Array(data, HEADER_BYTES);
     const [start, end] = [12, 16].map((at) => header.getUint32(at, true));
     const beginsWord = start === 0 || /\s/.test(this.text.slice(start - 1, start + 1));
-    const endMs = header.getUint32(8, true) + (1000 * pcm.length) / RATE_HZ;
+    const endMs = header.getUint32(8, true) + (1000 * pcm.length) / this.channels / this.rate;
     this.spans.push({ endS: endMs / 1000, chars: end });
-    const samples = Float32Array.from(pcm, (sample) => sample / 32768);
-    const sound = { order: "add", samples, places: places(pcm, RATE_HZ, beginsWord), rtf: this.rtf };
-    this.player.port.postMessage({ ...sound, leftS: (this.text.length - end) / CHARS_PER_S }, [samples.buffer]);
+    const sides = Array.from({ length: this.channels }, (_, side) => side);
+    const samples = sides.map((side) => Float32Array.from(
+      { length: pcm.length / this.channels }, (_, index) => pcm[index * this.channels + side] / 32768,
+    ));
+    const pauses = places(pcm, this.rate, beginsWord, this.channels);
+    const sound = { order: "add", samples, places: pauses, rtf: this.rtf };
+    const moved = samples.map((side) => side.buffer);
+    this.player.port.postMessage({ ...sound, leftS: (this.text.length - end) / CHARS_PER_S }, moved);
   }
 
   report({ sound, isFirst, played, queued, gaps }) {
-    this.playedS = played / RATE_HZ;
+    this.playedS = played / this.rate;
     if (isFirst) this.on.first();
     const heard = this.spans.findLast((span) => span.endS <= this.playedS + 0.001);
-    this.on.figures({ sound, gaps, leadS: queued / RATE_HZ, playedChars: heard?.chars ?? 0, isEmpty: queued === 0 });
+    this.on.figures({ sound, gaps, leadS: queued / this.rate, playedChars: heard?.chars ?? 0, isEmpty: queued === 0 });
     const isNews = this.playedS > this.sentS && this.socket.readyState === WebSocket.OPEN;
     if (isNews) this.send({ type: "played", seconds: this.playedS });
     this.sentS = Math.max(this.sentS, this.playedS);

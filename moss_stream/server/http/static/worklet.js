@@ -1,8 +1,8 @@
 // On the audio thread: one node plays what it is given, the other one listens to what passes.
 /* global Rebuffer -- of rebuffer.js, which is loaded before */
 const AUDIBLE = 0.005;
-const FADE = 120; // samples: 5 ms at 24 kHz, so that an interruption does not click
-const REPORT = 1200; // samples between two reports: 50 ms
+const FADE = Math.floor(0.005 * sampleRate); // samples: so that an interruption does not click
+const REPORT = Math.floor(0.05 * sampleRate); // samples between two reports
 
 // Counts what can be heard, and reports it.
 class Ear {
@@ -14,11 +14,14 @@ class Ear {
     this.sinceReport = 0;
   }
 
-  hear(samples) {
+  // `sides` has the samples of each channel; what is heard on one of them is heard.
+  hear(sides) {
     let sound = 0;
-    for (const sample of samples) sound += Math.abs(sample) > AUDIBLE;
+    for (let index = 0; index < sides[0].length; index += 1) {
+      sound += sides.some((side) => Math.abs(side[index]) > AUDIBLE);
+    }
     this.sound += sound;
-    this.sinceReport += samples.length;
+    this.sinceReport += sides[0].length;
     const isFirst = sound > 0 && this.wasSilent;
     if (sound > 0) this.wasSilent = false;
     if (isFirst || this.sinceReport >= REPORT) {
@@ -55,7 +58,7 @@ class Player extends AudioWorkletProcessor {
     this.rebuffer.expect(rtf, leftS);
     for (const place of places) this.places.push(this.taken + this.queued + place);
     this.blocks.push(samples);
-    this.queued += samples.length;
+    this.queued += samples[0].length;
   }
 
   end() {
@@ -63,24 +66,26 @@ class Player extends AudioWorkletProcessor {
   }
 
   clear() {
-    const tail = new Float32Array(this.rebuffer.isPlaying ? Math.min(FADE, this.queued) : 0);
-    this.read(tail);
-    this.blocks = [tail.map((sample, index) => sample * (1 - index / tail.length))];
+    const length = this.rebuffer.isPlaying ? Math.min(FADE, this.queued) : 0;
+    const tail = (this.blocks[0] ?? []).map(() => new Float32Array(length));
+    this.read(tail, length);
+    this.blocks = [tail.map((side) => side.map((sample, index) => sample * (1 - index / length)))];
     this.at = 0;
-    this.queued = tail.length;
+    this.queued = length;
     this.places = [];
     this.rebuffer.reset();
   }
 
-  read(out) {
+  read(out, count) {
     let filled = 0;
-    while (filled < out.length && this.blocks.length) {
+    while (filled < count && this.blocks.length) {
       const block = this.blocks[0];
-      const take = Math.min(block.length - this.at, out.length - filled);
-      out.set(block.subarray(this.at, this.at + take), filled);
+      const length = block.length ? block[0].length : 0;
+      const take = Math.min(length - this.at, count - filled);
+      block.forEach((side, number) => out[number].set(side.subarray(this.at, this.at + take), filled));
       filled += take;
       this.at += take;
-      if (this.at === block.length) {
+      if (this.at === length) {
         this.blocks.shift();
         this.at = 0;
       }
@@ -96,9 +101,9 @@ class Player extends AudioWorkletProcessor {
   }
 
   process(inputs, outputs) {
-    const out = outputs[0][0];
-    const speech = this.rebuffer.playable(this.queued, out.length, this.nextPlace());
-    this.played += this.read(out.subarray(0, speech));
+    const out = outputs[0];
+    const speech = this.rebuffer.playable(this.queued, out[0].length, this.nextPlace());
+    this.played += this.read(out, speech);
     this.ear.hear(out);
     return true;
   }
@@ -112,7 +117,7 @@ class Meter extends AudioWorkletProcessor {
   }
 
   process(inputs) {
-    if (inputs[0].length) this.ear.hear(inputs[0][0]);
+    if (inputs[0].length) this.ear.hear(inputs[0]);
     return true;
   }
 }
