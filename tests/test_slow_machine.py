@@ -34,7 +34,7 @@ class Words(FakeEngine):
         pcm = np.full(FRAME_SAMPLES, LOUD, dtype=np.int16)
         if slot.spoken % FRAMES_OF_A_WORD == 0:
             pcm[FRAME_SAMPLES // 2 :] = QUIET
-        return Frame(made.kind, made.codes, pcm.tobytes())
+        return Frame(made.kind, made.codes, pcm.tobytes(), made.is_whole)
 
 
 @dataclass

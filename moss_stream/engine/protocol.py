@@ -38,7 +38,7 @@ class Frame:
     """[Nq]; codebooks that were not generated are 0."""
     pcm: bytes
     """int16: the samples of 80 ms at the engine's rate; those of several channels take turns."""
-    is_whole: bool = True
+    is_whole: bool
     """The codes are those of a frame of audio. It may be one that was heard before: while this model makes
     the codebooks of a frame one row after the other, few of them may be enough to hear it."""
     is_outside: bool = False

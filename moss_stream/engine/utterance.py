@@ -14,6 +14,7 @@ from moss_stream.engine.lead import Lead
 from moss_stream.engine.prompts import Order
 from moss_stream.engine.protocol import Engine, EngineInfo, Frame, FrameKind
 from moss_stream.engine.scheduler import Candidate
+from moss_stream.engine.segment_watch import SegmentWatch
 from moss_stream.errors import EngineError, MossError
 from moss_stream.metrics import StreamMeter
 from moss_stream.text.duration import ALPHABETIC_S, estimate_s
@@ -24,9 +25,6 @@ __all__ = ["SpeechJob", "as_moss_error"]
 
 logger = logging.getLogger("moss_stream.engine")
 
-MAX_SILENT_FRAMES = 25
-"""2 s: longer than any pause between sentences, and a model that has lost the thread stays silent for ever.
-"""
 PAUSE = "[pause"
 
 
@@ -72,9 +70,8 @@ class SpeechJob:
         self._begun_s = 0.0
         self._gain = 1.0
         self._first_chunk = 0
-        self._is_prefilling = self._is_cut = False
-        self._room = self._num_frames = 0
-        self._silent_frames = 0
+        self._is_prefilling = False
+        self._watch = SegmentWatch()
         self._num_chunks = 0
         self._flushes: deque[int] = deque()
         self._num_given = self._num_read = self._num_taken = 0
@@ -154,7 +151,7 @@ class SpeechJob:
         self._note_taken()
         if wanted is not None:
             self._ordered = order(wanted.message, wanted.prefix)
-            self._silent_frames, self._begun_s, self._first_chunk = 0, now_s, self._num_chunks
+            self._begun_s, self._first_chunk = now_s, self._num_chunks
             self.meter.segment(now_s, len(self.turn.script.segment))
             self._begin_ordered(engine)
             self._give_text(engine, now_s)
@@ -169,14 +166,14 @@ class SpeechJob:
         if self._ordered is None or not self._ordered.done():
             return
         self._prompt, self._ordered = self._ordered.result(), None
-        self._room = self._begin(engine)
-        self.turn.begun(self._prompt, self._room)
+        self._begin(engine)
+        self.turn.begun(self._prompt, self._watch.room)
 
-    def _begin(self, engine: Engine) -> int:
-        """Begin with the prompt; return how many frames the context holds behind it."""
+    def _begin(self, engine: Engine) -> None:
+        """Begin with the prompt."""
         assert self.slot is not None
-        self._is_prefilling, self._num_frames, self._is_cut = True, 0, False
-        return max(1, engine.begin(self.slot, self._prompt, self._gain))
+        self._is_prefilling = True
+        self._watch.begin(engine.begin(self.slot, self._prompt, self._gain))
 
     def _give_text(self, engine: Engine, now_s: float) -> None:
         """Give an incremental model text, as far as it needs some before its next step."""
@@ -263,23 +260,26 @@ class SpeechJob:
 
     def frame(self, frame: Frame, engine: Engine, now_s: float) -> None:
         """Take a frame of the current segment, its end, or nothing yet."""
-        if frame.kind is FrameKind.END:
+        if frame.is_whole:
+            self.turn.keep(frame.codes)
+        if frame.kind is FrameKind.AUDIO:
+            self._hear(frame, engine.info, now_s)
+        elif frame.kind is FrameKind.END or self._watch.mute():
             self._end_segment(engine)
-        if frame.kind is not FrameKind.AUDIO:
-            return
+
+    def _hear(self, frame: Frame, info: EngineInfo, now_s: float) -> None:
         has_sound = is_audible(frame.pcm)
         self.meter.expected_rtf = self.rtf
         self.meter.frame(now_s, FRAME_S, has_sound, self.lead.seconds(now_s))
-        self._put(self._spoken(frame, engine.info), now_s)
+        self._put(self._spoken(frame, info), now_s)
         self._num_chunks += 1
-        self._num_frames += 1
-        self._watch(has_sound)
-        if self._is_cut:
+        script = self.turn.script
+        if self._watch.heard(has_sound, script.max_frames(), PAUSE in script.segment):
             self.turn.end_segment()
 
     def _spoken(self, frame: Frame, info: EngineInfo) -> AudioChunk:
         begins_word = self.turn.timeline.begins_word()
-        char_start, char_end = self.turn.add(frame.codes)
+        char_start, char_end = self.turn.add()
         return AudioChunk(
             frame.pcm,
             info.sample_rate,
@@ -298,16 +298,6 @@ class SpeechJob:
         assert self.slot is not None
         if self.turn.end_segment(engine.num_unread(self.slot)):
             self._begin(engine)  # nothing was spoken: the random stream goes on, so it can go better
-
-    def _watch(self, has_sound: bool) -> None:
-        """End a segment that runs on, or that has fallen silent."""
-        self._silent_frames = 0 if has_sound else self._silent_frames + 1
-        if self._num_frames >= min(self._room, self.turn.script.max_frames()):
-            logger.warning("A segment ran on longer than its text can need and was ended.")
-            self._is_cut = True
-        elif self._silent_frames == MAX_SILENT_FRAMES and PAUSE not in self.turn.script.segment:
-            logger.warning("A segment fell silent and was ended.")
-            self._is_cut = True
 
     def _feed(self, written: str, now_s: float) -> None:
         self._num_read += len(written)

@@ -164,12 +164,15 @@ class Incremental:
         """See `Script`."""
         return self._reader.wait_s(now_s, lead_s)
 
-    def add(self, codes: Codes) -> None:
+    def add(self) -> None:
         """See `Script`."""
-        assert self._now is not None
         self._attempts_left = 0
         self.is_spoken = True
         self._num_spoken += 1
+
+    def keep(self, codes: Codes) -> None:
+        """See `Script`."""
+        assert self._now is not None
         self._now.codes.append(codes)
 
     def end_segment(self, num_unread: int) -> bool:

@@ -104,8 +104,11 @@ class Script(Protocol):
     def wait_s(self, now_s: float, lead_s: float) -> float | None:
         """Return in how many seconds time alone changes what is said; None: never."""
 
-    def add(self, codes: Codes) -> None:
-        """Note a frame [Nq] of the current segment."""
+    def add(self) -> None:
+        """Note a frame of the current segment that can be heard."""
+
+    def keep(self, codes: Codes) -> None:
+        """Note the codes [Nq] of a frame of the current segment: with it, or some rows later."""
 
     def end_segment(self, num_unread: int) -> bool:
         """Note that the model ended the segment; return whether it must begin again with the same prompt.

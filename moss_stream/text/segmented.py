@@ -141,11 +141,14 @@ class Segmented:
         """See `Script`."""
         return self._reader.wait_s(now_s, lead_s)
 
-    def add(self, codes: Codes) -> None:
+    def add(self) -> None:
         """See `Script`."""
         self._attempts_left = 0
         self.is_spoken = True
         self._num_spoken += 1
+
+    def keep(self, codes: Codes) -> None:
+        """See `Script`."""
         self._history.add(codes)
 
     def end_segment(self, num_unread: int) -> bool:

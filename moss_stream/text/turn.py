@@ -127,10 +127,14 @@ class Turn:
         """The prompt is in the cache."""
         self._go(TurnState.SPEAKING)
 
-    def add(self, codes: Codes) -> tuple[int, int]:
-        """Note a frame [Nq] of the segment; return the part of the written text that it speaks."""
-        self.script.add(codes)
+    def add(self) -> tuple[int, int]:
+        """Note a frame that can be heard; return the part of the written text that it speaks."""
+        self.script.add()
         return self.timeline.frame()
+
+    def keep(self, codes: Codes) -> None:
+        """Note the codes [Nq] of a frame of the segment, for what continues it."""
+        self.script.keep(codes)
 
     def end_segment(self, num_unread: int = 0) -> bool:
         """The segment is over; return whether it must begin again, since it ended before its first frame."""

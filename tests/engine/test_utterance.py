@@ -94,7 +94,7 @@ class Silent(FakeEngine):
 
     def step(self, slots: object) -> list[Frame]:
         frames = super().step(slots)  # type: ignore[arg-type]
-        return [Frame(frame.kind, frame.codes, bytes(len(frame.pcm))) for frame in frames]
+        return [Frame(frame.kind, frame.codes, bytes(len(frame.pcm)), frame.is_whole) for frame in frames]
 
 
 @pytest.mark.parametrize(("text", "frames"), [("Hello there my friend.", 25), ("Wait [pause 4s] now.", 100)])
@@ -120,7 +120,7 @@ class Late(FakeEngine):
         if not self.is_early:
             return super().step(slots)  # type: ignore[arg-type]
         codes = np.zeros(NUM_CODEBOOKS, np.int64)
-        return [Frame(FrameKind.NOTHING, codes, b"") for _ in slots]  # type: ignore[attr-defined]
+        return [Frame(FrameKind.NOTHING, codes, b"", False) for _ in slots]  # type: ignore[attr-defined]
 
 
 async def test_a_step_that_makes_nothing_is_no_audio() -> None:

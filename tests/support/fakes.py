@@ -147,7 +147,8 @@ class FakeEngine:
         slot.left -= 1
         slot.spoken += not is_end
         kind = FrameKind.END if is_end else FrameKind.AUDIO
-        return Frame(kind, np.full(NUM_CODEBOOKS, slot.spoken), self._samples(slot.spoken).tobytes())
+        codes, pcm = np.full(NUM_CODEBOOKS, slot.spoken), self._samples(slot.spoken).tobytes()
+        return Frame(kind, codes, pcm, not is_end)
 
     def _samples(self, number: int) -> npt.NDArray[np.int16]:
         pcm = np.full(self.frame_samples, number, dtype=np.int16)

@@ -37,7 +37,8 @@ def given(made: Incremental, now_s: float = 0.0, lead_s: float = 0.0) -> list[Gi
 
 def speak(made: Incremental, *values: int) -> None:
     for value in values:
-        made.add(np.full(4, value))
+        made.add()
+        made.keep(np.full(4, value))
         made.timeline.frame()
 
 

@@ -33,7 +33,8 @@ def speak(made: Turn, text: str, *values: int) -> tuple[Message, Codes | None]:
     assert prompt is not None
     made.prefilled()
     for value in values:
-        made.add(np.full(4, value))
+        made.add()
+        made.keep(np.full(4, value))
     made.end_segment()
     return prompt.message, prompt.prefix
 
@@ -63,13 +64,13 @@ WAYS: dict[tuple[TurnState, TurnState], Callable[[Turn], object]] = {
     (TurnState.WAITING, TurnState.PREFILL): begin,
     (TurnState.WAITING, TurnState.DRAINING): drain,
     (TurnState.PREFILL, TurnState.SPEAKING): lambda t: t.prefilled(),
-    (TurnState.SPEAKING, TurnState.WAITING): lambda t: (t.add(np.zeros(4, int)), t.end_segment()),
+    (TurnState.SPEAKING, TurnState.WAITING): lambda t: (t.add(), t.end_segment()),
     (TurnState.SPEAKING, TurnState.PREFILL): lambda t: t.end_segment(),
     (TurnState.PREFILL, TurnState.STARVED): lambda t: t.starve(),
     (TurnState.PREFILL, TurnState.WAITING): vain,
     (TurnState.SPEAKING, TurnState.STARVED): lambda t: t.starve(),
     (TurnState.STARVED, TurnState.PREFILL): lambda t: t.fed(),
-    (TurnState.STARVED, TurnState.SPEAKING): lambda t: (t.add(np.zeros(4, int)), t.fed()),
+    (TurnState.STARVED, TurnState.SPEAKING): lambda t: (t.add(), t.fed()),
     (TurnState.STARVED, TurnState.WAITING): vain,
     (TurnState.DRAINING, TurnState.DONE): lambda t: t.finish(),
     **{(a, TurnState.CANCELLED): lambda t: t.cancel() for a in TRANSITIONS},
@@ -196,7 +197,8 @@ def test_a_last_word_that_the_model_ends_at_once_is_spoken_alone(voice: Codes | 
     assert reference is not None
     assert reference[:, 0].tolist() == ([1, 2] if voice is None else [7, 7, 7])
     made.prefilled()
-    made.add(np.full(4, 5))
+    made.add()
+    made.keep(np.full(4, 5))
     made.end_segment()
     message, prefix = speak(made, "Then more.", 6)
     assert "flights!" in message.text
