@@ -61,7 +61,7 @@ def load_engine(model: Path, codec: Path, device: str, dtype: str, options: Engi
         options,
         model.name,
         voices,
-        read_defaults(model, checkpoint.sampling),
+        read_defaults(model, checkpoint),
         compute,
     )
     engine = _warmed_up(build, network, cat)

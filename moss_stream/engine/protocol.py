@@ -13,6 +13,7 @@ import numpy.typing as npt
 from moss_stream.audio import SAMPLE_RATE_HZ
 from moss_stream.config import SamplingOptions, SynthesisOptions
 from moss_stream.text.message import Codes, Message, Prompt
+from moss_stream.uses import Use
 from moss_stream.voices import Voice
 
 __all__ = ["Engine", "EngineInfo", "Frame", "FrameKind"]
@@ -70,6 +71,8 @@ class EngineInfo:
     """
     is_delayed: bool = False
     """A frame's codebooks come one row after the other: the fewer are heard, the earlier it is."""
+    uses: frozenset[Use] = frozenset({Use.SPEECH})
+    """What it can be asked for."""
     sample_rate: int = SAMPLE_RATE_HZ
     """Of its audio, in Hz."""
     channels: int = 1

@@ -86,13 +86,15 @@ class SpeechEngine:
         )
         self.runner = FrameRunner(self.generator, self.vocoder, self._capture, self.compute)
         way = "" if isinstance(self.compute, EagerCompute) else ", compiled"
+        used = defaults or Defaults()
         self.info = EngineInfo(
             rows.num_codebooks,
             f"{name} on {self._device} in {dtype}{way}",
             voices or {},
             options.max_streams,
-            sampling=(defaults or Defaults()).sampling,
-            history_s=(defaults or Defaults()).history_s,
+            sampling=used.sampling,
+            history_s=used.history_s,
+            uses=used.uses,
             is_incremental=rows.feed is not None,
             is_delayed=rows.delay is not None,
             sample_rate=codec.sample_rate,

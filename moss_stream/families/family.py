@@ -12,6 +12,7 @@ from moss_stream.families.local.family import Local
 from moss_stream.families.realtime.family import Realtime
 from moss_stream.hub import read_json
 from moss_stream.quote import quoted
+from moss_stream.uses import Use
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +61,14 @@ class Checkpoint(Protocol):
     @property
     def sampling(self) -> SamplingOptions:
         """How rows are sampled when nobody says."""
+
+    @property
+    def history_s(self) -> float:
+        """Audio that is carried into the next segment when nobody says."""
+
+    @property
+    def uses(self) -> frozenset[Use]:
+        """What it can be asked for."""
 
     def network(self, device: torch.device, dtype: torch.dtype, options: EngineOptions) -> Network:
         """Load the weights.

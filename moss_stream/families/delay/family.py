@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moss_stream.config import ChannelSampling, SamplingOptions
+from moss_stream.config import SamplingOptions
 from moss_stream.families.delay.config import DelayConfig
+from moss_stream.families.delay.kinds import DelayKind, kind_of
 from moss_stream.nn.config import TransformerConfig
+from moss_stream.uses import Use
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +38,7 @@ class Delay:
 
     def checkpoint(self, folder: Path, raw: Mapping[str, Any]) -> DelayCheckpoint:
         """See `Family`."""
-        return DelayCheckpoint(folder, DelayConfig.parse(raw, str(folder)))
+        return DelayCheckpoint(folder, DelayConfig.parse(raw, str(folder)), kind_of(folder, raw))
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,24 @@ class DelayCheckpoint:
 
     folder: Path
     config: DelayConfig
+    kind: DelayKind
 
     has_loops = False
 
     @property
     def sampling(self) -> SamplingOptions:
-        """The defaults of MOSS-TTS's model card."""
-        return SamplingOptions(audio=ChannelSampling(temperature=1.7, top_p=0.8, top_k=25))
+        """See `Checkpoint`."""
+        return self.kind.sampling
+
+    @property
+    def history_s(self) -> float:
+        """See `Checkpoint`."""
+        return self.kind.history_s
+
+    @property
+    def uses(self) -> frozenset[Use]:
+        """See `Checkpoint`."""
+        return self.kind.uses
 
     @property
     def num_codebooks(self) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from moss_stream.config import SamplingOptions
 from moss_stream.families.local.config import LocalConfig
 from moss_stream.nn.config import TransformerConfig
+from moss_stream.uses import Use
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +50,9 @@ class LocalCheckpoint:
 
     sampling = SamplingOptions()
     """The reference implementation's defaults."""
+    history_s = 20.0
+    """See `Checkpoint`."""
+    uses = frozenset({Use.SPEECH})
     has_loops = True
 
     @property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from moss_stream.config import ChannelSampling, SamplingOptions
 from moss_stream.families.realtime.config import RealtimeConfig
 from moss_stream.nn.config import TransformerConfig
+from moss_stream.uses import Use
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +47,9 @@ class RealtimeCheckpoint:
         audio=ChannelSampling(temperature=0.8, top_p=0.6, top_k=30, repetition_penalty=1.1)
     )
     """The reference implementation's defaults."""
+    history_s = 20.0
+    """See `Checkpoint`."""
+    uses = frozenset({Use.SPEECH})
     has_loops = False
 
     @property
