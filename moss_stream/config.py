@@ -37,8 +37,8 @@ Tokens = Annotated[int, Field(ge=1, le=100_000)]
 Language = Annotated[str, Field(max_length=64)]
 """The longest names of languages have 50 characters."""
 MAX_PROMPT_TEXT = 2000
-PromptText = Annotated[str, Field(max_length=MAX_PROMPT_TEXT)]
 """A long paragraph: about 500 of the 4,096 rows that a prompt and its audio share."""
+PromptText = Annotated[str, Field(max_length=MAX_PROMPT_TEXT)]
 TagName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
 
 

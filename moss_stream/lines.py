@@ -11,7 +11,7 @@ from moss_stream.quote import quoted
 from moss_stream.text.history import History
 from moss_stream.text.speakers import MAX_SPEAKERS, has_tag, speaker_number
 from moss_stream.text_source import Text
-from moss_stream.voice_choice import FoundVoice, VoiceChoice
+from moss_stream.voice_finder import FoundVoice, VoiceFinder
 from moss_stream.voices import Reference, Voice
 
 __all__ = ["Line", "Lines", "LinesCast", "tagged"]
@@ -91,7 +91,7 @@ class LinesCast:
     """Finds who speaks a dialogue, and takes in what was spoken before it.
 
     Args:
-        choice: Finds voices.
+        finder: Finds voices.
         voices: Of the speakers; None: of whoever speaks, as the model likes.
         prefix: Lines that were spoken; who has no voice goes on with that of the first of them.
         history: Takes them in.
@@ -103,7 +103,7 @@ class LinesCast:
 
     def __init__(
         self,
-        choice: VoiceChoice,
+        finder: VoiceFinder,
         voices: Mapping[str, Voice | Reference | None] | None,
         prefix: Sequence[Line],
         history: History,
@@ -113,8 +113,8 @@ class LinesCast:
         if any(line.audio is None for line in prefix):
             raise ConfigError("A line of the prefix has no audio. Give the recording of each of its lines.")
         self._history = history
-        self._voices = {speaker: choice.find(voice) for speaker, voice in (voices or {}).items()}
-        self._prefix = [(line, choice.find(line.audio)) for line in prefix]
+        self._voices = {speaker: finder.find(voice) for speaker, voice in (voices or {}).items()}
+        self._prefix = [(line, finder.find(line.audio)) for line in prefix]
         spoken = {line.speaker for line in prefix}
         self.speakers = None if voices is None else spoken | voices.keys()
         """Those that may speak; None: any."""

@@ -77,7 +77,8 @@ def check_voice(voice: Voice, info: EngineInfo) -> None:
         AudioError: It has too few codebooks, or its codec another rate.
     """
     again = "it was encoded for another model. Encode its recording again with this synthesizer."
-    if voice.codes.shape[1] < info.num_codebooks:
+    most = info.codec_codebooks or info.num_codebooks
+    if not info.num_codebooks <= voice.codes.shape[1] <= most:
         raise AudioError(
             f"The voice has {voice.codes.shape[1]} codebooks, this model {info.num_codebooks}: {again}"
         )

@@ -36,16 +36,16 @@ from moss_stream.text.sound_script import SoundScript
 from moss_stream.text.spoken_lines import SpokenLines
 from moss_stream.text_source import Text
 from moss_stream.uses import Use
-from moss_stream.voice_choice import VoiceChoice
 from moss_stream.voice_cache import VoiceCache
+from moss_stream.voice_finder import VoiceFinder
 from moss_stream.voices import Reference, Voice, load_speech
 
 __all__ = ["StreamingSynthesizer"]
 
 logger = logging.getLogger("moss_stream")
 AUDITION = (
-    "Good morning. It is a pleasure to meet you, and I am glad that you came. Shall we sit down by the window? "
-    "From there you can see the harbour, and the ships that leave in the evening."
+    "Good morning. It is a pleasure to meet you, and I am glad that you came. Shall we sit down by the "
+    "window? From there you can see the harbour, and the ships that leave in the evening."
 )
 """About ten seconds of speech, with a question in it: enough to know a voice by."""
 MAX_SOUND_S = 120.0
@@ -74,7 +74,7 @@ class StreamingSynthesizer:
             info.channels,
             info.codec_codebooks or info.num_codebooks,
         )
-        self._voice_choice = VoiceChoice(info, self.encode_voice)
+        self._voice_finder = VoiceFinder(info, self.encode_voice)
         self._is_warming = False
         self.info = info
 
@@ -237,7 +237,7 @@ class StreamingSynthesizer:
         if complete.tokens is not None:
             raise ConfigError("`tokens` is the length of one text. Leave it out for a dialogue.")
         history = History(complete.history_s)
-        cast = LinesCast(self._voice_choice, voices, prefix, history)
+        cast = LinesCast(self._voice_finder, voices, prefix, history)
         script = SpokenLines(complete, history, cast.speakers)
         return self._stream(tagged(lines), cast, complete, script)
 
@@ -328,7 +328,7 @@ class StreamingSynthesizer:
         return codes[:, : self.info.num_codebooks]
 
     def _alone(self, voice: Voice | Reference | None) -> Callable[[], Awaitable[Cast]]:
-        find = self._voice_choice.find(voice)
+        find = self._voice_finder.find(voice)
 
         async def cast() -> Cast:
             return Cast.alone(await find())

@@ -133,7 +133,7 @@ class Engine(Protocol):
         """Make the next frame of each of some streams, in one batch."""
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
-        """Turn a recording into codes [T, Nq] of all the codec's codebooks. On any thread, one call at a time.
+        """Turn a recording into codes [T, Nq], Nq the codec's. On any thread, one call at a time.
 
         Args:
             samples: At the rate of `info`: [N] if that has one channel, [N, channels] otherwise.

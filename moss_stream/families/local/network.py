@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from moss_stream.families.local.config import LocalConfig
 from moss_stream.families.local.depth import LocalDepth
-from moss_stream.families.network import RowFormat, Scratch
+from moss_stream.families.network import NetworkScratch, RowFormat
 from moss_stream.nn.cache import KVCache
 from moss_stream.nn.ops import Ops
 from moss_stream.nn.qwen3 import Backbone
@@ -137,7 +137,7 @@ class MossTTSLocal(nn.Module):
         self,
         hidden: Tensor,
         n_vq: int,
-        scratch: Scratch,
+        scratch: NetworkScratch,
         sampler: Sampler,
         out: Tensor,
         is_outside: bool = False,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moss_stream.families.network import RowFormat, Scratch, TextFeed
+from moss_stream.families.network import NetworkScratch, RowFormat, TextFeed
 from moss_stream.families.realtime.config import OPENING, WINDOW, RealtimeConfig
 from moss_stream.families.realtime.depth import RealtimeDepth
 from moss_stream.nn.cache import KVCache
@@ -114,7 +114,7 @@ class MossTTSRealtime(nn.Module):
         self,
         hidden: Tensor,
         n_vq: int,
-        scratch: Scratch,
+        scratch: NetworkScratch,
         sampler: Sampler,
         out: Tensor,
         is_outside: bool = False,

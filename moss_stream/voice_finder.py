@@ -13,13 +13,13 @@ from moss_stream.option_checks import check_voice
 from moss_stream.quote import quoted
 from moss_stream.voices import Reference, Voice
 
-__all__ = ["FoundVoice", "VoiceChoice"]
+__all__ = ["FoundVoice", "VoiceFinder"]
 
 FoundVoice = Callable[[], Awaitable[Voice | None]]
 """Finds a voice, which may take a while: its recording is encoded. Raises AudioError if it cannot be used."""
 
 
-class VoiceChoice:
+class VoiceFinder:
     """Finds voices by name, as they are, or in a recording.
 
     Args:
@@ -58,5 +58,6 @@ class VoiceChoice:
         return await self._encode(reference)
 
     def _fitted(self, voice: Voice) -> Voice:
-        """Return the voice with the codebooks that the model uses; those of a codec may be more."""
-        return replace(voice, codes=voice.codes[:, : self._info.num_codebooks])
+        """Return the voice with the codebooks that the model uses; those of its codec may be more."""
+        used = self._info.num_codebooks
+        return voice if voice.codes.shape[1] == used else replace(voice, codes=voice.codes[:, :used])
