@@ -6,26 +6,16 @@ import numpy as np
 import pytest
 import torch
 from delay_data import DelayCase, case, ended, engine, golden_segments, heard, run, whole_codes
+from delay_fake import END_SLOT, IM_END, SLOT, START, DelayFake, row_format, rows_of
 from golden_data import codec
+from virtual_time import PREFILL_S, STEP_S, Lab
 
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.delayed import Delayed
 from moss_stream.engine.generator import Step
-from moss_stream.families.delay.pattern import delayed
-from moss_stream.families.network import DelayFormat, RowFormat
-from moss_stream.text.message import Codes
+from moss_stream.families.network import DelayFormat
 
-START, SLOT, END_SLOT, END, IM_END = 90, 91, 92, 93, 94
-ROWS = RowFormat(8, 64, 65, 64, end_channel=0, end_id=IM_END, max_rows=1000)
-
-
-def rows_of(codes: Codes) -> list[list[int]]:
-    """The rows of an audio, from its start to the end of the turn."""
-    cells, count = delayed(codes, 64), codes.shape[1]
-    ids = [SLOT] * (len(codes) - 1) + [END_SLOT] * count
-    none = [64] * count
-    body = [[text, *row] for text, row in zip(ids, cells.tolist(), strict=True)]
-    return [[START, *none], *body, [END, *none], [IM_END, *none]]
+ROWS = row_format(8)
 
 
 def listened(rows: list[list[int]], **options: Any) -> list[tuple[int, int, list[int]]]:
@@ -109,6 +99,29 @@ def test_what_is_heard_is_what_the_codec_makes_of_it_offline(options: dict[str, 
     wanted = torch.cat(parts).clamp(-1, 1).numpy()
     sound = np.concatenate([np.frombuffer(frames[i].pcm, "<i2") for i in heard(frames)]) / 32767
     np.testing.assert_allclose(sound, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        *((SynthesisOptions(n_vq=n), n) for n in (1, 4, 8, 16, 32)),
+        (SynthesisOptions(), 32),
+        (SynthesisOptions(first_n_vq=4), 4),
+        (SynthesisOptions(first_n_vq=1, n_vq=16), 1),
+    ],
+)
+async def test_the_first_chunk_leaves_after_as_many_rows_as_codebooks(
+    options: SynthesisOptions, rows: int
+) -> None:
+    """Behind the prompt and the row that starts the audio, by the clock; the others follow row by row."""
+    lab = Lab(DelayFake(frames_per_segment=40))
+    began_s = lab.now_s
+    listener = lab.speak("Hello there, good morning.", options)
+    await lab.run(10.0, until=lambda: bool(listener.chunks))
+    assert lab.now_s - began_s == pytest.approx(PREFILL_S + (1 + rows) * STEP_S)
+    await lab.run(10.0)
+    assert listener.is_done and listener.error is None
+    assert sum(bool(chunk.pcm) for chunk in listener.chunks) == 40
 
 
 @pytest.mark.parametrize("n_vq", [1, 2, 4, 8])
