@@ -40,6 +40,7 @@ from moss_stream.synthesizer import StreamingSynthesizer
 from moss_stream.text.timeline import Spoken, Word
 from moss_stream.text.turn import TurnState
 from moss_stream.uses import Use
+from moss_stream.voice_file import load_voice, save_voice
 from moss_stream.voices import Voice
 
 __version__ = "0.1.0"
@@ -86,5 +87,7 @@ __all__ = [
     "WavSink",
     "WeightsMismatch",
     "Word",
+    "load_voice",
     "play",
+    "save_voice",
 ]
