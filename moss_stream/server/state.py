@@ -33,6 +33,10 @@ class State:
         """Return what makes one stream's audio so."""
         return AudioEncoder(wanted, self.synth.info.sample_rate, self.synth.info.channels)
 
+    def knows_voice(self, name: str | None) -> bool:
+        """Tell whether there is a voice of that name."""
+        return name in self.synth.voices or name in self.store.names()
+
     async def voice(self, name: str | None) -> Voice | None:
         """Return a voice by its name: one of the model's, or an uploaded one.
 
