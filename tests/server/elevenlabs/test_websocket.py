@@ -59,6 +59,13 @@ def alignments(messages: list[Message]) -> list[Message]:
     return [message["alignment"] for message in messages if message.get("alignment")]
 
 
+async def until_aligned(connection: ClientConnection) -> list[Message]:
+    """The next times of characters: a segment is over."""
+    while not (told := alignments([json.loads(await asyncio.wait_for(connection.recv(), HANG_S))])):
+        pass
+    return told
+
+
 async def test_one_text_as_it_comes_and_the_socket_closes() -> None:
     """Its parts, an empty text as the end, audio, the times of all characters, `isFinal`, close 1000."""
     async with socket("stream-input") as (connection, synth):
@@ -112,11 +119,13 @@ async def test_contexts_side_by_side() -> None:
 async def test_times_count_from_the_begin_or_from_the_last_ones(is_cumulative: bool) -> None:
     """Who asks for `sync_alignment` takes them as they are; others add up what came before."""
     async with socket(query="sync_alignment=true" if is_cumulative else "") as (connection, _):
+        told: list[Message] = []
         for text in ("One two. ", "Three four. ", "Five six. "):
             await send(connection, {"text": text, "context_id": "a", "flush": True})
+            told += await until_aligned(connection)
         await send(connection, {"context_id": "a", "close_context": True})
-        told = alignments(await until_final(connection, "a"))
-    offset_ms, starts, chars = 0, [], []
+        told += alignments(await until_final(connection, "a"))
+    offset_ms, starts, chars = 0, list[int](), list[str]()
     for each in told:
         starts += [offset_ms + start_ms for start_ms in each["charStartTimesMs"]]
         chars += each["chars"]
@@ -145,8 +154,7 @@ async def test_auto_mode_speaks_each_message_at_once() -> None:
     """Without waiting for more, or for the end of a sentence."""
     async with socket(query="auto_mode=true") as (connection, _):
         await send(connection, {"text": "And then ", "context_id": "a"})
-        messages = [json.loads(await asyncio.wait_for(connection.recv(), HANG_S)) for _ in range(5)]
-    assert len(pcm(messages)) == 5 * 3840
+        await until_aligned(connection)
 
 
 async def test_closing_the_socket_speaks_what_is_there() -> None:
@@ -210,15 +218,15 @@ async def test_a_bad_address_is_told_of(voice: str, query: str, told: str) -> No
 
 async def test_the_key_comes_in_a_header_or_with_the_first_message() -> None:
     """A page can set no headers. What is no key is told of."""
-    keys = {"api_keys": ("long-secret",)}
-    async with socket("stream-input", headers={"xi-api-key": "long-secret"}, **keys) as (connection, _):
+    keys = ("long-secret",)
+    async with socket("stream-input", headers={"xi-api-key": "long-secret"}, api_keys=keys) as (connection, _):
         await send(connection, {"text": "Hello. "}, {"text": ""})
         assert pcm(await until_final(connection))
-    async with socket("stream-input", **keys) as (connection, _):
+    async with socket("stream-input", api_keys=keys) as (connection, _):
         await send(connection, {"text": " ", "xi-api-key": "long-secret"}, {"text": "Hello. "}, {"text": ""})
         assert pcm(await until_final(connection))
     for headers, first in (({"xi-api-key": "wrong"}, None), ({}, {"text": " ", "xi_api_key": "wrong"})):
-        async with socket("multi-stream-input", headers=headers, **keys) as (connection, _):
+        async with socket("multi-stream-input", headers=headers, api_keys=keys) as (connection, _):
             if first is not None:
                 await send(connection, first)
             assert json.loads(await connection.recv())["error"] == "invalid_api_key"
