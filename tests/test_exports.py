@@ -81,7 +81,7 @@ def test_every_module_has_a_test_file() -> None:
         "nn/weights": "checkpoint/test_plan",
         "server/cartesia/shapes": "server/cartesia/test_websocket",
         "server/cartesia/tts_bytes": "server/cartesia/test_websocket",
-        "server/elevenlabs/connection": "server/elevenlabs/test_websocket",
+        "server/elevenlabs/context_socket": "server/elevenlabs/test_websocket",
         "server/elevenlabs/shapes": "server/elevenlabs/test_speech",
         "server/http/answers": "server/openai/test_speech",
         "server/http/health": "server/test_app",

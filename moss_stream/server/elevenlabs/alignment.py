@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from moss_stream import Word
 
-__all__ = ["Aligner", "Characters"]
+__all__ = ["CharacterTimes", "Characters"]
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Characters:
         self.ends_ms += other.ends_ms
 
 
-class Aligner:
+class CharacterTimes:
     """Follows one stream: its text as it is given, its words as their times are known.
 
     Every character of the text comes once, in order, those that are not spoken included; of the normalised

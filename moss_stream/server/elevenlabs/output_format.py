@@ -44,7 +44,7 @@ def audio_format(name: str, speed: float = 1.0) -> AudioFormat:
 
 def _unknown(name: str) -> Problem:
     message = (
-        f"There is no output format {quoted(name)}. There are pcm_8000 to pcm_48000, wav_…, ulaw_8000, alaw_8000, "
-        "mp3_44100_128 and opus_48000_64 with their like."
+        f"There is no output format {quoted(name)}. There are pcm_8000 to pcm_48000, wav_…, ulaw_8000, "
+        "alaw_8000, mp3_44100_128 and opus_48000_64 with their like."
     )
     return Problem(400, "output_format_not_allowed", message, "output_format")

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from moss_stream.formats.output import AudioEncoder
-from moss_stream.server.elevenlabs.alignment import Aligner, Characters
+from moss_stream.server.elevenlabs.alignment import Characters, CharacterTimes
 from moss_stream.server.elevenlabs.output_format import DEFAULT, audio_format
 from moss_stream.server.elevenlabs.shapes import TextRequest, voice_named
 from moss_stream.server.http.answers import Begun, StreamedAnswer, begin, encoded
@@ -44,7 +44,7 @@ async def streamed_with_times(
     """Speak a text, a JSON object on each line: audio, and the characters whose times are known now."""
     state, wanted = state_of(request.app), audio_format(output, body.speed)
     begun = await _begin(state, request, voice, body)
-    parts = _timed(begun, state.encoder(wanted), Aligner(body.speed))
+    parts = _timed(begun, state.encoder(wanted), CharacterTimes(body.speed))
     return StreamedAnswer(_lines(parts), "application/x-ndjson", begun, state)
 
 
@@ -55,7 +55,7 @@ async def with_times(
     """Speak a text; one JSON object holds all audio and the times of all characters."""
     state, wanted = state_of(request.app), audio_format(output, body.speed)
     begun = await _begin(state, request, voice, body)
-    parts = _timed(begun, state.encoder(wanted), Aligner(body.speed))
+    parts = _timed(begun, state.encoder(wanted), CharacterTimes(body.speed))
     return StreamedAnswer(_whole(parts), "application/json", begun, state)
 
 
@@ -64,7 +64,7 @@ async def _begin(state: State, request: Request, voice: str, body: TextRequest) 
     return await begin(state, key, body.text, voice_named(voice, state), body.options())
 
 
-async def _timed(begun: Begun, encoder: AudioEncoder, aligner: Aligner) -> AsyncIterator[Part]:
+async def _timed(begun: Begun, encoder: AudioEncoder, aligner: CharacterTimes) -> AsyncIterator[Part]:
     """Yield bytes of audio, and the characters whose times are new."""
     aligner.write(begun.text)
     num_words = 0

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, WebSocket
 
 from moss_stream import SynthesisOptions
 from moss_stream.config import Language, Seed
-from moss_stream.server.elevenlabs.connection import Connection, Wishes
+from moss_stream.server.elevenlabs.context_socket import ContextSocket, Wishes
 from moss_stream.server.elevenlabs.errors import socket_error
 from moss_stream.server.elevenlabs.output_format import DEFAULT, audio_format
 from moss_stream.server.elevenlabs.shapes import voice_named
@@ -58,7 +58,7 @@ async def _serve(socket: WebSocket, wishes: Wishes) -> None:
         await socket.send_json(socket_error(problem))
         await socket.close(POLICY_VIOLATION, str(problem)[:120])
         return
-    await Connection(Socket(socket, state), state, wishes, key).serve()
+    await ContextSocket(Socket(socket, state), state, wishes, key).serve()
 
 
 def _key(state: State, socket: WebSocket) -> str | None:

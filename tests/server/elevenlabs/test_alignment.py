@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from moss_stream import Word
-from moss_stream.server.elevenlabs.alignment import Aligner
+from moss_stream.server.elevenlabs.alignment import CharacterTimes
 
 TEXT = "Well,  **no**\nmore. "
 WORDS = [Word("Well,", 0, 5, 0.1, 0.5), Word("no", 9, 11, 0.7, 0.9), Word("more.", 14, 19, 1.0, 1.5)]
@@ -9,7 +9,7 @@ WORDS = [Word("Well,", 0, 5, 0.1, 0.5), Word("no", 9, 11, 0.7, 0.9), Word("more.
 
 def test_every_character_comes_once_in_its_time() -> None:
     """Also what is not spoken, between the words; white space is a space."""
-    aligner = Aligner()
+    aligner = CharacterTimes()
     aligner.write(TEXT[:7])
     first, _ = aligner.words(WORDS[:1])
     aligner.write(TEXT[7:])
@@ -26,7 +26,7 @@ def test_every_character_comes_once_in_its_time() -> None:
 
 def test_the_normalised_text_is_the_words() -> None:
     """With a space between them, and one behind the last."""
-    aligner = Aligner()
+    aligner = CharacterTimes()
     aligner.write(TEXT)
     _, spoken = aligner.words(WORDS)
     spoken.extend(aligner.rest()[1])
@@ -35,7 +35,7 @@ def test_the_normalised_text_is_the_words() -> None:
 
 def test_a_text_without_a_last_space_gets_one() -> None:
     """Clients know by it that the last word is whole."""
-    aligner = Aligner()
+    aligner = CharacterTimes()
     aligner.write("No")
     written, _ = aligner.words([Word("No", 0, 2, 0.0, 0.4)])
     assert [*written.chars, *aligner.rest()[0].chars] == ["N", "o", " "]
@@ -43,7 +43,7 @@ def test_a_text_without_a_last_space_gets_one() -> None:
 
 def test_faster_speech_is_over_sooner() -> None:
     """Times are those of what is heard."""
-    aligner = Aligner(speed=2.0)
+    aligner = CharacterTimes(speed=2.0)
     aligner.write(TEXT)
     written, _ = aligner.words(WORDS)
     assert (written.starts_ms[0], aligner.end_ms) == (50, 750)

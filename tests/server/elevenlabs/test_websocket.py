@@ -219,7 +219,10 @@ async def test_a_bad_address_is_told_of(voice: str, query: str, told: str) -> No
 async def test_the_key_comes_in_a_header_or_with_the_first_message() -> None:
     """A page can set no headers. What is no key is told of."""
     keys = ("long-secret",)
-    async with socket("stream-input", headers={"xi-api-key": "long-secret"}, api_keys=keys) as (connection, _):
+    async with socket("stream-input", headers={"xi-api-key": "long-secret"}, api_keys=keys) as (
+        connection,
+        _,
+    ):
         await send(connection, {"text": "Hello. "}, {"text": ""})
         assert pcm(await until_final(connection))
     async with socket("stream-input", api_keys=keys) as (connection, _):

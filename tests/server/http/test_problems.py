@@ -36,7 +36,9 @@ def test_answers_have_openais_shape() -> None:
     }
     assert "retry-after" not in made.headers
     assert response(Problem(503, "full", "Full."), {}).headers["retry-after"] == "1"
-    assert json.loads(bytes(response(Problem(503, "full", "Full."), {}).body))["error"]["type"] == "server_error"
+    assert (
+        json.loads(bytes(response(Problem(503, "full", "Full."), {}).body))["error"]["type"] == "server_error"
+    )
 
 
 @pytest.mark.parametrize(("hint_s", "wanted"), [(0.2, "1"), (3.0, "3"), (12.3, "13")])

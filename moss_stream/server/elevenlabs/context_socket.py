@@ -13,7 +13,7 @@ from moss_stream import SynthesisOptions
 from moss_stream.errors import MossError
 from moss_stream.formats.output import AudioEncoder
 from moss_stream.quote import MAX_QUOTE, brief, complaint
-from moss_stream.server.elevenlabs.alignment import Aligner, Characters
+from moss_stream.server.elevenlabs.alignment import Characters, CharacterTimes
 from moss_stream.server.elevenlabs.errors import socket_error
 from moss_stream.server.elevenlabs.output_format import audio_format
 from moss_stream.server.elevenlabs.shapes import ContextMessage, voice_named
@@ -22,7 +22,7 @@ from moss_stream.server.session import AudioPart, Cancelled, Done, Event, Failed
 from moss_stream.server.sockets import POLICY_VIOLATION, Socket
 from moss_stream.server.state import State
 
-__all__ = ["Connection", "Wishes"]
+__all__ = ["ContextSocket", "Wishes"]
 
 MAX_OPENED = 64
 """Contexts that were announced on one socket and have no text yet."""
@@ -48,12 +48,12 @@ class _Context:
     """A context that is spoken."""
 
     encoder: AudioEncoder
-    aligner: Aligner
+    aligner: CharacterTimes
     told_ms: int = 0
     is_closed: bool = False
 
 
-class Connection:
+class ContextSocket:
     """One socket.
 
     Args:
@@ -126,7 +126,7 @@ class Connection:
             wanted = audio_format(self._wishes.output_format, speed)
             voice = voice_named(self._wishes.voice, self._state)
             await session.open(name, voice, self._wishes.options, speed)
-            self._contexts[name] = _Context(self._state.encoder(wanted), Aligner(speed))
+            self._contexts[name] = _Context(self._state.encoder(wanted), CharacterTimes(speed))
         self._give(name, session, text, message.flush or self._wishes.is_auto)
 
     def _give(self, name: str, session: Session, text: str, is_flush: bool) -> None:
