@@ -139,7 +139,7 @@ class Audio:
         if len(self.pcm) > MAX_PLAYER_BYTES:
             shown_s = MAX_PLAYER_BYTES / (2 * self.channels * self.sample_rate)
             return (
-                f"<p>{self.duration_s:.0f} s of audio, of which a page holds {shown_s:.0f} s: write it to a file "
+                f"<p>{self.duration_s:.0f} s of audio, and a page holds {shown_s:.0f} s: write it to a file "
                 "with <code>save(path)</code>, or show a part of it.</p>"
             )
         data = base64.b64encode(self._wav()).decode()

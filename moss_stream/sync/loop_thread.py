@@ -38,7 +38,7 @@ class LoopThread:
             StreamError: It is called on the loop's own thread, which would wait for itself.
             SynthesizerClosed: The loop was closed, perhaps meanwhile.
         """
-        if threading.current_thread() is self._thread:
+        if self._is_current:
             coroutine.close()
             raise StreamError(
                 "This was called from inside an asynchronous text, and would wait for itself for ever. "
@@ -53,16 +53,23 @@ class LoopThread:
             waiting.cancel()
             raise
 
-    def post(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine on the loop, if it is still there; wait for nothing."""
+    def clean_up(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine, if the loop is still there. Garbage may be collected on any thread, so on any."""
         with contextlib.suppress(SynthesizerClosed):
-            self._begin(coroutine)
+            if self._is_current:
+                self._begin(coroutine)
+            else:
+                self.call(coroutine)
 
     def close(self) -> None:
         """End the loop, and with it what still runs there. May be called again."""
         with contextlib.suppress(RuntimeError):  # it is closed already
             self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join()
+
+    @property
+    def _is_current(self) -> bool:
+        return threading.current_thread() is self._thread
 
     def _begin(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         try:

@@ -104,7 +104,7 @@ class SyncStream:
             while (chunk := self._loop.call(pull.next())) is not None:
                 yield chunk
         finally:
-            self._loop.post(pull.close())  # which may run on any thread, when garbage is collected
+            self._loop.clean_up(pull.close())
 
 
 class _Pull:

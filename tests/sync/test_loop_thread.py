@@ -60,6 +60,23 @@ def test_a_call_from_its_own_thread_is_refused(loop: LoopThread) -> None:
         loop.call(calls_again())
 
 
+def test_cleaning_up_works_on_any_thread(loop: LoopThread) -> None:
+    """On the loop's own, where it cannot wait, too."""
+    done = threading.Event()
+
+    async def clean() -> None:
+        done.set()
+
+    async def from_the_loop() -> None:
+        loop.clean_up(clean())
+
+    loop.clean_up(clean())
+    assert done.is_set()
+    done.clear()
+    loop.call(from_the_loop())
+    assert done.wait(HANG_S)
+
+
 def test_closing_ends_what_waits(loop: LoopThread) -> None:
     """With an error that says so; later calls get the same one."""
     with ThreadPoolExecutor(1) as pool:
@@ -70,5 +87,5 @@ def test_closing_ends_what_waits(loop: LoopThread) -> None:
             waiting.result(HANG_S)
     with pytest.raises(SynthesizerClosed, match=r"sync\.load"):
         loop.call(where())
-    loop.post(for_ever())
+    loop.clean_up(for_ever())
     loop.close()

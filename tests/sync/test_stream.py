@@ -20,17 +20,6 @@ def fake() -> Iterator[Pair]:
         yield synth, engine
 
 
-@pytest.fixture
-def slow() -> Iterator[tuple[SyncSynthesizer, FakeEngine, threading.Semaphore]]:
-    """An engine that makes a frame when it is told to."""
-    gate = threading.Semaphore(0)
-    engine = FakeEngine(frames_per_segment=1_000, gate=gate)
-    synth = sync_synthesizer_on(engine)
-    yield synth, engine, gate
-    gate.release(2_000)
-    synth.close()
-
-
 def test_a_generator_goes_in_and_an_iterator_comes_out(fake: Pair) -> None:
     """The text is drawn on a thread; every frame of it comes, and what is known of the stream."""
     synth, _ = fake
@@ -72,36 +61,37 @@ def test_text_is_pushed_while_another_thread_listens(fake: Pair) -> None:
         stream.push("more")
 
 
-@pytest.mark.parametrize("how", ["break", "with", "error"])
-def test_leaving_stops_the_engine_within_a_frame(
-    slow: tuple[SyncSynthesizer, FakeEngine, threading.Semaphore], how: str
-) -> None:
-    """Whatever the way: one more frame is made, the one under way."""
-    synth, engine, gate = slow
+@pytest.mark.parametrize("is_error", [False, True])
+def test_leaving_the_loop_stops_the_engine_within_a_frame(is_error: bool) -> None:
+    """Only the frame under way is made."""
+    gate = threading.Semaphore(2)
+    engine = FakeEngine(frames_per_segment=1_000, gate=gate)
 
     def listen() -> None:
         for chunk in stream:
             if chunk.index == 1:
-                if how == "error":
+                if is_error:
                     raise ZeroDivisionError
                 break
 
-    gate.release(2)
-    stream = synth.stream("A long text that nobody hears to its end.")
-    if how == "with":
-        gate.release(1)  # `cancel` waits for the frame under way
-        with stream:
+    with sync_synthesizer_on(engine) as synth:
+        stream = synth.stream("A long text that nobody hears to its end.")
+        if is_error:
+            with pytest.raises(ZeroDivisionError):
+                listen()
+        else:
             listen()
-    elif how == "error":
-        with pytest.raises(ZeroDivisionError):
-            listen()
-    else:
-        listen()
-    gate.release(1_000)
-    while synth.metrics.active_streams:
-        pass
-    assert engine.num_steps <= 4
-    assert stream.cancel().seconds == pytest.approx(0.16)
+        gate.release(1_000)
+        assert stream.cancel().seconds == pytest.approx(0.16)
+        assert engine.num_steps == 3
+
+
+def test_leaving_with_stops_the_engine() -> None:
+    """When it is left, the stream is over."""
+    with sync_synthesizer_on(FakeEngine(frames_per_segment=1_000)) as synth:
+        with synth.stream("A long text that nobody hears to its end.") as stream:
+            assert next(iter(stream)).pcm
+        assert stream.state is TurnState.CANCELLED
 
 
 def test_what_was_heard_is_what_a_player_says(fake: Pair) -> None:
