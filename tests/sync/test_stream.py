@@ -83,7 +83,7 @@ def test_leaving_the_loop_stops_the_engine_within_a_frame(is_error: bool) -> Non
             listen()
         gate.release(1_000)
         assert stream.cancel().seconds == pytest.approx(0.16)
-        assert engine.num_steps == 3
+        assert engine.num_steps <= 3
 
 
 def test_leaving_with_stops_the_engine() -> None:
