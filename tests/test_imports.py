@@ -64,7 +64,8 @@ ALLOWED = {
     "formats": BASE,
     "sinks": BASE | {"formats", "stream", "text"},
     "server": BASE
-    | {"", "adapters", "engine_metrics", "files", "formats", "metrics", "prometheus", "sinks", "text"}
+    | {"", "adapters", "engine_metrics", "files", "formats", "languages", "metrics", "prometheus", "sinks"}
+    | {"text"}
     | {"voices", "wire"},
     "cli": BASE
     | {"", "adapters", "embedded", "engine", "families", "hub", "kernels", "server", "sinks", "stream"}
@@ -72,12 +73,12 @@ ALLOWED = {
     "sync": BASE
     | {"conversation", "engine", "engine_metrics", "lines", "metrics", "stream", "synthesizer", "text"}
     | {"text_source", "voices"},
-    "adapters": {"", "audio", "formats", "wire"},
+    "adapters": {"", "audio", "formats", "languages", "wire"},
 }
 # Of the root: what is below the engine, and what stands on it.
 LOW = {"audio", "cast", "config", "embedded", "errors", "files", "hub", "metrics", "engine_metrics", "quote"}
 LOW |= {"prometheus", "sound_file", "text_source", "trace", "uses", "voice_cache", "voice_file", "voices"}
-LOW |= {"wire"}
+LOW |= {"languages", "wire"}
 HIGH = {"__init__", "conversation", "inbox", "lines", "option_checks", "stream", "synthesizer"}
 HIGH |= {"voice_finder"}
 PROTOCOLS = ("openai", "cartesia", "elevenlabs", "deepgram", "wyoming", "speak")
