@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import copy
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from moss_stream.adapters.playout import Playout, PlayoutPart
+from moss_stream.adapters.reply import Reply, SpokenPart
+
 from moss_stream import (
-    AudioChunk,
     ConfigError,
     Conversation,
     DeviceFailed,
@@ -19,14 +23,10 @@ from moss_stream import (
     Overloaded,
     StreamingSynthesizer,
     SynthesisOptions,
-    SynthesisStream,
     SynthesizerClosed,
     TextError,
     Voice,
 )
-from moss_stream.adapters.playout import Playout, PlayoutPart
-from moss_stream.adapters.spoken_words import SpokenWords
-from moss_stream.formats.pcm import PcmConverter
 from moss_stream.languages import language_name
 
 try:
@@ -50,8 +50,8 @@ except ImportError as error:
 __all__ = ["MossTTSService", "MossTTSSettings"]
 
 QUIET_S = 3600.0
-"""After which Pipecat gives up a context that nothing comes for. Ours end when their streams do, and those wait
-for a language model, or for a slot, as long as it takes."""
+"""After which Pipecat gives up a context that nothing comes for. Ours end when their streams do, which wait as
+long as it takes for a language model or a slot."""
 
 
 @dataclass
@@ -68,26 +68,11 @@ class MossTTSSettings(TTSSettings):
     n_vq: int | None | NotGiven = field(default_factory=lambda: NOT_GIVEN)
 
 
-class _Reply:
-    """A context's text on its way to the engine, and its audio on its way out."""
-
-    def __init__(self, part: PlayoutPart) -> None:
-        self.part = part
-        self.words = SpokenWords()
-        self.stream: SynthesisStream | None = None
-        self.task: asyncio.Task[None] | None = None
-        self._text: asyncio.Queue[str | None] = asyncio.Queue()
-
-    def write(self, text: str) -> None:
-        self.words.write(text)
-        self._text.put_nowait(text)
-
-    def end(self) -> None:
-        self._text.put_nowait(None)
-
-    async def deltas(self) -> AsyncIterator[str]:
-        while (text := await self._text.get()) is not None:
-            yield text
+@dataclass(frozen=True, slots=True)
+class _OpenReply:
+    reply: Reply
+    played: PlayoutPart
+    task: asyncio.Task[None]
 
 
 class MossTTSService(TTSService):
@@ -142,9 +127,10 @@ class MossTTSService(TTSService):
         super().__init__(settings=complete, **{**ours, **arguments})
         self._talk = self._conversation()
         self._playout = Playout(time.monotonic)
-        self._replies: dict[str, _Reply] = {}
+        self._replies: dict[str, _OpenReply] = {}
         self._turns: set[str] = set()
-        self._turn = asyncio.Lock()
+        """Contexts that get more text."""
+        self._speaking = asyncio.Lock()
 
     def can_generate_metrics(self) -> bool:
         """Tell that there are metrics: time to first byte and to first audio, and usage."""
@@ -166,37 +152,38 @@ class MossTTSService(TTSService):
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
         """Give text to the context's stream; its audio comes from a task of its own."""
         await self.start_tts_usage_metrics(text)
-        reply = self._replies.get(context_id) or self._begin(context_id)
-        reply.write(text)
+        open_reply = self._replies.get(context_id) or self._begin(context_id)
+        open_reply.reply.write(text)
         if context_id not in self._turns:  # nobody would end it
-            reply.end()
+            open_reply.reply.end()
         yield None
 
     async def flush_audio(self, context_id: str | None = None) -> None:
         """End the context's text: its turn is complete."""
         self._turns.discard(context_id or "")
-        if reply := self._replies.get(context_id or ""):
-            reply.end()
+        if open_reply := self._replies.get(context_id or ""):
+            open_reply.reply.end()
 
     async def on_audio_context_interrupted(self, context_id: str) -> None:
         """Stop the engine, without holding up the interruption for the frame that it is at."""
-        reply = self._replies.get(context_id)
-        if reply is not None and reply.task is not None:
-            reply.task.cancel()
+        if open_reply := self._replies.pop(context_id, None):
+            open_reply.task.cancel()
+            self._playout.drop(open_reply.played)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Process a frame; see `TTSService`."""
         await super().process_frame(frame, direction)
         if isinstance(frame, InterruptionFrame):
-            self._turns.intersection_update(self._replies)
-            for context_id, reply in list(self._replies.items()):
-                if reply.task is not None and reply.task.done():  # its audio had been sent, and was dropped
-                    await self._forget(context_id, reply)
+            self._turns.clear()
+            for context_id, open_reply in list(self._replies.items()):
+                if open_reply.task.done():  # all of it was on its way to the listener, and is dropped there
+                    await open_reply.reply.cancel()
+                    self._playout.drop(self._replies.pop(context_id).played)
 
     async def stop(self, frame: EndFrame) -> None:
         """End the texts that nobody has ended, speak to the end, and stop."""
-        for reply in self._replies.values():
-            reply.end()
+        for open_reply in self._replies.values():
+            open_reply.reply.end()
         await super().stop(frame)
 
     async def cancel(self, frame: CancelFrame) -> None:
@@ -210,7 +197,7 @@ class MossTTSService(TTSService):
         await super().cleanup()
 
     async def _update_settings(self, delta: TTSSettings) -> dict[str, Any]:
-        before = MossTTSSettings(**{**self._settings.given_fields()})
+        before = copy.copy(self._settings)
         changed = await super()._update_settings(delta)
         try:
             await self._check_voice()
@@ -244,59 +231,35 @@ class MossTTSService(TTSService):
         )
         return self._synth.conversation(voice=settings.voice, options=options)
 
-    def _begin(self, context_id: str) -> _Reply:
-        for old_id, old in list(self._replies.items()):
-            if old.part.is_over:
-                del self._replies[old_id]
-        reply = self._replies[context_id] = _Reply(self._playout.begin())
-        reply.task = self.create_task(self._speak(context_id, reply))
-        return reply
+    def _begin(self, context_id: str) -> _OpenReply:
+        self._replies = {key: each for key, each in self._replies.items() if not each.played.is_over}
+        played = self._playout.begin()
+        reply = Reply(self._synth, self.sample_rate, played)
+        task = self.create_task(self._speak(context_id, reply))
+        self._replies[context_id] = _OpenReply(reply, played, task)
+        return self._replies[context_id]
 
-    async def _speak(self, context_id: str, reply: _Reply) -> None:
+    async def _speak(self, context_id: str, reply: Reply) -> None:
         try:
-            async with self._turn:  # a conversation has one at a time
-                await self._hand_out(context_id, reply, self._talk.stream(reply.deltas()))
-        except asyncio.CancelledError:
-            await self._forget(context_id, reply)
-            raise
+            async with self._speaking, contextlib.aclosing(reply.speak(self._talk.stream)) as parts:
+                async for part in parts:
+                    await self._hand_on(context_id, part)
         except MossError as error:
             await self._report(error)
-        reply.part.end()
         await self.append_to_audio_context(context_id, TTSStoppedFrame(context_id=context_id))
         await self.remove_audio_context(context_id)
 
-    async def _hand_out(self, context_id: str, reply: _Reply, stream: SynthesisStream) -> None:
-        info = self._synth.info
-        converter = PcmConverter(self.sample_rate, 1, info.sample_rate, info.channels)
-        reply.stream = stream
-        try:
-            stream.attach(lambda: reply.part.position_s)
-            async for chunk in stream:
-                pcm = converter.convert(chunk.pcm, is_last=chunk.is_final).tobytes()
-                await self._hand_on(context_id, reply, chunk, pcm)
-        except asyncio.CancelledError:
-            await stream.cancel()  # with what was heard, before the next turn begins
-            raise
-
-    async def _hand_on(self, context_id: str, reply: _Reply, chunk: AudioChunk, pcm: bytes) -> None:
-        if pcm:
-            frame = TTSAudioRawFrame(pcm, self.sample_rate, 1, context_id=context_id)
+    async def _hand_on(self, context_id: str, part: SpokenPart) -> None:
+        if part.pcm:
+            frame = TTSAudioRawFrame(part.pcm, self.sample_rate, 1, context_id=context_id)
             await self.append_to_audio_context(context_id, frame)
-            reply.part.sent(chunk.duration_s)
-        words = [(word.text, word.end_s) for word in reply.words.spoken(chunk)]
-        await self.add_word_timestamps(words, context_id, includes_inter_frame_spaces=True)
-
-    async def _forget(self, context_id: str, reply: _Reply) -> None:
-        """Forget what was not heard of a reply."""
-        if reply.stream is not None:
-            await reply.stream.cancel()
-        self._playout.drop(reply.part)
-        self._replies.pop(context_id, None)
+        for word in part.words:
+            timed = [(word.text.strip(), word.end_s)]
+            await self.add_word_timestamps(timed, context_id, includes_inter_frame_spaces=not word.is_spaced)
 
     async def _stop_all(self) -> None:
-        for reply in list(self._replies.values()):
-            if reply.task is not None:
-                await self.cancel_task(reply.task)
+        for open_reply in self._replies.values():
+            await self.cancel_task(open_reply.task)
         self._replies.clear()
 
     async def _report(self, error: MossError) -> None:

@@ -9,20 +9,25 @@ from moss_stream import AudioChunk
 
 __all__ = ["SpokenWord", "SpokenWords"]
 
-_WORD = re.compile(
-    r"\s*(?:[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+)"
-)
-"""A word and the space before it; in Chinese and Japanese, which have none, a character."""
+UNSPACED = "\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uffef"
+"""Characters of scripts that put no spaces between words: Chinese and Japanese, with their marks."""
+_WORD = re.compile(rf"\s*(?:[{UNSPACED}]|[^\s{UNSPACED}]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class SpokenWord:
-    """A word of the written text, with the space before it: all of them joined are the text."""
+    """A word of the written text; in Chinese and Japanese a character."""
 
     text: str
+    """With the space before it: all of them joined are the text."""
     start_s: float
     """From the start of the stream; estimated within a segment, as `AudioChunk.char_start` is."""
     end_s: float
+
+    @property
+    def is_spaced(self) -> bool:
+        """Whether its script puts spaces between words."""
+        return re.search(f"[{UNSPACED}]", self.text) is None
 
 
 class SpokenWords:
