@@ -50,8 +50,8 @@ except ImportError as error:
 __all__ = ["MossTTSService", "MossTTSSettings"]
 
 QUIET_S = 3600.0
-"""After which Pipecat gives up a context that nothing comes for. Ours end when their streams do, which wait as
-long as it takes for a language model or a slot."""
+"""After which Pipecat gives up a context that nothing comes for. Ours end when their streams do, which wait
+as long as it takes for a language model or a slot."""
 
 
 @dataclass
