@@ -160,9 +160,13 @@ class MossTTSService(TTSService):
 
     async def flush_audio(self, context_id: str | None = None) -> None:
         """End the context's text: its turn is complete."""
-        self._turns.discard(context_id or "")
-        if open_reply := self._replies.get(context_id or ""):
+        if context_id is None:
+            return
+        self._turns.discard(context_id)
+        if open_reply := self._replies.get(context_id):
             open_reply.reply.end()
+        else:  # nothing is spoken any more: see `is_usable`
+            await self.remove_audio_context(context_id)
 
     async def on_audio_context_interrupted(self, context_id: str) -> None:
         """Stop the engine, without holding up the interruption for the frame that it is at."""
@@ -182,8 +186,8 @@ class MossTTSService(TTSService):
 
     async def stop(self, frame: EndFrame) -> None:
         """End the texts that nobody has ended, speak to the end, and stop."""
-        for open_reply in self._replies.values():
-            open_reply.reply.end()
+        for context_id in self.get_audio_contexts():
+            await self.flush_audio(context_id)
         await super().stop(frame)
 
     async def cancel(self, frame: CancelFrame) -> None:

@@ -61,21 +61,22 @@ class Reply:
         Raises:
             MossError: What the stream raises.
         """
-        stream = self._stream = make(self._deltas())
-        if self.played is not None:
-            played = self.played
-            stream.attach(lambda: played.position_s)
         try:
+            stream = self._stream = make(self._deltas())
+            if self.played is not None:
+                played = self.played
+                stream.attach(lambda: played.position_s)
             async for chunk in stream:
                 pcm = self._converter.convert(chunk.pcm, is_last=chunk.is_final).tobytes()
                 if self.played is not None:
                     self.played.sent(chunk.duration_s)
                 yield SpokenPart(pcm, self._words.spoken(chunk))
         except (asyncio.CancelledError, GeneratorExit):
-            await stream.cancel()
+            await self.cancel()
             raise
-        if self.played is not None:
-            self.played.end()
+        finally:
+            if self.played is not None:
+                self.played.end()
 
     async def cancel(self) -> None:
         """Let the synthesizer forget what was not heard, also after the end of the text."""

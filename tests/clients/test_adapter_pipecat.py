@@ -91,11 +91,11 @@ async def test_an_answer_is_spoken_with_times_of_its_words(synth: StreamingSynth
     kinds = [type(frame) for frame in down]
     assert kinds.index(TTSStartedFrame) < kinds.index(TTSAudioRawFrame) < kinds.index(TTSStoppedFrame)
     assert {frame.sample_rate for frame in down if isinstance(frame, TTSAudioRawFrame)} == {16_000}
-    made_s = 0.08 * synth.metrics.frames
-    assert len(pcm(down)) / 2 / 16_000 == pytest.approx(made_s, abs=0.1) and 1.0 < made_s < 6.0
+    spoken_s = len(pcm(down)) / 2 / 16_000
+    assert 1.0 < spoken_s < 6.0
     assert words(down) == TEXT.split()
     stamps = [frame.pts for frame in down if isinstance(frame, TTSTextFrame)]
-    assert stamps == sorted(stamps) and 0.5e9 < stamps[-1] - stamps[0] < made_s * 1e9
+    assert stamps == sorted(stamps) and 0.5e9 < stamps[-1] - stamps[0] < spoken_s * 1e9
     data = [each for frame in [*down, *up] if isinstance(frame, MetricsFrame) for each in frame.data]
     assert [each for each in data if isinstance(each, TTFBMetricsData) and each.value > 0]
     assert sum(each.value for each in data if isinstance(each, TTSUsageMetricsData)) == len(TEXT + " ")
@@ -178,7 +178,7 @@ async def test_a_turn_that_nobody_ends_is_spoken_when_the_pipeline_ends(synth: S
     tts = MossTTSService(synth, settings=MossTTSService.Settings(voice="slt"))
     frames = [TextFrame("Hello there."), LLMFullResponseStartFrame(), LLMTextFrame("And you.")]
     down, _ = await run_test(tts, frames_to_send=frames)
-    assert len(pcm(down)) / 2 / 24_000 == pytest.approx(0.08 * synth.metrics.frames, abs=0.1)
+    assert words(down) == ["Hello", "there.", "And", "you."] and len(pcm(down)) / 2 / 24_000 > 0.8
     assert synth.metrics.ended == {"done": 2}
 
 
