@@ -41,7 +41,7 @@ class MossTTS(tts.TTS):
     """Speaks an agent's text with a synthesizer in the same process.
 
     Text goes to the model token by token, as the language model writes it; replies go on in the voice and
-    manner of the ones before (`Conversation`), but for one that begins while another one is spoken. Words have
+    manner of the ones before (`Conversation`), unless one begins while another one is spoken. Words have
     their times. Closing a stream, as an interruption does, stops the model within a frame.
 
     Args:
