@@ -202,7 +202,7 @@ class MossTTSService(TTSService):
 
     async def _update_settings(self, delta: TTSSettings) -> dict[str, Any]:
         before = copy.copy(self._settings)
-        changed = await super()._update_settings(delta)
+        changed: dict[str, Any] = await super()._update_settings(delta)
         try:
             await self._check_voice()
             if changed:
