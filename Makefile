@@ -33,10 +33,12 @@ AVX2 := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 DNNL_DEFAULT_FPMATH_MOD
 test-avx2: $(SETUP)
 	$(AVX2) $(BIN)/pytest -m "not ci and not slow"
 
-# Pipecat and LiveKit, as they are published, against `moss-stream serve` (750 MB, installed once).
-$(CLIENTS)/.ready: tests/clients/requirements.txt
+# Pipecat and LiveKit, as they are published, against `moss-stream serve`, and with the model in their own process
+# (1.8 GB, half of it PyTorch; installed once).
+$(CLIENTS)/.ready: tests/clients/requirements.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(CLIENTS)
-	$(CLIENTS)/bin/pip install --quiet --requirement $<
+	$(CLIENTS)/bin/pip install --quiet --constraint constraints.txt torch
+	$(CLIENTS)/bin/pip install --quiet --requirement $< --editable .
 	touch $@
 
 test-clients: $(SETUP) $(CLIENTS)/.ready
