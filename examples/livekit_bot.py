@@ -2,10 +2,9 @@
 
     OPENAI_API_KEY=... python examples/livekit_bot.py console
 
-`console` talks through this machine's microphone and loudspeaker; `dev` to LiveKit's server, which LIVEKIT_URL,
-LIVEKIT_API_KEY and LIVEKIT_API_SECRET name. OPENAI_BASE_URL names another server of a language model,
-OPENAI_MODEL another model. Needs `pip install moss-stream[livekit] livekit-plugins-openai`. To hear the person,
-give the session an `stt`, too.
+`console` uses this machine's microphone and loudspeaker, `dev` the LiveKit server that LIVEKIT_URL,
+LIVEKIT_API_KEY and LIVEKIT_API_SECRET name. OPENAI_BASE_URL and OPENAI_MODEL name another language model. Needs
+`pip install moss-stream[livekit] livekit-plugins-openai`; to hear the person, give the session an `stt`, too.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A Pipecat bot that speaks in its own process: what it says is written to a file, and its words are printed.
+"""A Pipecat bot that speaks in its own process: its words are printed, its speech goes into answer.wav.
 
     OPENAI_API_KEY=... python examples/pipecat_bot.py "Why is the sky blue?"
 
-OPENAI_BASE_URL and OPENAI_MODEL name others. Needs `pip install moss-stream[pipecat] openai`. Writes answer.wav;
-for a call, put your transport's output where the recorder is.
+OPENAI_BASE_URL and OPENAI_MODEL name another language model. Needs `pip install moss-stream[pipecat] openai`.
+For a call, put your transport's output where the recorder is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from pipecat.workers.runner import WorkerRunner
 from moss_stream import StreamingSynthesizer
 
 MANNER = "You are spoken to. Answer in two or three plain sentences."
-MODEL = os.environ.get("OPENAI_MODEL", "gpt-4o-mini")
 
 
 class Recorder(FrameProcessor):
@@ -36,8 +35,6 @@ class Recorder(FrameProcessor):
         """Note a frame, and hand it on."""
         await super().process_frame(frame, direction)
         if isinstance(frame, TTSAudioRawFrame):
-            if not recording.getnframes():
-                recording.setparams((1, 2, frame.sample_rate, 0, "NONE", ""))
             recording.writeframes(frame.audio)
         elif isinstance(frame, TTSTextFrame):
             print(frame.text, end=" ", flush=True)
@@ -49,7 +46,8 @@ async def main(question: str) -> None:
     async with await StreamingSynthesizer.load() as synth:
         context = LLMContext([{"role": "system", "content": MANNER}, {"role": "user", "content": question}])
         pair = LLMContextAggregatorPair(context)
-        llm = OpenAILLMService(settings=OpenAILLMService.Settings(model=MODEL))
+        model = os.environ.get("OPENAI_MODEL", "gpt-4o-mini")
+        llm = OpenAILLMService(settings=OpenAILLMService.Settings(model=model))
         tts = MossTTSService(synth, settings=MossTTSService.Settings(voice="slt"))
         worker = PipelineWorker(Pipeline([pair.user(), llm, tts, Recorder(), pair.assistant()]))
         await worker.queue_frames([LLMRunFrame(), EndFrame()])
@@ -59,4 +57,5 @@ async def main(question: str) -> None:
 
 
 with wave.open("answer.wav", "wb") as recording:
+    recording.setparams((1, 2, 24_000, 0, "NONE", ""))  # the pipeline's rate, unless it is given another one
     asyncio.run(main(sys.argv[1]))
