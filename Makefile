@@ -34,7 +34,7 @@ test-avx2: $(SETUP)
 	$(AVX2) $(BIN)/pytest -m "not ci and not slow"
 
 # Pipecat and LiveKit, as they are published, against `moss-stream serve`, and with the model in their own process
-# (1.8 GB, half of it PyTorch; installed once).
+# (1.7 GB; installed once, in a minute or two).
 $(CLIENTS)/.ready: tests/clients/requirements.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet --constraint constraints.txt torch

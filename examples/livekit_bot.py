@@ -2,8 +2,8 @@
 
     OPENAI_API_KEY=... python examples/livekit_bot.py console
 
-`console` uses this machine's microphone and loudspeaker, `dev` the LiveKit server that LIVEKIT_URL,
-LIVEKIT_API_KEY and LIVEKIT_API_SECRET name. OPENAI_BASE_URL and OPENAI_MODEL name another language model. Needs
+`console` uses this machine's microphone and loudspeaker, `dev` the server that LIVEKIT_URL, LIVEKIT_API_KEY
+and LIVEKIT_API_SECRET name. OPENAI_BASE_URL and OPENAI_MODEL name another language model. Needs
 `pip install moss-stream[livekit] livekit-plugins-openai`; to hear the person, give the session an `stt`, too.
 """
 

@@ -3,7 +3,6 @@
     OPENAI_API_KEY=... python examples/pipecat_bot.py "Why is the sky blue?"
 
 OPENAI_BASE_URL and OPENAI_MODEL name another language model. Needs `pip install moss-stream[pipecat] openai`.
-For a call, put your transport's output where the recorder is.
 """
 
 from __future__ import annotations
@@ -26,10 +25,11 @@ from pipecat.workers.runner import WorkerRunner
 from moss_stream import StreamingSynthesizer
 
 MANNER = "You are spoken to. Answer in two or three plain sentences."
+MODEL = os.environ.get("OPENAI_MODEL", "gpt-4o-mini")
 
 
 class Recorder(FrameProcessor):
-    """Writes speech into a file, and its words onto the screen."""
+    """Writes speech into a file, and its words onto the screen; in a call, a transport's output is here."""
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Note a frame, and hand it on."""
@@ -46,8 +46,7 @@ async def main(question: str) -> None:
     async with await StreamingSynthesizer.load() as synth:
         context = LLMContext([{"role": "system", "content": MANNER}, {"role": "user", "content": question}])
         pair = LLMContextAggregatorPair(context)
-        model = os.environ.get("OPENAI_MODEL", "gpt-4o-mini")
-        llm = OpenAILLMService(settings=OpenAILLMService.Settings(model=model))
+        llm = OpenAILLMService(settings=OpenAILLMService.Settings(model=MODEL))
         tts = MossTTSService(synth, settings=MossTTSService.Settings(voice="slt"))
         worker = PipelineWorker(Pipeline([pair.user(), llm, tts, Recorder(), pair.assistant()]))
         await worker.queue_frames([LLMRunFrame(), EndFrame()])
