@@ -32,6 +32,7 @@ from pipecat.pipeline.worker import PipelineParams
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.services.tts_service import TextAggregationMode
 from pipecat.tests.utils import SleepFrame, run_test
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
@@ -110,11 +111,22 @@ async def test_an_answer_is_spoken_with_times_of_its_words(synth: StreamingSynth
     assert sum(each.value for each in data if isinstance(each, TTSUsageMetricsData)) == len(TEXT + " ")
 
 
-@pytest.mark.parametrize("text", [TEXT, "Hello 你好，世界。", "A **bold** word, and 12 more."])
-async def test_the_context_gets_what_was_spoken(synth: StreamingSynthesizer, text: str) -> None:
-    """In the words of the language model, whatever its tokens are."""
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        (TEXT, TextAggregationMode.TOKEN),
+        ("Hello 你好，世界。", TextAggregationMode.TOKEN),
+        ("A **bold** word, and 12 more.", TextAggregationMode.TOKEN),
+        ("Hello there. How are you?", TextAggregationMode.SENTENCE),
+    ],
+)
+async def test_the_context_gets_what_was_spoken(
+    synth: StreamingSynthesizer, text: str, mode: TextAggregationMode
+) -> None:
+    """In the words of the language model, whatever its tokens are, and however they are aggregated."""
     context = LLMContext()
-    tts = MossTTSService(synth, settings=MossTTSService.Settings(voice="slt"))
+    settings = MossTTSService.Settings(voice="slt")
+    tts = MossTTSService(synth, settings=settings, text_aggregation_mode=mode)
     pipeline = Pipeline([tts, LLMContextAggregatorPair(context).assistant()])
     deltas = [LLMTextFrame(character) for character in text]
     frames = [LLMFullResponseStartFrame(), *deltas, LLMFullResponseEndFrame(), SleepFrame(3.0)]
