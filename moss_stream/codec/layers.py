@@ -38,20 +38,15 @@ class CatLayer(nn.Module):
 class CatTransformer(nn.Module):
     """A stack of layers over a sliding window, with projections in and out where widths differ."""
 
-    def __init__(self, stage: CatStage, window: int) -> None:
+    def __init__(self, stage: CatStage, window: int, always_projects: bool) -> None:
         super().__init__()
         self.window = window
         self.heads = Heads(stage.num_heads, stage.num_heads, stage.d_model // stage.num_heads)
         self.ops: Ops = TorchOps()
         self.max_period = stage.max_period
         self.output_width = stage.output_dimension
-        widths = stage.input_dimension, stage.d_model, stage.output_dimension
-        self.input_proj = (
-            nn.Linear(widths[0], widths[1], bias=False) if widths[0] != widths[1] else nn.Identity()
-        )
-        self.output_proj = (
-            nn.Linear(widths[1], widths[2], bias=False) if widths[1] != widths[2] else nn.Identity()
-        )
+        self.input_proj = _projection(stage.input_dimension, stage.d_model, always_projects)
+        self.output_proj = _projection(stage.d_model, stage.output_dimension, always_projects)
         self.layers = nn.ModuleList(CatLayer(stage) for _ in range(stage.num_layers))
 
     def prepare(self) -> None:
@@ -81,6 +76,10 @@ class CatTransformer(nn.Module):
             x = cast(CatLayer, layer).run(self.ops, x, self.heads, cache, index, place)
         out: Tensor = self.output_proj(x)
         return out
+
+
+def _projection(inputs: int, outputs: int, always: bool) -> nn.Module:
+    return nn.Linear(inputs, outputs, bias=False) if always or inputs != outputs else nn.Identity()
 
 
 class Patch(nn.Module):
