@@ -97,7 +97,7 @@ class CatConfig(Checked):
     sampling_rate: int
     downsample_rate: int
     number_channels: int = 1
-    enable_channel_interleave: Literal[True] = True
+    enable_channel_interleave: bool = True
     causal_transformer_context_duration: Context
     encoder_kwargs: tuple[CatStage, ...] = Field(max_length=64)
     decoder_kwargs: tuple[CatStage, ...] = Field(max_length=64)
@@ -109,6 +109,8 @@ class CatConfig(Checked):
         quantizer, wanted = self.quantizer_kwargs, self.format.frame_samples
         if self.downsample_rate != wanted:
             raise ValueError(f"downsample_rate is {self.downsample_rate} instead of {wanted}")
+        if self.number_channels > 1 and not self.enable_channel_interleave:
+            raise ValueError("the samples of the channels do not take turns (enable_channel_interleave)")
         samples = wanted * self.format.channels
         _follow("encoder_kwargs", self.encoder_kwargs, (1, quantizer.input_dim), samples, is_down=True)
         _follow("decoder_kwargs", self.decoder_kwargs, (quantizer.output_dim, 1), samples, is_down=False)

@@ -40,7 +40,7 @@ class Case:
 
 @cache
 def expected(kind: str) -> dict[str, Tensor]:
-    """The reference's outputs of `local`, `cat` or `sampler`."""
+    """The reference's outputs of a golden folder: `local`, `cat`, `sampler`, …"""
     return load_file(GOLDEN / kind / "expected.safetensors")
 
 
@@ -67,9 +67,9 @@ def model() -> MossTTSLocal:
 
 
 @cache
-def codec() -> Cat:
-    """The golden codec."""
-    return load_cat(GOLDEN / "cat", CPU, EngineOptions())
+def codec(kind: str = "cat") -> Cat:
+    """A golden codec: "cat" or "cat_v2"."""
+    return load_cat(GOLDEN / kind, CPU, EngineOptions())
 
 
 def prompts() -> LocalPrompts:
