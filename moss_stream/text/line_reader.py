@@ -130,6 +130,6 @@ def _unknown(speaker: str, speakers: Collection[str]) -> str:
     known = ", ".join(sorted(speakers))
     who = f"has a line of {speaker}" if speaker else "begins without saying who speaks"
     return (
-        f"The dialogue {who}, and `voices` are those of {known}. Begin each line with the tag of one of them, "
-        "or give a voice for each speaker (None leaves it to the model)."
+        f"The dialogue {who}, and `voices` are those of {known}. Begin each line with the tag of one of "
+        "them, or give a voice for each speaker (None leaves it to the model)."
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 from golden_data import GOLDEN, expected
@@ -35,6 +39,18 @@ def speak(engine: SpeechEngine, runner: FrameRunner, count: int) -> list[list[in
     return [runner.step([0])[0].codes.tolist() for _ in range(count)]
 
 
+@contextmanager
+def waits_are_errors() -> Iterator[None]:
+    """Have CUDA raise where the host waits for the device, as far as it notices."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the mode is a prototype
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def test_graphed_eager_and_golden_codes_are_the_same(engine: SpeechEngine) -> None:
     """In float32: the codes of the reference, step by step and replayed."""
     eager = FrameRunner(engine.generator, engine.vocoder, None)
@@ -46,11 +62,8 @@ def test_graphed_eager_and_golden_codes_are_the_same(engine: SpeechEngine) -> No
 def test_a_frame_waits_for_the_device_once(engine: SpeechEngine) -> None:
     """CUDA's own check finds no wait in a replayed frame but that for its event; host buffers are pinned."""
     speak(engine, engine.runner, 2)
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with waits_are_errors():
         engine.runner.step([0])
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
     assert engine.generator.plan.is_pinned() and engine.vocoder.host.is_pinned()
 
 
@@ -58,11 +71,8 @@ def test_chunks_of_a_prompt_wait_for_nothing(engine: SpeechEngine) -> None:
     """Nor does taking a prompt: what the host lays out is pinned, and guarded by events."""
     speak(engine, engine.runner, 1)
     engine.generator.begin(0, expected("local")["direct.input_ids"].numpy()[:-1])
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with waits_are_errors():
         engine.prefill(0)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_frames_with_kernels_and_without_are_the_same(engine: SpeechEngine) -> None:
