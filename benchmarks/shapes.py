@@ -15,12 +15,12 @@ from moss_stream.codec.cat import Cat
 from moss_stream.codec.config import CatConfig
 from moss_stream.config import EngineOptions
 from moss_stream.families.local.config import LocalConfig
-from moss_stream.families.local.load import quantize_depth
 from moss_stream.families.local.network import MossTTSLocal
 from moss_stream.families.local.weights import local_weights
 from moss_stream.families.realtime.config import RealtimeConfig
 from moss_stream.families.realtime.network import MossTTSRealtime
 from moss_stream.kernels.choose import choose_ops
+from moss_stream.nn.int8 import quantize_linears
 from moss_stream.nn.ops import use
 from moss_stream.nn.packing import pack_linears
 
@@ -148,7 +148,8 @@ def random_local(
     model.prepare(options.max_context)
     use(choose_ops(device, dtype), model)
     if options.depth_int8:
-        quantize_depth(model)
+        for part in model.each_codebook():
+            quantize_linears(part)
     if options.pack_weights:
         pack_linears(model)
     return model.eval()
