@@ -22,9 +22,9 @@ from benchmarks.measure import p50_p95, times_ms
 from benchmarks.shapes import SHAPES
 from moss_stream import EngineOptions, StreamingSynthesizer
 from moss_stream.embedded import embedded_model
+from moss_stream.families.frame_prompts import FramePrompts
 from moss_stream.families.local.load import load_local
 from moss_stream.families.local.network import MossTTSLocal
-from moss_stream.families.local.prompt import LocalPrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.nn.qwen3 import causal_mask
 from moss_stream.text.message import Message, Rows
@@ -41,7 +41,7 @@ TEXTS = (
 
 async def spoken(texts: list[str]) -> list[Rows]:
     """Let the voice speak; return prompt and codes of each text as rows."""
-    builder = LocalPrompts(
+    builder = FramePrompts(
         load_local(embedded_model(), CPU, torch.float32, EngineOptions()).config,
         ChatTokenizer(embedded_model()),
     )

@@ -30,7 +30,7 @@ from moss_stream.engine.device import choose_device, choose_dtype
 from moss_stream.engine.protocol import Frame, FrameKind
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.engine.worker import Worker
-from moss_stream.families.local.prompt import LocalPrompts
+from moss_stream.families.frame_prompts import FramePrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.synthesizer import StreamingSynthesizer
 from moss_stream.text.message import Prompt
@@ -68,7 +68,7 @@ def engine(shape: Shape, device: torch.device, options: EngineOptions) -> TimedE
         model = random_local(local_config(shape), device, dtype, options)
         codec = random_cat(cat_config(shape), device, options)
     made = TimedEngine(
-        model, codec, LocalPrompts(model.config, ChatTokenizer(embedded_model())), options, "random weights"
+        model, codec, FramePrompts(model.config, ChatTokenizer(embedded_model())), options, "random weights"
     )
     made.warm_up()
     return made

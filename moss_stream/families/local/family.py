@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import torch
 
     from moss_stream.config import EngineOptions
+    from moss_stream.families.frame_prompts import FramePrompts
     from moss_stream.families.local.network import MossTTSLocal
-    from moss_stream.families.local.prompt import LocalPrompts
 
 __all__ = ["Local", "LocalCheckpoint"]
 
@@ -76,9 +76,9 @@ class LocalCheckpoint:
 
         return load_local(self.folder, device, dtype, options)
 
-    def prompts(self, max_rows: int) -> LocalPrompts:
+    def prompts(self, max_rows: int) -> FramePrompts:
         """See `Checkpoint`."""
-        from moss_stream.families.local.prompt import LocalPrompts
+        from moss_stream.families.frame_prompts import FramePrompts
         from moss_stream.families.tokenizer import ChatTokenizer
 
-        return LocalPrompts(self.config, ChatTokenizer(self.folder))
+        return FramePrompts(self.config, ChatTokenizer(self.folder))
