@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from moss_stream.errors import UnsupportedModel
 from moss_stream.families.delay.family import Delay
 from moss_stream.families.local.family import Local
+from moss_stream.families.local_v15.family import LocalV15
 from moss_stream.families.realtime.family import Realtime
 from moss_stream.hub import read_json
 from moss_stream.quote import quoted
@@ -104,7 +105,7 @@ class Family(Protocol):
         """
 
 
-FAMILIES: tuple[Family, ...] = (Local(), Realtime(), Delay())
+FAMILIES: tuple[Family, ...] = (Local(), LocalV15(), Realtime(), Delay())
 
 
 def find(folder: Path, name: str | None = None) -> Checkpoint:
@@ -130,7 +131,6 @@ def find(folder: Path, name: str | None = None) -> Checkpoint:
 
 _CODEC = "the MOSS-Audio-Tokenizer codec (give it as codec, not as model)"
 _OTHERS = {
-    "moss_tts_local": "MOSS-TTS-Local v1.5",
     "moss_tts_nano": "MOSS-TTS-Nano",
     "speech_tokenizer": _CODEC,
     "moss-audio-tokenizer": _CODEC,
