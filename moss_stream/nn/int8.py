@@ -17,7 +17,7 @@ LEVELS = 127
 
 
 class Int8Linear(nn.Module):
-    """A linear layer without bias; each row of its weight is rounded to 255 levels of its largest value."""
+    """A linear layer; each row of its weight is rounded to 255 levels of its largest value."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -26,14 +26,17 @@ class Int8Linear(nn.Module):
         self.out_features = linear.out_features
         self.weight = (weight / scale[:, None]).round().to(torch.int8)
         self.scale = scale.to(linear.weight.dtype)
+        self.bias = linear.bias
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer to `x` [..., in_features]."""
         if x.device.type != "cpu":
             # For many rows, which no kernel of ours takes: right everywhere, but with more to read.
-            return F.linear(x, self.weight.to(x.dtype)) * self.scale
-        out: Tensor = torch._weight_int8pack_mm(x.flatten(0, -2), self.weight, self.scale)
-        return out.view(*x.shape[:-1], self.out_features)
+            out: Tensor = F.linear(x, self.weight.to(x.dtype)) * self.scale
+        else:
+            product = torch._weight_int8pack_mm(x.flatten(0, -2), self.weight, self.scale)
+            out = product.view(*x.shape[:-1], self.out_features)
+        return out if self.bias is None else out + self.bias
 
 
 def quantize_linears(module: nn.Module) -> None:
@@ -44,7 +47,7 @@ def quantize_linears(module: nn.Module) -> None:
     """
     for parent in list(module.modules()):
         for name, child in parent.named_children():
-            if isinstance(child, nn.Linear) and child.bias is None and child.weight.numel() >= MIN_NUMEL:
+            if isinstance(child, nn.Linear) and child.weight.numel() >= MIN_NUMEL:
                 quantized = Int8Linear(child)
                 _check(quantized, child.weight)
                 setattr(parent, name, quantized)

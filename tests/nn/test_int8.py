@@ -44,12 +44,24 @@ def test_rows_have_scales_of_their_own() -> None:
     assert (error[:2] < 0.01 * size[:2]).all() and error[2] == 0
 
 
-def test_small_layers_and_those_with_a_bias_stay() -> None:
+def test_small_layers_stay() -> None:
     """Only what a frame waits for is rounded, and no plain weight is kept beside it."""
     model = nn.Sequential(nn.Linear(8, 8, bias=False), nn.Linear(512, 512), nn.Linear(512, 512, bias=False))
     quantize_linears(model)
-    assert [type(layer) for layer in model] == [nn.Linear, nn.Linear, Int8Linear]
-    assert len(list(model[2].parameters())) == 0
+    assert [type(layer) for layer in model] == [nn.Linear, Int8Linear, Int8Linear]
+    assert [len(list(layer.parameters())) for layer in model] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_bias_is_added(device: str) -> None:
+    """It is not rounded."""
+    plain = nn.Linear(64, 96, device=device)
+    with torch.inference_mode():
+        ours, x = Int8Linear(plain), torch.ones(2, 1, 64, device=device)
+        assert ours(x).shape == (2, 1, 96)
+        if device == "cpu":
+            ours.weight.zero_()
+            assert torch.equal(ours(x), plain.bias.expand(2, 1, 96))
 
 
 def test_a_device_without_the_product_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ class LocalV15Depth(nn.Module):
         self.code_embedding = self._cos = self._sin = self._steps = torch.empty(0)
 
     def prepare(self, audio_embedding: Tensor) -> None:
-        """Tie the heads to `audio_embedding` [Nq, V, hidden], and make the rotary table; needed before use."""
+        """Tie the heads to `audio_embedding` [Nq, V, hidden], and make the rotary table; needed once."""
         self.code_embedding = audio_embedding
         self.heads = nn.ModuleList(_tied(codebook) for codebook in audio_embedding)
         dim, device = self.config.head_dim, audio_embedding.device
