@@ -59,6 +59,8 @@ class AudioChunk:
     left_s: float = 0.0
     """Audio that follows it, estimated from the text that is there."""
     channels: int = 1
+    speaker: str = ""
+    """Who speaks, in a dialogue."""
 
     @property
     def samples(self) -> npt.NDArray[np.int16]:

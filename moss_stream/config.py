@@ -11,6 +11,7 @@ from moss_stream.errors import ConfigError
 from moss_stream.quote import MAX_QUOTE, brief, complaint, quoted
 
 __all__ = [
+    "MAX_PROMPT_TEXT",
     "ChannelSampling",
     "Codebooks",
     "EngineOptions",
@@ -35,8 +36,9 @@ Tokens = Annotated[int, Field(ge=1, le=100_000)]
 """More than two hours, and more than any context holds."""
 Language = Annotated[str, Field(max_length=64)]
 """The longest names of languages have 50 characters."""
-PromptText = Annotated[str, Field(max_length=2000)]
+MAX_PROMPT_TEXT = 2000
 """A long paragraph: about 500 of the 4,096 rows that a prompt and its audio share."""
+PromptText = Annotated[str, Field(max_length=MAX_PROMPT_TEXT)]
 TagName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
 
 

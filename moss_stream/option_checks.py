@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from moss_stream.config import MAX_PROMPT_TEXT
 from moss_stream.errors import AudioError, ConfigError
+from moss_stream.uses import Use
 
 if TYPE_CHECKING:
     from moss_stream.config import SynthesisOptions
     from moss_stream.engine.protocol import EngineInfo
     from moss_stream.voices import Voice
 
-__all__ = ["check_options", "check_voice"]
+__all__ = ["check_description", "check_options", "check_use", "check_voice"]
 
+_FITTING = {
+    Use.SPEECH: "MOSS-TTS, Local or Realtime",
+    Use.DIALOGUE: "MOSS-TTSD",
+    Use.VOICE_DESIGN: "MOSS-VoiceGenerator",
+    Use.SOUND: "MOSS-SoundEffect",
+}
 PROMPT_WORDS = ("tokens", "instruction", "quality", "sound_event", "ambient_sound")
 """Options that only a prompt with fields for them can say; a language is heard from the text itself."""
 
@@ -37,14 +45,40 @@ def check_options(options: SynthesisOptions, info: EngineInfo) -> None:
         _check_incremental(options, info.num_codebooks)
 
 
-def check_voice(voice: Voice, info: EngineInfo) -> None:
-    """Refuse a voice of another model.
+def check_use(use: Use, info: EngineInfo) -> None:
+    """Refuse a kind of order that the model was not trained for.
 
     Raises:
-        AudioError: It has another number of codebooks, or its codec another rate.
+        ConfigError: It was not.
+    """
+    if use not in info.uses:
+        able = ", ".join(sorted(info.uses))
+        raise ConfigError(f"This model was trained for {able}, not for {use}. Load {_FITTING[use]}.")
+
+
+def check_description(description: str) -> None:
+    """Refuse what cannot stand in a prompt as the description of a voice or a sound.
+
+    Raises:
+        ConfigError: It is empty, or too long.
+    """
+    if not isinstance(description, str) or not description.strip():
+        raise ConfigError("There is no description. Say in some words what it should sound like.")
+    if len(description) > MAX_PROMPT_TEXT:
+        raise ConfigError(
+            f"The description has {len(description):,} characters; give at most {MAX_PROMPT_TEXT:,}."
+        )
+
+
+def check_voice(voice: Voice, info: EngineInfo) -> None:
+    """Refuse a voice of another codec; one that has more codebooks than the model uses is cut for it.
+
+    Raises:
+        AudioError: It has too few codebooks, or its codec another rate.
     """
     again = "it was encoded for another model. Encode its recording again with this synthesizer."
-    if voice.codes.shape[1] != info.num_codebooks:
+    most = info.codec_codebooks or info.num_codebooks
+    if not info.num_codebooks <= voice.codes.shape[1] <= most:
         raise AudioError(
             f"The voice has {voice.codes.shape[1]} codebooks, this model {info.num_codebooks}: {again}"
         )

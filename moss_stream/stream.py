@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from moss_stream.audio import AudioChunk
+from moss_stream.cast import Cast
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.utterance import SpeechJob, as_moss_error
@@ -20,7 +21,6 @@ from moss_stream.text.script import Script
 from moss_stream.text.timeline import Spoken, Word
 from moss_stream.text.turn import Turn, TurnState
 from moss_stream.text_source import MEANT_FOR_THE_LOOP, Text
-from moss_stream.voices import Voice
 
 __all__ = ["SynthesisStream"]
 
@@ -44,14 +44,14 @@ class SynthesisStream:
         text: Text | None,
         options: SynthesisOptions,
         max_lead_ms: int,
-        voice: Callable[[], Awaitable[Voice | None]],
+        cast: Callable[[], Awaitable[Cast]],
         script: Script,
     ) -> None:
         self._worker = worker
         self._text = text
         self._options = options
         self._max_lead_ms = max_lead_ms
-        self._voice = voice
+        self._cast = cast
         self._turn = Turn(script)
         self._job: SpeechJob | None = None
         self._feed: Feed | None = None
@@ -202,7 +202,7 @@ class SynthesisStream:
             self._worker.submit(job)  # raises if no stream is taken; then there is nothing to cancel
             feed.attach(job)
             self._job, self._feed = job, feed
-            self._tasks.append(asyncio.create_task(self._find_voice(job)))
+            self._tasks.append(asyncio.create_task(self._find_voices(job)))
             if self._text is not None:
                 self._tasks.append(asyncio.create_task(draw(self._text, feed, job)))
         return self._job
@@ -225,13 +225,9 @@ class SynthesisStream:
         if self._job is not None:
             self._job.channel.close()
 
-    async def _find_voice(self, job: SpeechJob) -> None:
+    async def _find_voices(self, job: SpeechJob) -> None:
         try:
-            voice = await self._voice()
-            if voice is None:
-                job.set_voice(None)
-            else:
-                job.set_voice(voice.codes, voice.gain)
+            job.set_cast(await self._cast())
         except BaseException as error:
             job.break_off(error if isinstance(error, Exception) else as_moss_error(error))
             if isinstance(error, MEANT_FOR_THE_LOOP):

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from moss_stream.audio import Audio
+from moss_stream.audio import FRAME_S, Audio
+from moss_stream.cast import Cast
 from moss_stream.config import EngineOptions, SynthesisOptions
 from moss_stream.conversation import Conversation
 from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
 from moss_stream.engine.protocol import Engine, EngineInfo
 from moss_stream.engine.worker import CLOSED, Worker
 from moss_stream.engine_metrics import EngineMetrics
-from moss_stream.errors import AudioError, ConfigError, SynthesizerClosed
+from moss_stream.errors import ConfigError, SynthesizerClosed
 from moss_stream.families.family import find
 from moss_stream.hub import codec_of, locate
-from moss_stream.option_checks import check_options, check_voice
-from moss_stream.quote import quoted
+from moss_stream.lines import Line, Lines, LinesCast, tagged
+from moss_stream.option_checks import check_description, check_options, check_use
 from moss_stream.stream import SynthesisStream
 from moss_stream.text.dialogue import Dialogue
 from moss_stream.text.history import History
@@ -31,13 +32,24 @@ from moss_stream.text.incremental import Incremental
 from moss_stream.text.message import Codes
 from moss_stream.text.script import Script
 from moss_stream.text.segmented import Segmented
+from moss_stream.text.sound_script import SoundScript
+from moss_stream.text.spoken_lines import SpokenLines
 from moss_stream.text_source import Text
+from moss_stream.uses import Use
 from moss_stream.voice_cache import VoiceCache
+from moss_stream.voice_finder import VoiceFinder
 from moss_stream.voices import Reference, Voice, load_speech
 
 __all__ = ["StreamingSynthesizer"]
 
 logger = logging.getLogger("moss_stream")
+AUDITION = (
+    "Good morning. It is a pleasure to meet you, and I am glad that you came. Shall we sit down by the "
+    "window? From there you can see the harbour, and the ships that leave in the evening."
+)
+"""About ten seconds of speech, with a question in it: enough to know a voice by."""
+MAX_SOUND_S = 120.0
+"""1,500 of the 4,096 rows that a prompt and its audio share."""
 DRAIN_S = 60.0
 """Longer than most replies take to be spoken, and short enough for whoever waits for a program to end."""
 
@@ -60,8 +72,9 @@ class StreamingSynthesizer:
             options.voice_folder,
             info.sample_rate,
             info.channels,
-            info.num_codebooks,
+            info.codec_codebooks or info.num_codebooks,
         )
+        self._voice_finder = VoiceFinder(info, self.encode_voice)
         self._is_warming = False
         self.info = info
 
@@ -187,9 +200,97 @@ class StreamingSynthesizer:
         The stream itself raises TextError (nothing to say, or too much), AudioError (the recording
         cannot be used), Overloaded, NoAudio, EngineError, SynthesizerClosed, and what `text` raises.
         """
+        check_use(Use.SPEECH, self.info)
         complete = self._complete(options)
         script = Incremental(complete) if self.info.is_incremental else Segmented(complete)
-        return self._stream(text, self._find(voice), complete, script)
+        return self._stream(text, self._alone(voice), complete, script)
+
+    def dialogue(
+        self,
+        lines: Lines | None = None,
+        *,
+        voices: Mapping[str, Voice | Reference | None] | None = None,
+        prefix: Sequence[Line] = (),
+        options: SynthesisOptions | None = None,
+    ) -> SynthesisStream:
+        """Speak a dialogue of up to five speakers, as it is written: `chunk.speaker` says who speaks.
+
+        Args:
+            lines: Lines, or text with tags ("[S1] Hello. [S2] Hi!"): whole, or as an iterable or asynchronous
+                iterable of lines or deltas. None: text with tags is pushed into the stream.
+            voices: The voice of each speaker, as for `stream`, by "S1" to "S5"; None leaves one to the model.
+                Without it whoever is named speaks, with a voice of the model's choice.
+            prefix: Lines that were spoken already, with their recordings: the dialogue goes on in their
+                manner, and whoever has no other voice with theirs.
+            options: How to speak; not `tokens`.
+
+        Raises:
+            ConfigError: The model was not trained for dialogues, there is no such speaker, a line of the
+                prefix has no audio, or what `stream` raises.
+            AudioError: A voice was encoded for another model.
+            SynthesizerClosed: The synthesizer is closed.
+
+        The stream itself raises what others do, and TextError if somebody speaks who is not in `voices`.
+        """
+        check_use(Use.DIALOGUE, self.info)
+        complete = self._complete(options)
+        if complete.tokens is not None:
+            raise ConfigError("`tokens` is the length of one text. Leave it out for a dialogue.")
+        history = History(complete.history_s)
+        cast = LinesCast(self._voice_finder, voices, prefix, history)
+        script = SpokenLines(complete, history, cast.speakers)
+        return self._stream(tagged(lines), cast, complete, script)
+
+    def sound(
+        self, description: str, *, seconds: float = 5.0, options: SynthesisOptions | None = None
+    ) -> SynthesisStream:
+        """Make a sound; iterate the result for 80 ms at a time.
+
+        Args:
+            description: Such as "rain on a tin roof", at most 2,000 characters.
+            seconds: About how long it is, 0.08 to 120.
+            options: `sampling`, `seed`, `n_vq` and `first_n_vq` count.
+
+        Raises:
+            ConfigError: The model was not trained for sounds, or a value is out of bounds.
+            SynthesizerClosed: The synthesizer is closed.
+        """
+        check_use(Use.SOUND, self.info)
+        check_description(description)
+        if not FRAME_S <= seconds <= MAX_SOUND_S:
+            raise ConfigError(f"seconds={seconds}: a sound is {FRAME_S} to {MAX_SOUND_S:.0f} s long.")
+        complete = self._complete(options).replace(tokens=round(seconds / FRAME_S))
+        return self._stream(description, self._alone(None), complete, SoundScript(complete))
+
+    async def design_voice(
+        self,
+        description: str,
+        *,
+        text: str = AUDITION,
+        seed: int = 0,
+        options: SynthesisOptions | None = None,
+    ) -> Voice:
+        """Make up a voice; with another seed the same words describe another one.
+
+        It can be used with every model that has the same codec; see `save_voice`.
+
+        Args:
+            description: Such as "A calm, low voice of an old man", at most 2,000 characters.
+            text: What it says to be known by: some sentences, in the language that it will speak.
+            seed: Of the candidate.
+            options: How it speaks.
+
+        Raises:
+            ConfigError: The model was not trained for it, or the description is too long or empty.
+            AudioError: What was spoken is too short, or silent: give a longer text or another seed.
+            SynthesizerClosed: The synthesizer is closed.
+            StreamError: What speaking raises.
+        """
+        check_use(Use.VOICE_DESIGN, self.info)
+        check_description(description)
+        wanted = (options or SynthesisOptions()).replace(instruction=description, seed=seed)
+        voice = await self.encode_voice(await self.say(text, options=wanted))
+        return replace(voice, description=description)
 
     def conversation(
         self, *, voice: Voice | Reference | None = None, options: SynthesisOptions | None = None
@@ -200,9 +301,10 @@ class StreamingSynthesizer:
 
         Raises: what `stream` raises.
         """
+        check_use(Use.SPEECH, self.info)
         complete = self._complete(options)
         self._check(complete)
-        found = self._find(voice)
+        found = self._alone(voice)
         if not self.info.is_incremental:
             history = History(complete.history_s)
             return Conversation(
@@ -222,7 +324,16 @@ class StreamingSynthesizer:
         if self._worker.is_closed:
             raise SynthesizerClosed(CLOSED)
         samples = await asyncio.to_thread(load_speech, audio, self.info.sample_rate, self.info.channels)
-        return await asyncio.to_thread(self._worker.encode, samples)
+        codes = await asyncio.to_thread(self._worker.encode, samples)
+        return codes[:, : self.info.num_codebooks]
+
+    def _alone(self, voice: Voice | Reference | None) -> Callable[[], Awaitable[Cast]]:
+        find = self._voice_finder.find(voice)
+
+        async def cast() -> Cast:
+            return Cast.alone(await find())
+
+        return cast
 
     def _complete(self, options: SynthesisOptions | None) -> SynthesisOptions:
         """Return options that say how much is carried from segment to segment."""
@@ -232,36 +343,17 @@ class StreamingSynthesizer:
     def _stream(
         self,
         text: Text | None,
-        voice: Callable[[], Awaitable[Voice | None]],
+        cast: Callable[[], Awaitable[Cast]],
         options: SynthesisOptions,
         script: Script,
     ) -> SynthesisStream:
         self._check(options)
-        return SynthesisStream(self._worker, text, options, self._options.max_lead_ms, voice, script)
+        return SynthesisStream(self._worker, text, options, self._options.max_lead_ms, cast, script)
 
     def _check(self, options: SynthesisOptions) -> None:
         if self._worker.is_closed:
             raise SynthesizerClosed(CLOSED)
         check_options(options, self.info)
-
-    def _find(self, voice: Voice | Reference | None) -> Callable[[], Awaitable[Voice | None]]:
-        if isinstance(voice, str):
-            voice = self.voices.get(voice, voice)
-        if isinstance(voice, Voice):
-            check_voice(voice, self.info)
-
-        async def found() -> Voice | None:
-            if voice is None or isinstance(voice, Voice):
-                return voice
-            if isinstance(voice, str) and not await asyncio.to_thread(os.path.isfile, voice):
-                names = ", ".join(self.voices) or "none"
-                raise AudioError(
-                    f"There is no file {quoted(voice)}, nor a voice of that name. Give the path of a "
-                    f"recording, or a voice of this model: {names}."
-                )
-            return await self.encode_voice(voice)
-
-        return found
 
     async def say(
         self, text: Text, *, voice: Voice | Reference | None = None, options: SynthesisOptions | None = None

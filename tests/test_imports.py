@@ -16,8 +16,8 @@ MODULES = sorted([*(ROOT / "moss_stream").rglob("*.py"), *(ROOT / "adapters").gl
 TORCH = {
     *(
         f"families/{family}/{name}.py"
-        for family in ("local", "realtime")
-        for name in ("depth", "load", "network", "weights")
+        for family in ("delay", "local", "realtime")
+        for name in ("depth", "load", "network", "pattern", "weights")
     ),
     *(f"checkpoint/{name}.py" for name in ("plan", "reader")),
     *(
@@ -27,6 +27,7 @@ TORCH = {
             "capture",
             "choose_compute",
             "chunk",
+            "delayed",
             "device",
             "generator",
             "load",
@@ -48,7 +49,7 @@ IMPURE = {"asyncio", "threading", "time", "concurrent", "socket", "torch", "queu
 # Optional libraries; adapters import them where they are used.
 OPTIONAL = {"sounddevice", "aiortc", "av", "websockets", "fastapi", "uvicorn"}
 # What each package may import of ours besides itself. Modules of the root have their own lines.
-BASE = {"errors", "quote", "config", "audio"}
+BASE = {"errors", "quote", "config", "audio", "uses"}
 ALLOWED = {
     "checkpoint": BASE | {"hub"},
     "nn": BASE | {"checkpoint"},
@@ -58,7 +59,19 @@ ALLOWED = {
     "cpu": {"nn", "codec", "families"},
     "text": BASE,
     "engine": BASE
-    | {"hub", "voices", "metrics", "engine_metrics", "nn", "codec", "families", "kernels", "cpu", "text"},
+    | {
+        "cast",
+        "hub",
+        "voices",
+        "metrics",
+        "engine_metrics",
+        "nn",
+        "codec",
+        "families",
+        "kernels",
+        "cpu",
+        "text",
+    },
     "sinks": BASE | {"stream", "text"},
     "server": BASE
     | {"", "adapters", "engine_metrics", "files", "metrics", "prometheus", "sinks", "text", "voices", "wire"},
@@ -68,9 +81,10 @@ ALLOWED = {
     "adapters": {"", "audio", "wire"},
 }
 # Of the root: what is below the engine, and what stands on it.
-LOW = {"audio", "config", "embedded", "errors", "files", "hub", "metrics", "engine_metrics", "quote"}
-LOW |= {"prometheus", "sound_file", "text_source", "trace", "voice_cache", "voices", "wire"}
-HIGH = {"__init__", "conversation", "inbox", "option_checks", "stream", "synthesizer"}
+LOW = {"audio", "cast", "config", "embedded", "errors", "files", "hub", "metrics", "engine_metrics", "quote"}
+LOW |= {"prometheus", "sound_file", "text_source", "trace", "uses", "voice_cache", "voices", "wire"}
+HIGH = {"__init__", "conversation", "inbox", "lines", "option_checks", "stream", "synthesizer"}
+HIGH |= {"voice_finder"}
 PROTOCOLS = ("openai", "cartesia", "speak")
 
 

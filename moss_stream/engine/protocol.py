@@ -71,6 +71,9 @@ class EngineInfo:
     """
     is_delayed: bool = False
     """A frame's codebooks come one row after the other: the fewer are heard, the earlier it is."""
+    codec_codebooks: int | None = None
+    """Codebooks that a voice is encoded with; None: those of the model. Models with the same codec share
+    voices."""
     uses: frozenset[Use] = frozenset({Use.SPEECH})
     """What it can be asked for."""
     sample_rate: int = SAMPLE_RATE_HZ
@@ -130,7 +133,7 @@ class Engine(Protocol):
         """Make the next frame of each of some streams, in one batch."""
 
     def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
-        """Turn a recording into codes [T, Nq]. On any thread, one call at a time.
+        """Turn a recording into codes [T, Nq], Nq the codec's. On any thread, one call at a time.
 
         Args:
             samples: At the rate of `info`: [N] if that has one channel, [N, channels] otherwise.

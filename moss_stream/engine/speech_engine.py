@@ -97,6 +97,7 @@ class SpeechEngine:
             uses=used.uses,
             is_incremental=rows.feed is not None,
             is_delayed=rows.delay is not None,
+            codec_codebooks=codec.quantizer.num_codebooks,
             sample_rate=codec.sample_rate,
             channels=codec.channels,
         )
@@ -194,7 +195,7 @@ class SpeechEngine:
         """See the protocol."""
         with contextlib.nullcontext() if self._aside is None else torch.cuda.stream(self._aside):
             codes = self._codec.encode(torch.from_numpy(samples).to(self._device))
-            return np.asarray(codes[:, : self.info.num_codebooks].cpu().numpy(), dtype=np.int64)
+            return np.asarray(codes.cpu().numpy(), dtype=np.int64)
 
 
 def _aligner(rows: RowFormat, batch: int, device: torch.device) -> Aligner:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from moss_stream.audio import FRAME_S, AudioChunk, is_audible
+from moss_stream.cast import Cast
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.lead import Lead
@@ -18,20 +19,18 @@ from moss_stream.engine.segment_watch import SegmentWatch
 from moss_stream.errors import EngineError, MossError
 from moss_stream.metrics import StreamMeter
 from moss_stream.text.duration import ALPHABETIC_S, estimate_s
-from moss_stream.text.message import Codes, Prompt
+from moss_stream.text.message import Prompt
 from moss_stream.text.turn import Turn, TurnState
 
 __all__ = ["SpeechJob", "as_moss_error"]
 
 logger = logging.getLogger("moss_stream.engine")
 
-PAUSE = "[pause"
-
 
 class SpeechJob:
     """A turn, the slot it is spoken in, and the channel its audio goes to.
 
-    The consumer's side calls `set_voice`, `feed`, `flush`, `end`, `break_off`: they are queued, for one
+    The consumer's side calls `set_cast`, `feed`, `flush`, `end`, `break_off`: they are queued, for one
     writer and one reader, and done by the engine's thread, which calls everything else.
 
     Args:
@@ -68,7 +67,7 @@ class SpeechJob:
         self._events: deque[Callable[[], None]] = deque()
         self._ordered: Future[Prompt] | None = None
         self._begun_s = 0.0
-        self._gain = 1.0
+        self._cast = Cast.alone(None)
         self._first_chunk = 0
         self._is_prefilling = False
         self._watch = SegmentWatch()
@@ -76,10 +75,10 @@ class SpeechJob:
         self._flushes: deque[int] = deque()
         self._num_given = self._num_read = self._num_taken = 0
 
-    def set_voice(self, voice: Codes | None, gain: float = 1.0) -> None:
-        """Say whose voice to speak with, and how loud (a factor); nothing is spoken before."""
-        self._gain = gain
-        self._events.append(lambda: self.turn.script.set_voice(voice))
+    def set_cast(self, cast: Cast) -> None:
+        """Say in whose voices to speak; nothing is spoken before."""
+        self._cast = cast
+        self._events.append(lambda: self.turn.script.set_reference(cast.reference))
 
     def whole(self) -> None:
         """Say that all text is there already; before any is given."""
@@ -173,7 +172,8 @@ class SpeechJob:
         """Begin with the prompt."""
         assert self.slot is not None
         self._is_prefilling = True
-        self._watch.begin(engine.begin(self.slot, self._prompt, self._gain))
+        gain = self._cast.gain(self.turn.script.speaker)
+        self._watch.begin(engine.begin(self.slot, self._prompt, gain))
 
     def _give_text(self, engine: Engine, now_s: float) -> None:
         """Give an incremental model text, as far as it needs some before its next step."""
@@ -274,7 +274,7 @@ class SpeechJob:
         self._put(self._spoken(frame, info), now_s)
         self._num_chunks += 1
         script = self.turn.script
-        if self._watch.heard(has_sound, script.max_frames(), PAUSE in script.segment):
+        if self._watch.heard(has_sound, script.max_frames(), script.is_silence_wanted):
             self.turn.end_segment()
 
     def _spoken(self, frame: Frame, info: EngineInfo) -> AudioChunk:
@@ -292,6 +292,7 @@ class SpeechJob:
             rtf=self.rtf or 0.0,
             left_s=self.turn.timeline.left_s(self.turn.script.num_waiting),
             channels=info.channels,
+            speaker=self.turn.script.speaker,
         )
 
     def _end_segment(self, engine: Engine) -> None:

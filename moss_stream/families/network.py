@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from moss_stream.nn.sampling import Sampler
     from moss_stream.text.message import Rows
 
-__all__ = ["DelayFormat", "Network", "RowFormat", "Scratch", "TextFeed"]
+__all__ = ["DelayFormat", "Network", "NetworkScratch", "RowFormat", "TextFeed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,10 @@ class RowFormat:
     """None: a row is a frame."""
 
 
-class Scratch(Protocol):
+class NetworkScratch(Protocol):
     """What `Network.next_row` works on, for some sequences."""
 
-    def part(self, start: int, stop: int) -> Scratch:
+    def part(self, start: int, stop: int) -> NetworkScratch:
         """Return that of the sequences from `start` to `stop`; it shares the memory."""
 
     def begin(self, sequence: int, rows: Rows) -> None:
@@ -121,7 +121,7 @@ class Network(Protocol):
     def new_cache(self, batch: int, capacity: int) -> KVCache:
         """Return an empty KV cache for `batch` sequences of up to `capacity` rows."""
 
-    def new_scratch(self, batch: int) -> Scratch:
+    def new_scratch(self, batch: int) -> NetworkScratch:
         """Return what `next_row` works on: a cache of the channels of one frame, or a place in a pattern."""
 
     def hidden(
@@ -153,7 +153,7 @@ class Network(Protocol):
         self,
         hidden: Tensor,
         n_vq: int,
-        scratch: Scratch,
+        scratch: NetworkScratch,
         sampler: Sampler,
         out: Tensor,
         is_outside: bool = False,

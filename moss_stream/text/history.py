@@ -9,6 +9,7 @@ import numpy as np
 
 from moss_stream.audio import FRAME_S
 from moss_stream.text.message import Codes
+from moss_stream.text.speakers import joined
 
 __all__ = ["History"]
 
@@ -21,6 +22,7 @@ class _Said:
     """A segment and the codes of its audio."""
 
     text: str
+    speaker: str = ""
     codes: list[Codes] = field(default_factory=list)
 
 
@@ -38,12 +40,21 @@ class History:
         self._max_frames = int((DEFAULT_S if max_s is None else max_s) / FRAME_S)
         self._said: deque[_Said] = deque()
 
-    def begin(self, text: str) -> tuple[str, Codes | None]:
-        """Start a segment; return the text of the recent ones and of this one, and their codes [T, Nq]."""
+    def begin(self, text: str, speaker: str = "") -> tuple[str, Codes | None]:
+        """Start a segment; return the text of the recent ones and of this one, and their codes [T, Nq].
+
+        In a dialogue the text has a tag wherever another speaker begins.
+        """
         self._trim()
         frames = [codes for said in self._said for codes in said.codes]
-        self._said.append(_Said(text))
-        return "".join(said.text for said in self._said).strip(), np.stack(frames) if frames else None
+        self._said.append(_Said(text, speaker))
+        lines = joined((said.speaker, said.text) for said in self._said)
+        return lines.strip(), np.stack(frames) if frames else None
+
+    def remember(self, text: str, speaker: str, codes: Codes) -> None:
+        """Take in what was spoken elsewhere, [T, Nq]: what comes next continues it."""
+        self._said.append(_Said(text, speaker, list(codes)))
+        self.separate()
 
     def recent(self) -> Codes | None:
         """Return the codes of the segments before the current one, [T, Nq]; None if there are none."""

@@ -42,6 +42,9 @@ class Incremental:
         dialogue: What was said before, in a conversation.
     """
 
+    speaker = ""
+    is_silence_wanted = False
+
     def __init__(self, options: SynthesisOptions, dialogue: Dialogue | None = None) -> None:
         self.timeline = Timeline()
         self._words = WordSegmenter(options.max_wait_ms / 1000)
@@ -83,9 +86,9 @@ class Incremental:
         """See `Script`."""
         return self._now is not None and not self._now.pieces and not self._has_rest and self._is_at_end
 
-    def set_voice(self, voice: Codes | None) -> None:
+    def set_reference(self, reference: list[Codes | None] | None) -> None:
         """See `Script`."""
-        self._reference = None if voice is None else [voice]
+        self._reference = reference
         self._has_voice = True
 
     @property

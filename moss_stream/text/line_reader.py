@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from moss_stream.errors import TextError
 from moss_stream.text.reader import Reader
-from moss_stream.text.speakers import LinePart, Lines
+from moss_stream.text.speakers import LinePart, TagReader
 
 __all__ = ["LineReader"]
 
@@ -32,7 +32,7 @@ class LineReader:
         self._reader = make(self._took)
         self._on_read = on_read
         self._speakers = speakers
-        self._lines = Lines()
+        self._lines = TagReader()
         self._waiting: deque[LinePart] = deque()
         self._num_written = self._num_given = 0
         self._start = 0

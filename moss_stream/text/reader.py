@@ -3,17 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from moss_stream.text.normalizer import Normalizer, Readable
 from moss_stream.text.segmenter import RESERVE_S, WORD_S, Segmenter
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "SegmentReader"]
 
 HOLD_S = 0.5
 """How long a listener who runs dry waits for a mark to be completed while text keeps coming.
 
 With the 0.2 s after which the segmenter gives way too (`PATIENCE_S`) this stays under a second.
 """
+
+
+class SegmentReader(Protocol):
+    """Turns written text into the segments that are spoken; those who speak may take turns."""
+
+    @property
+    def speaker(self) -> str:
+        """Who speaks the segment that `next` has just returned; empty in a text without speakers."""
+
+    @property
+    def num_readable(self) -> int:
+        """Characters that are read out, begun or not."""
+
+    @property
+    def num_begun(self) -> int:
+        """How many of them are begun."""
+
+    @property
+    def num_waiting(self) -> int:
+        """Characters that are not begun yet."""
+
+    def feed(self, written: str, now_s: float) -> None:
+        """Take in text as it was written."""
+
+    def flush(self, now_s: float) -> None:
+        """Let what is there be spoken, as if the text ended; it may go on."""
+
+    def whole(self) -> None:
+        """Say that all text is there already: how it is cut then follows from the text alone."""
+
+    def end(self, now_s: float) -> None:
+        """Say that no more text comes."""
+
+    def next(self, now_s: float, lead_s: float) -> str | None:
+        """Return the next segment, or None: better wait. Arguments as for `Segmenter.next`."""
+
+    def wait_s(self, now_s: float, lead_s: float) -> float | None:
+        """Return in how many seconds `next` might answer otherwise without more text; None: never."""
 
 
 class Reader:
@@ -29,6 +68,8 @@ class Reader:
         max_wait_s: How long a text may pause before a listener who is about to run dry gets what is there;
             None: what is held back waits for the end.
     """
+
+    speaker = ""
 
     def __init__(
         self,

@@ -46,6 +46,14 @@ class Script(Protocol):
         """The text that is spoken now."""
 
     @property
+    def speaker(self) -> str:
+        """Who speaks it: S1 to S5 in a dialogue, nobody by name elsewhere."""
+
+    @property
+    def is_silence_wanted(self) -> bool:
+        """Whether it may have long pauses."""
+
+    @property
     def num_waiting(self) -> int:
         """Characters that are not begun yet."""
 
@@ -77,8 +85,8 @@ class Script(Protocol):
     def is_vain(self) -> bool:
         """Whether the segment that was begun has no text, and gets none."""
 
-    def set_voice(self, voice: Codes | None) -> None:
-        """Say whose voice to speak with: codes of a recording, [T, Nq]; nothing is begun before."""
+    def set_reference(self, reference: list[Codes | None] | None) -> None:
+        """Say whose voices to speak with: codes [T, Nq] for each speaker; nothing is begun before."""
 
     def feed(self, written: str, now_s: float) -> None:
         """Take in text, as it was written. Raises TextError if there is too much."""

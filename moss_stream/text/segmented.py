@@ -14,9 +14,10 @@ from moss_stream.text.history import History
 from moss_stream.text.limits import TextLimits
 from moss_stream.text.message import Codes, Message, Prompt
 from moss_stream.text.normalizer import Normalizer
-from moss_stream.text.reader import Reader
+from moss_stream.text.reader import Reader, SegmentReader
 from moss_stream.text.script import MAX_ATTEMPTS, SLOWEST, SPARE_S, Begin, Give
 from moss_stream.text.segmenter import LeadSegmenter, WholeSegmenter
+from moss_stream.text.speakers import joined
 from moss_stream.text.timeline import Timeline
 
 __all__ = ["Segmented"]
@@ -24,10 +25,13 @@ __all__ = ["Segmented"]
 logger = logging.getLogger("moss_stream.text")
 
 _PAUSE = re.compile(r"\[pause (\d{1,3}(?:\.\d{1,3})?) ?s\]")
+_ANY_PAUSE = "[pause"
 
 
 class Segmented:
     """Implements `Script`: every segment is a continuation of the ones before.
+
+    Other kinds of text are read, and put to the model, in other ways: `_make_reader`, `_worded`, `_message`.
 
     Args:
         options: Of the stream.
@@ -39,11 +43,11 @@ class Segmented:
         self._reference: list[Codes | None] | None = None
         self._has_voice = False
         self.timeline = Timeline()
-        self._reader = _reader(options, self.timeline)
+        self._reader = self._make_reader()
         self._limits = TextLimits(is_whole=options.tokens is not None)
         self._history = history or History(options.history_s)
         self._history.separate()
-        self.segment = ""
+        self.segment = self.speaker = ""
         self._attempts_left = 0
         self.is_spoken = False
         self._is_continued = False
@@ -65,9 +69,14 @@ class Segmented:
         """See `Script`."""
         return self._has_ended and self._has_voice
 
-    def set_voice(self, voice: Codes | None) -> None:
+    @property
+    def is_silence_wanted(self) -> bool:
         """See `Script`."""
-        self._reference = None if voice is None else [voice]
+        return _ANY_PAUSE in self.segment
+
+    def set_reference(self, reference: list[Codes | None] | None) -> None:
+        """See `Script`."""
+        self._reference = reference
         self._has_voice = True
 
     @property
@@ -113,9 +122,10 @@ class Segmented:
             self._is_alone_next = False
             return self._prompt_alone()
         while (segment := self._reader.next(now_s, lead_s)) is not None:
-            self.timeline.begin(segment)
+            speaker = self._reader.speaker
+            self.timeline.begin(segment, speaker)
             if is_speakable(segment):
-                self.segment = segment
+                self.segment, self.speaker = segment, speaker
                 return self._prompt(segment)
             self.timeline.end_segment()
         return None
@@ -191,7 +201,7 @@ class Segmented:
     def _prompt(self, segment: str) -> Begin:
         self.is_spoken = False
         self._prompted.append(self.timeline.num_segments - 1)
-        text, prefix = self._history.begin(segment)
+        text, prefix = self._history.begin(segment, self.speaker)
         self._is_continued = prefix is not None
         return self._begin(text, self._reference, prefix)
 
@@ -202,15 +212,31 @@ class Segmented:
         follow, it follows the voice of what it said before.
         """
         self._is_continued = False
-        recent = self._history.recent()
+        recent = None if self.speaker else self._history.recent()
         reference = self._reference or (None if recent is None else [recent])
-        return self._begin(self.segment.strip(), reference, None)
+        return self._begin(joined([(self.speaker, self.segment)]).strip(), reference, None)
 
     def _begin(self, text: str, reference: list[Codes | None] | None, prefix: Codes | None) -> Begin:
         self._attempts_left = MAX_ATTEMPTS - 1
         self._is_within, self._max_frames = True, self._most_frames()
+        return Begin(self._message(self._worded(text), reference), prefix)
+
+    def _make_reader(self) -> SegmentReader:
+        """Return what reads the text and cuts it."""
+        normalizer, options = Normalizer(self._options.hidden_tags), self._options
+        if options.tokens is not None:
+            return Reader(normalizer, WholeSegmenter(), self.timeline.read, None)
+        max_wait_s = options.max_wait_ms / 1000
+        return Reader(normalizer, LeadSegmenter(max_wait_s), self.timeline.read, max_wait_s)
+
+    def _worded(self, text: str) -> str:
+        """Return what the model reads of what was said and is said now."""
+        return text
+
+    def _message(self, text: str, reference: list[Codes | None] | None) -> Message:
+        """Return what the model is asked."""
         options = self._options
-        message = Message(
+        return Message(
             text=text,
             reference=reference,
             tokens=options.tokens,
@@ -220,11 +246,3 @@ class Segmented:
             ambient_sound=options.ambient_sound,
             language=options.language,
         )
-        return Begin(message, prefix)
-
-
-def _reader(options: SynthesisOptions, timeline: Timeline) -> Reader:
-    if options.tokens is not None:
-        return Reader(Normalizer(options.hidden_tags), WholeSegmenter(), timeline.read, None)
-    max_wait_s = options.max_wait_ms / 1000
-    return Reader(Normalizer(options.hidden_tags), LeadSegmenter(max_wait_s), timeline.read, max_wait_s)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["MAX_SPEAKERS", "LinePart", "Lines", "joined", "speaker_number"]
+__all__ = ["MAX_SPEAKERS", "LinePart", "TagReader", "has_tag", "joined", "speaker_number"]
 
 MAX_SPEAKERS = 5
 """As many as MOSS-TTSD was trained with."""
@@ -35,7 +35,12 @@ def speaker_number(speaker: str) -> int | None:
     return number if 1 <= number <= MAX_SPEAKERS and speaker == f"S{number}" else None
 
 
-class Lines:
+def has_tag(text: str) -> bool:
+    """Tell whether a text names a speaker somewhere."""
+    return any(speaker_number(tag[0][1:-1]) is not None for tag in _TAG.finditer(text))
+
+
+class TagReader:
     """Finds the tags of a text that arrives in deltas; a tag may be split across them.
 
     A number beyond the speakers that there can be is no tag: it is text like any other.

@@ -45,6 +45,8 @@ class Word:
     char_end: int
     start_s: float
     end_s: float
+    speaker: str = ""
+    """Who speaks it, in a dialogue."""
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class _Segment:
     first_char: int
     first_frame: int
     places_s: list[float]
+    speaker: str = ""
     num_frames: int = 0
     is_over: bool = False
 
@@ -95,9 +98,9 @@ class Timeline:
         """Note, for each normalised character, the written text up to it (see `Readable`)."""
         self._ends += ends
 
-    def begin(self, text: str) -> None:
-        """Note that a segment of the normalised text is spoken next."""
-        self._segments.append(_Segment(text, self._num_begun, self._num_frames, elapsed_s(text)))
+    def begin(self, text: str, speaker: str = "") -> None:
+        """Note that a segment of the normalised text is spoken next, and by whom."""
+        self._segments.append(_Segment(text, self._num_begun, self._num_frames, elapsed_s(text), speaker))
         self._num_begun += len(text)
 
     def extend(self, text: str) -> None:
@@ -190,8 +193,9 @@ class Timeline:
             # A letter begins where it was written; what stands for something else, after what was before it.
             char_start = max(self._ends[first] - 1, self._written_end(first))
             char_end = self._written_end(segment.first_char + found.end())
-            times = (start_s + segment.places_s[at] * scale for at in found.span())
-            words.append(Word(written[char_start:char_end], char_start, char_end, *times))
+            from_s, to_s = (start_s + segment.places_s[at] * scale for at in found.span())
+            word = written[char_start:char_end]
+            words.append(Word(word, char_start, char_end, from_s, to_s, segment.speaker))
         return words
 
     def _heard(self, seconds: float) -> tuple[int, bool]:

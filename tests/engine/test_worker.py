@@ -12,6 +12,7 @@ from fakes import FakeEngine
 from limits import HANG_S
 from virtual_time import give
 
+from moss_stream.cast import Cast
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.utterance import SpeechJob
@@ -32,7 +33,7 @@ def speak(worker: Worker, text: str | None = None) -> SpeechJob:
     job = SpeechJob(
         SynthesisOptions(), Turn(Segmented(SynthesisOptions())), channel, lambda: None, worker.clock
     )
-    job.set_voice(None)
+    job.set_cast(Cast.alone(None))
     if text is not None:
         give(job, text)
         job.end()

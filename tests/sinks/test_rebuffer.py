@@ -80,11 +80,11 @@ def test_after_a_pause_some_frames_are_collected() -> None:
 
 def test_what_is_complete_is_played() -> None:
     """The end of an utterance, or of what was flushed, waits for nothing and is no underrun."""
-    for flags in ({"is_final": True}, {"is_flush": True}):
+    for is_final in (True, False):
         player = Player()
         player.put(2.0, left_s=9.0)
         assert player.play(100) == 0
-        player.rebuffer.expect(AudioChunk(b"", RATE, 1, 0.08, 0.0, **flags))
+        player.rebuffer.expect(AudioChunk(b"", RATE, 1, 0.08, 0.0, is_final, is_flush=not is_final))
         assert player.play(100) == 80 and player.rebuffer.underruns == 0
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from fakes import FakeEngine
 
 from moss_stream.audio import AudioChunk
+from moss_stream.cast import Cast
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.channel import Channel
 from moss_stream.engine.line import WaitingLine
@@ -159,7 +160,7 @@ class Lab:
         incremental = self.engine.info.is_incremental
         script = Incremental(settings, dialogue) if incremental else Segmented(settings, history)
         job = SpeechJob(settings, Turn(script), channel, lambda: None, lambda: self.now_s)
-        job.set_voice(None)
+        job.set_cast(Cast.alone(None))
         listener = Listener(job, lambda: self.now_s)
         if reports:
             job.lead.attach(listener.position_s)

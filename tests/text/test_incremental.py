@@ -16,7 +16,7 @@ NONE = np.empty((0, 5), np.int64)
 def script(dialogue: Dialogue | None = None, room: int = 1000) -> Incremental:
     """One whose first prompt is in the cache."""
     made = Incremental(SynthesisOptions(), dialogue)
-    made.set_voice(None)
+    made.set_reference(None)
     begin(made, room)
     return made
 
@@ -47,7 +47,7 @@ def test_the_prompt_is_run_before_there_is_text() -> None:
     made = Incremental(SynthesisOptions())
     assert made.begin(0.0, 0.0) is None
     voice = np.zeros((3, 4), np.int64)
-    made.set_voice(voice)
+    made.set_reference([voice])
     message = begin(made).message
     assert message.reference is not None and message.reference[0] is voice and message.dialogue == ()
     assert given(made) == [] and not made.is_within
@@ -134,7 +134,7 @@ def test_of_a_whole_text_nothing_is_decided_by_time() -> None:
     """A request can be repeated."""
     made = Incremental(SynthesisOptions())
     made.whole()
-    made.set_voice(None)
+    made.set_reference(None)
     made.feed("Let me check ", 0.0)
     begin(made)
     assert given(made, 99.0)[-1] == Give(" check", False)
@@ -213,7 +213,7 @@ def test_the_context_forgets_and_goes_on() -> None:
     for text in ("one", "two", "three"):
         dialogue.heard(text)
     made = Incremental(SynthesisOptions(), dialogue)
-    made.set_voice(None)
+    made.set_reference(None)
     assert len(begin(made, num_forgotten=2).message.dialogue) == 3
     assert dialogue.turns() == (Heard("three"),)
 
@@ -234,5 +234,5 @@ def test_the_prompt_names_the_dialogue_and_no_text() -> None:
     dialogue = Dialogue()
     dialogue.heard("Hi", np.zeros((2, 4), np.int64))
     made = Incremental(SynthesisOptions(), dialogue)
-    made.set_voice(None)
+    made.set_reference(None)
     assert begin(made).message == Message(reference=None, dialogue=dialogue.turns())

@@ -17,7 +17,7 @@ SENTENCE = "This is a sentence of average length. "
 
 def turn(options: SynthesisOptions | None = None, history: History | None = None) -> Turn:
     made = Turn(Segmented(options or SynthesisOptions(), history))
-    made.script.set_voice(None)
+    made.script.set_reference(None)
     return made
 
 
@@ -139,7 +139,7 @@ def test_the_voice_and_the_options_are_in_every_prompt() -> None:
     feed(made, SENTENCE)
     made.script.flush(0.0)
     assert made.next(9.0, 0.0) is None
-    made.script.set_voice(voice)
+    made.script.set_reference([voice])
     for _ in range(2):
         message, _ = speak(made, SENTENCE, 1)
         assert message.reference is not None and message.reference[0] is voice
@@ -187,7 +187,7 @@ def unspoken(made: Turn, text: str = "") -> None:
 def test_a_last_word_that_the_model_ends_at_once_is_spoken_alone(voice: Codes | None) -> None:
     """With the voice of the stream, or of what was said before; it counts as said like any other."""
     made = turn()
-    made.script.set_voice(voice)
+    made.script.set_reference(None if voice is None else [voice])
     speak(made, SENTENCE, 1, 2)
     unspoken(made, "flights!")
     assert made.state is TurnState.WAITING and made.is_within

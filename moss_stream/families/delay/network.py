@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from moss_stream.families.delay.config import DelayConfig
 from moss_stream.families.delay.pattern import DelayPattern
-from moss_stream.families.network import DelayFormat, RowFormat, Scratch
+from moss_stream.families.network import DelayFormat, NetworkScratch, RowFormat
 from moss_stream.nn.cache import KVCache
 from moss_stream.nn.ops import Ops
 from moss_stream.nn.qwen3 import Backbone
@@ -124,7 +124,7 @@ class MossTTSDelay(nn.Module):
         self,
         hidden: Tensor,
         n_vq: int,
-        scratch: Scratch,
+        scratch: NetworkScratch,
         sampler: Sampler,
         out: Tensor,
         is_outside: bool = False,

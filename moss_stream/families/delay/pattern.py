@@ -52,11 +52,11 @@ class DelayPattern:
         return cls(config, rows, ended.fill_(NOT_ENDING), step, torch.zeros_like(rows, dtype=torch.bool))
 
     def part(self, start: int, stop: int) -> DelayPattern:
-        """See `Scratch`."""
+        """See `NetworkScratch`."""
         return DelayPattern(self._config, *(tensor[start:stop] for tensor in self.state()))
 
     def begin(self, sequence: int, rows: Rows) -> None:
-        """See `Scratch`: a prompt ends outside audio, or goes on with one."""
+        """See `NetworkScratch`: a prompt ends outside audio, or goes on with one."""
         c, ids = self._config, rows[:, 0]
         is_within = ids[-1] in (c.audio_start_token_id, c.audio_assistant_gen_slot_token_id)
         starts = (ids == c.audio_start_token_id).nonzero()[0]
@@ -65,7 +65,7 @@ class DelayPattern:
         self.ended[sequence], self.step[sequence] = NOT_ENDING, 0
 
     def state(self) -> list[Tensor]:
-        """See `Scratch`."""
+        """See `NetworkScratch`."""
         return [self.rows, self.ended, self.step, self.is_audio]
 
     def bars_delay_slot(self) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from moss_stream.families.local.config import LocalConfig
 from moss_stream.families.local.depth import LocalDepth
-from moss_stream.families.network import RowFormat, Scratch
+from moss_stream.families.network import NetworkScratch, RowFormat
 from moss_stream.families.row_network import RowNetwork
 from moss_stream.nn.cache import KVCache
 from moss_stream.nn.sampling import Sampler
@@ -86,7 +86,7 @@ class MossTTSLocal(RowNetwork):
         self,
         hidden: Tensor,
         n_vq: int,
-        scratch: Scratch,
+        scratch: NetworkScratch,
         sampler: Sampler,
         out: Tensor,
         is_outside: bool = False,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from moss_stream.families.local_v15.config import LocalV15Config
 from moss_stream.families.local_v15.depth import LocalV15Depth
-from moss_stream.families.network import RowFormat, Scratch
+from moss_stream.families.network import NetworkScratch, RowFormat
 from moss_stream.families.row_network import RowNetwork
 from moss_stream.nn.cache import KVCache
 from moss_stream.nn.sampling import Sampler
@@ -70,7 +70,7 @@ class MossTTSLocalV15(RowNetwork):
         self,
         hidden: Tensor,
         n_vq: int,
-        scratch: Scratch,
+        scratch: NetworkScratch,
         sampler: Sampler,
         out: Tensor,
         is_outside: bool = False,

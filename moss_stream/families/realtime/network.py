@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from moss_stream.families.network import RowFormat, Scratch, TextFeed
+from moss_stream.families.network import NetworkScratch, RowFormat, TextFeed
 from moss_stream.families.realtime.config import OPENING, WINDOW, RealtimeConfig
 from moss_stream.families.realtime.depth import RealtimeDepth
 from moss_stream.families.row_network import RowNetwork
@@ -63,7 +63,7 @@ class MossTTSRealtime(RowNetwork):
         self,
         hidden: Tensor,
         n_vq: int,
-        scratch: Scratch,
+        scratch: NetworkScratch,
         sampler: Sampler,
         out: Tensor,
         is_outside: bool = False,
