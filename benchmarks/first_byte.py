@@ -26,6 +26,7 @@ from moss_stream.engine.load import load_engine
 from moss_stream.engine.protocol import Frame, FrameKind
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.engine.worker import Worker
+from moss_stream.families.family import find
 from moss_stream.hub import codec_of, locate
 
 TEXT = "Good morning, how are you today?"
@@ -53,7 +54,9 @@ class WatchedEngine:
 async def main(runs: int) -> None:
     """Print one line for each way in."""
     folder, options = embedded_model(), EngineOptions()
-    engine = WatchedEngine(load_engine(folder, locate(codec_of(folder)), "auto", "auto", options))
+    engine = WatchedEngine(
+        load_engine(folder, locate(codec_of(folder, find(folder).codec.repository)), "auto", "auto", options)
+    )
     worker = Worker(lambda: engine, options.max_queue)
     async with (
         StreamingSynthesizer(worker, await worker.start(), options) as synth,

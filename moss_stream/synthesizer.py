@@ -119,9 +119,9 @@ class StreamingSynthesizer:
             if model is None:
                 logger.info(EMBEDDED_NOTE)
             # Before its codec is downloaded: a checkpoint of another model, or none at all.
-            find(folder)
+            usual = find(folder).codec.repository
             return load_engine(
-                folder, locate(codec or codec_of(folder), None, offline), device, dtype, settings
+                folder, locate(codec or codec_of(folder, usual), None, offline), device, dtype, settings
             )
 
         worker = Worker(make, settings.max_queue, settings.max_queue_s)

@@ -199,11 +199,10 @@ def download(
     with errors(Console(stderr=True)):
         folder = locate(model, revision)
         is_codec = "quantizer_kwargs" in read_json(folder, "config.json")
-        if not is_codec:
-            find(folder, model)
+        usual = None if is_codec else find(folder, model).codec.repository
         typer.echo(folder)
-        if not is_codec:
-            typer.echo(locate(codec_of(folder)))
+        if usual is not None:
+            typer.echo(locate(codec_of(folder, usual)))
 
 
 @app.command()

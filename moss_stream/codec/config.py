@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from moss_stream.checkpoint.checked import Checked, Count, Positive, Width, validated
+from moss_stream.codec.formats import FORMATS, CatFormat
 from moss_stream.errors import UnsupportedModel
 from moss_stream.quote import quoted
 
-__all__ = ["CatConfig", "CatFormat", "CatStage", "QuantizerConfig"]
+__all__ = ["CatConfig", "CatStage", "QuantizerConfig"]
 
 
-@dataclass(frozen=True, slots=True)
-class CatFormat:
-    """A version of the codec: what its checkpoints have in common."""
-
-    name: str
-    """For people."""
-    sampling_rate: int
-    """Hz."""
-    channels: int
-    """Their samples take turns in one sequence."""
-    frame_samples: int
-    """80 ms, of each channel."""
-    always_projects: bool
-    """Each transformer has projections in and out; otherwise only where widths differ."""
-    whole: Callable[[float], int]
-    """Makes a number of positions of an attention window's length."""
-
-
-V1 = CatFormat("MOSS-Audio-Tokenizer v1 (24 kHz mono)", 24_000, 1, 1920, False, int)
-V2 = CatFormat("MOSS-Audio-Tokenizer v2 (48 kHz stereo)", 48_000, 2, 3840, True, round)
-FORMATS = {(each.sampling_rate, each.channels): each for each in (V1, V2)}
 Context = Annotated[
     float, Field(ge=0.08, le=120, description="Seconds that are attended over: a frame or more.")
 ]

@@ -97,6 +97,7 @@ class SpeechEngine:
             uses=used.uses,
             is_incremental=rows.feed is not None,
             is_delayed=rows.delay is not None,
+            needs_all_codebooks=rows.needs_all,
             codec_codebooks=codec.quantizer.num_codebooks,
             sample_rate=codec.sample_rate,
             channels=codec.channels,

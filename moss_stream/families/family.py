@@ -18,6 +18,7 @@ from moss_stream.uses import Use
 if TYPE_CHECKING:
     import torch
 
+    from moss_stream.codec.formats import CatFormat
     from moss_stream.config import EngineOptions, SamplingOptions
     from moss_stream.families.network import Network
     from moss_stream.nn.config import TransformerConfig
@@ -50,6 +51,10 @@ class Checkpoint(Protocol):
     @property
     def codebook_size(self) -> int:
         """Codes of a codebook, without the pad."""
+
+    @property
+    def codec(self) -> CatFormat:
+        """The codec that it was trained with."""
 
     @property
     def backbone(self) -> TransformerConfig:

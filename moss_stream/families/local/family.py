@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moss_stream.codec.formats import V1
 from moss_stream.config import SamplingOptions
 from moss_stream.families.local.config import LocalConfig
 from moss_stream.nn.config import TransformerConfig
@@ -53,6 +54,7 @@ class LocalCheckpoint:
     history_s = 20.0
     """See `Checkpoint`."""
     uses = frozenset({Use.SPEECH})
+    codec = V1
     has_loops = True
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moss_stream.codec.formats import V2
 from moss_stream.config import ChannelSampling, SamplingOptions
 from moss_stream.families.local_v15.config import LocalV15Config
 from moss_stream.nn.config import TransformerConfig
@@ -51,6 +52,7 @@ class LocalV15Checkpoint:
     history_s = 20.0
     """See `Checkpoint`."""
     uses = frozenset({Use.SPEECH})
+    codec = V2
     has_loops = False
 
     @property

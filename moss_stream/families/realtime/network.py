@@ -53,6 +53,7 @@ class MossTTSRealtime(RowNetwork):
             max_rows=c.language_config.max_position_embeddings,
             feed=TextFeed(OPENING, c.text_pad, c.audio_pad_token, c.bos_code),
             window=WINDOW,
+            needs_all=True,
         )
 
     def new_scratch(self, batch: int) -> KVCache:
