@@ -54,9 +54,8 @@ class WatchedEngine:
 async def main(runs: int) -> None:
     """Print one line for each way in."""
     folder, options = embedded_model(), EngineOptions()
-    engine = WatchedEngine(
-        load_engine(folder, locate(codec_of(folder, find(folder).codec.repository)), "auto", "auto", options)
-    )
+    codec = locate(codec_of(folder, find(folder).codec.repository))
+    engine = WatchedEngine(load_engine(folder, codec, "auto", "auto", options))
     worker = Worker(lambda: engine, options.max_queue)
     async with (
         StreamingSynthesizer(worker, await worker.start(), options) as synth,

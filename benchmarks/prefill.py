@@ -27,9 +27,8 @@ TEXTS = ("Good morning, how are you today?", "The train leaves at nine.", "Pleas
 async def main(runs: int, seconds: float) -> None:
     """Print the times of both ways."""
     folder, options = embedded_model(), EngineOptions()
-    engine = load_engine(
-        folder, locate(codec_of(folder, find(folder).codec.repository)), "auto", "auto", options
-    )
+    codec = locate(codec_of(folder, find(folder).codec.repository))
+    engine = load_engine(folder, codec, "auto", "auto", options)
     worker = Worker(lambda: engine, options.max_queue)
     async with StreamingSynthesizer(worker, await worker.start(), options) as synth:
         speech = await synth.say(" ".join(TEXTS * 3))

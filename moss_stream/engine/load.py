@@ -120,8 +120,8 @@ def _check_fit(model: Checkpoint, model_path: Path, codec_path: Path) -> None:
     found, quantizer = config.format, config.quantizer_kwargs
     if found is not model.codec:
         raise UnsupportedModel(
-            f"The codec {codec_path} does not belong to the model {model_path}: it is {found.name}, the model "
-            f"speaks through {model.codec.name}. Give {model.codec.repository} as codec, or leave it out."
+            f"The codec {codec_path} does not belong to the model {model_path}: it is {found.name}, and the "
+            f"model speaks through {model.codec.name}. Give {model.codec.repository} as codec."
         )
     if quantizer.num_quantizers < model.num_codebooks or quantizer.codebook_size != model.codebook_size:
         raise UnsupportedModel(
