@@ -7,20 +7,22 @@ import io
 import json
 import logging
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
-from golden_data import GOLDEN, expected
-from local_v15_data import FOLDER, begin, case, codes, engine
+from golden_data import GOLDEN, codec, expected
+from local_v15_data import FOLDER, begin, case, engine
 from web import running
 from websockets.asyncio.client import connect
 
 from benchmarks.far_ends import Caller
 from moss_stream import (
     Audio,
+    AudioChunk,
     AudioError,
     ConfigError,
     EngineOptions,
@@ -36,16 +38,17 @@ from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.errors import SinkError
 from moss_stream.sinks.rates import RateConverter
 from moss_stream.sound_file import read_recording
+from moss_stream.text.message import Codes
 from moss_stream.wire import unpack
 
 TEXT = "We stand on the threshold of the AI era. May I ask which city you are from?"
 FRAME_BYTES = 3840 * 2 * 2
 
 
-async def load(model: Path = FOLDER, codec: Path | None = None, **options: object) -> StreamingSynthesizer:
+async def load(model: Path = FOLDER, through: str = "cat_v2", **options: object) -> StreamingSynthesizer:
     return await StreamingSynthesizer.load(
         model,
-        codec=codec or GOLDEN / "cat_v2",
+        codec=GOLDEN / through,
         device="cpu",
         options=EngineOptions(**{"max_context": 1024, "max_streams": 4, **options}),  # type: ignore[arg-type]
     )
@@ -57,12 +60,12 @@ async def synth() -> AsyncIterator[StreamingSynthesizer]:
         yield made
 
 
-def offline(made: SpeechEngine, spoken: np.ndarray) -> np.ndarray:
+def offline(spoken: Codes) -> npt.NDArray[np.float32]:
     """What the codec makes of all codes at once, [N, 2]."""
-    decoder = made._codec.decoder
+    decoder = codec("cat_v2").decoder
     with torch.inference_mode():
         whole = decoder(torch.from_numpy(spoken)[None], decoder.new_state(1, max_frames=len(spoken)))[0]
-    return whole.clamp(-1, 1).numpy().reshape(-1, 2)
+    return np.asarray(whole.clamp(-1, 1).numpy().reshape(-1, 2))
 
 
 def test_golden_codes_streamed_are_the_offline_sound() -> None:
@@ -74,14 +77,14 @@ def test_golden_codes_streamed_are_the_offline_sound() -> None:
     np.testing.assert_array_equal(np.stack([frame.codes for frame in frames]), wanted)
     assert all(len(frame.pcm) == FRAME_BYTES for frame in frames)
     pcm = np.frombuffer(b"".join(frame.pcm for frame in frames), dtype=np.int16).reshape(-1, 2)
-    np.testing.assert_allclose(pcm / 32767, offline(made, wanted), atol=1e-4)
+    np.testing.assert_allclose(pcm / 32767, offline(wanted), atol=1e-4)
     assert np.abs(pcm[:, 0].astype(int) - pcm[:, 1]).max() > 100, "left is not right"
 
 
 async def test_what_is_said_is_the_offline_sound(
     synth: StreamingSynthesizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Text deltas in, several segments, one codec state: the whole turn is what the codec makes of its codes."""
+    """Text deltas in, several segments, one codec state: all of it is what the codec makes of the codes."""
     frames: list[Frame] = []
     step = SpeechEngine.step
 
@@ -100,21 +103,19 @@ async def test_what_is_said_is_the_offline_sound(
     assert sum(frame.kind is FrameKind.END for frame in frames) >= 2, "several segments"
     samples = np.frombuffer(pcm, "<i2").reshape(-1, 2)
     assert len(samples) == 3840 * len(audible) > 3840 * 5
-    made = engine(max_context=512)
-    np.testing.assert_allclose(
-        samples / 32767, offline(made, np.stack([frame.codes for frame in audible])), atol=1e-4
-    )
+    wanted = offline(np.stack([frame.codes for frame in audible]))
+    np.testing.assert_allclose(samples / 32767, wanted, atol=1e-4)
 
 
 async def test_streams_in_company_are_what_they_are_alone(synth: StreamingSynthesizer) -> None:
     """Four at once, with seeds and a voice."""
-    voice = Voice(codes("ref7"), "somebody", sample_rate=48_000)
+    voice = Voice(expected("local_v15")["codes.ref7"].numpy(), "somebody", sample_rate=48_000)
 
-    def said(seed: int) -> object:
+    def said(seed: int) -> Coroutine[None, None, Audio]:
         return synth.say(TEXT, voice=voice if seed % 2 else None, options=SynthesisOptions(seed=seed))
 
-    alone = [await said(seed) for seed in range(4)]  # type: ignore[misc]
-    together = await asyncio.gather(*map(said, range(4)))  # type: ignore[call-overload]
+    alone = [await said(seed) for seed in range(4)]
+    together = await asyncio.gather(*map(said, range(4)))
     for one, other in zip(alone, together, strict=True):
         assert one.samples.shape == other.samples.shape and one.samples.shape[1] == 2
         assert np.abs(one.samples.astype(int) - other.samples).max() <= 1
@@ -142,7 +143,7 @@ async def test_voices_are_encoded_in_stereo(synth: StreamingSynthesizer) -> None
     t = np.arange(24_000) / 24_000
     mono = (8000 * np.sin(2 * np.pi * 220 * t)).astype(np.int16)
     both = np.stack([mono, mono // 2], axis=1)
-    first, second = (await synth.encode_voice(Audio(each, 24_000)) for each in (mono, both))
+    first, second = [await synth.encode_voice(Audio(each, 24_000)) for each in (mono, both)]
     assert first.codes.shape == second.codes.shape == (12, 8) and first.key != second.key
     assert first.sample_rate == 48_000
     assert len((await synth.say("Hello there.", voice=second)).samples)
@@ -151,17 +152,17 @@ async def test_voices_are_encoded_in_stereo(synth: StreamingSynthesizer) -> None
 
 
 @pytest.mark.parametrize(
-    ("model", "codec", "found", "wanted"),
+    ("model", "through", "found", "wanted"),
     [
         ("local_v15", "cat", "v1 (24 kHz mono)", "MOSS-Audio-Tokenizer-v2 as codec"),
         ("local", "cat_v2", "v2 (48 kHz stereo)", "OpenMOSS-Team/MOSS-Audio-Tokenizer as codec"),
         ("delay", "cat_v2", "v2 (48 kHz stereo)", "OpenMOSS-Team/MOSS-Audio-Tokenizer as codec"),
     ],
 )
-async def test_the_wrong_codec_is_named(model: str, codec: str, found: str, wanted: str) -> None:
+async def test_the_wrong_codec_is_named(model: str, through: str, found: str, wanted: str) -> None:
     """What it is, what the model speaks through, and what to give."""
     with pytest.raises(UnsupportedModel) as caught:
-        await load(GOLDEN / model, GOLDEN / codec)
+        await load(GOLDEN / model, through)
     assert f"it is MOSS-Audio-Tokenizer {found}, and the model speaks through" in str(caught.value)
     assert wanted in str(caught.value)
 
@@ -187,16 +188,20 @@ async def test_compiled_loops_are_for_other_models(caplog: pytest.LogCaptureFixt
 
 
 async def test_into_files(synth: StreamingSynthesizer, tmp_path: Path) -> None:
-    """A WAV file is 48 kHz stereo, sample by sample; one that was promised in mono is refused."""
+    """A WAV file is 48 kHz stereo, sample by sample; one for mono gets a mix."""
     options = SynthesisOptions(seed=1)
     audio = await synth.say("Hello there.", options=options)
-    async with synth.stream("Hello there.", options=options) as stream:
-        await play(stream, WavSink(tmp_path / "a.wav")).wait()
-    heard = read_recording(tmp_path / "a.wav", 48_000, 2, max_s=60)
+    sink, mono = WavSink(tmp_path / "a.wav"), WavSink(tmp_path / "b.wav", 48_000, 1)
+    await play(synth.stream("Hello there.", options=options), sink)
+    await sink.aclose()
+    heard = await asyncio.to_thread(read_recording, tmp_path / "a.wav", 48_000, 2, 60)
     np.testing.assert_allclose(heard, audio.samples / 32768, atol=1e-4)
-    async with synth.stream("Hello there.", options=options) as stream:
-        with pytest.raises(SinkError, match="stereo"):
-            await play(stream, WavSink(tmp_path / "b.wav", 48_000, 1)).wait()
+    await play(synth.stream("Hello there.", options=options), mono)
+    with pytest.raises(SinkError, match="takes mono, and this chunk is stereo"):
+        await mono.write(AudioChunk(b"\0" * FRAME_BYTES, 48_000, 0, 0.0, 0.08, channels=2))
+    await mono.aclose()
+    mixed = await asyncio.to_thread(read_recording, tmp_path / "b.wav", 48_000, 1, 60)
+    np.testing.assert_allclose(mixed, audio.samples.mean(axis=1) / 32768, atol=1e-4)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000])

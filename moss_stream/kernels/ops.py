@@ -112,6 +112,5 @@ class KernelOps(TorchOps):
         if isinstance(norm, RMSNorm):
             return replace(plain, norm="rms", norm_weight=norm.weight, eps=norm.eps)
         if isinstance(norm, nn.LayerNorm) and norm.elementwise_affine:
-            weights = {"norm_weight": norm.weight, "norm_bias": norm.bias}
-            return replace(plain, norm="layer", eps=norm.eps, **weights)
+            return replace(plain, norm="layer", norm_weight=norm.weight, norm_bias=norm.bias, eps=norm.eps)
         return None

@@ -49,11 +49,11 @@ def test_steps_are_the_whole_sequence() -> None:
         stepped = torch.cat([depth.step(x[:, i], i, cache) for i in range(6)], dim=1)
         (layer,) = depth.layers
         cos, sin = (t[None, :, None, : size // 2] for t in rotary_table(6, size, 1e6))
-        q, k, v = layer.in_proj(layer.norm1(x)).view(2, 6, 3, 4, size).unbind(2)  # type: ignore[union-attr,operator]
+        q, k, v = layer.in_proj(layer.norm1(x)).view(2, 6, 3, 4, size).unbind(2)  # type: ignore[operator]
         q, k = (_turned(t, cos, sin).transpose(1, 2) for t in (q, k))
         out = F.scaled_dot_product_attention(q, k, v.transpose(1, 2), is_causal=True)
-        x = x + layer.out_proj(out.transpose(1, 2).flatten(2))  # type: ignore[union-attr,operator]
-        x = x + layer.linear2(F.silu(layer.linear1(layer.norm2(x))))  # type: ignore[union-attr,operator]
+        x = x + layer.out_proj(out.transpose(1, 2).flatten(2))  # type: ignore[operator]
+        x = x + layer.linear2(F.silu(layer.linear1(layer.norm2(x))))  # type: ignore[operator]
     torch.testing.assert_close(stepped, x, atol=1e-5, rtol=1e-5)
 
 
@@ -66,5 +66,5 @@ def test_heads_are_the_embeddings() -> None:
     """They share memory, with a row for the pad, which has neither embedding nor logit."""
     m = model()
     for codebook, head in enumerate(m.depth.heads):
-        assert head.weight.data_ptr() == m.audio_embedding[codebook].data_ptr()  # type: ignore[union-attr]
+        assert head.get_parameter("weight").data_ptr() == m.audio_embedding[codebook].data_ptr()
     assert not m.audio_embedding[:, -1].any()
