@@ -29,6 +29,7 @@ from moss_stream.errors import (
     UnsupportedModel,
     WeightsMismatch,
 )
+from moss_stream.lines import Line
 from moss_stream.sinks.playback import Playback, play
 from moss_stream.sinks.rebuffer import Rebuffer
 from moss_stream.sinks.sink import MemorySink, PlaybackReport, Sink
@@ -38,6 +39,8 @@ from moss_stream.stream import SynthesisStream
 from moss_stream.synthesizer import StreamingSynthesizer
 from moss_stream.text.timeline import Spoken, Word
 from moss_stream.text.turn import TurnState
+from moss_stream.uses import Use
+from moss_stream.voice_file import load_voice, save_voice
 from moss_stream.voices import Voice
 
 __version__ = "0.1.0"
@@ -53,6 +56,7 @@ __all__ = [
     "DeviceFailed",
     "EngineError",
     "EngineOptions",
+    "Line",
     "LoadError",
     "MemorySink",
     "MissingDependency",
@@ -78,9 +82,12 @@ __all__ = [
     "TextError",
     "TurnState",
     "UnsupportedModel",
+    "Use",
     "Voice",
     "WavSink",
     "WeightsMismatch",
     "Word",
+    "load_voice",
     "play",
+    "save_voice",
 ]

@@ -40,7 +40,7 @@ from moss_stream.voice_cache import VoiceCache
 from moss_stream.voice_finder import VoiceFinder
 from moss_stream.voices import Reference, Voice, load_speech
 
-__all__ = ["StreamingSynthesizer"]
+__all__ = ["AUDITION", "StreamingSynthesizer"]
 
 logger = logging.getLogger("moss_stream")
 AUDITION = (
@@ -188,8 +188,8 @@ class StreamingSynthesizer:
         Args:
             text: A str, or an iterable or asynchronous iterable of its deltas. A plain iterable is
                 drawn from on a thread, so it may block. None: text is pushed into the stream.
-            voice: Whose voice to speak with: the name of one of `voices`, a `Voice`, or a recording to
-                encode first. None leaves it to the model.
+            voice: Whose voice to speak with: the name of one of `voices`, a `Voice`, a file that `save_voice`
+                wrote, or a recording to encode first. None leaves it to the model.
             options: How to speak.
 
         Raises:
@@ -272,7 +272,8 @@ class StreamingSynthesizer:
     ) -> Voice:
         """Make up a voice; with another seed the same words describe another one.
 
-        It can be used with every model that has the same codec; see `save_voice`.
+        It can be used with every model that has the same codec, and kept in a file (`save_voice`). What it
+        said is in its `audition`, as long as it lives.
 
         Args:
             description: Such as "A calm, low voice of an old man", at most 2,000 characters.
@@ -289,8 +290,9 @@ class StreamingSynthesizer:
         check_use(Use.VOICE_DESIGN, self.info)
         check_description(description)
         wanted = (options or SynthesisOptions()).replace(instruction=description, seed=seed)
-        voice = await self.encode_voice(await self.say(text, options=wanted))
-        return replace(voice, description=description)
+        audition = await self.say(text, options=wanted)
+        voice = await self.encode_voice(audition)
+        return replace(voice, description=description, audition=audition)
 
     def conversation(
         self, *, voice: Voice | Reference | None = None, options: SynthesisOptions | None = None

@@ -6,11 +6,13 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 from moss_stream.engine.protocol import EngineInfo
 from moss_stream.errors import AudioError
 from moss_stream.option_checks import check_voice
 from moss_stream.quote import quoted
+from moss_stream.voice_file import VOICE_SUFFIX, load_voice
 from moss_stream.voices import Reference, Voice
 
 __all__ = ["FoundVoice", "VoiceFinder"]
@@ -55,6 +57,10 @@ class VoiceFinder:
                 f"There is no file {quoted(reference)}, nor a voice of that name. Give the path of a "
                 f"recording, or a voice of this model: {names}."
             )
+        if isinstance(reference, str | Path) and str(reference).endswith(VOICE_SUFFIX):
+            voice = await asyncio.to_thread(load_voice, reference)
+            check_voice(voice, self._info)
+            return voice
         return await self._encode(reference)
 
     def _fitted(self, voice: Voice) -> Voice:

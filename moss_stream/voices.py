@@ -52,6 +52,8 @@ class Voice:
     """What its samples are multiplied with: the voices of a model are equally loud, and do not clip."""
     sample_rate: int | None = None
     """Of the codec that made the codes, in Hz; None if nobody said. To another one they mean other sounds."""
+    audition: Audio | None = None
+    """Of a voice that was made up: what it said to be known by."""
 
     @property
     def duration_s(self) -> float:

@@ -79,12 +79,13 @@ ALLOWED = {
     | {"", "adapters", "engine_metrics", "files", "metrics", "prometheus", "sinks", "text", "voices", "wire"},
     "cli": BASE
     | {"", "adapters", "embedded", "engine", "families", "hub", "kernels", "server", "sinks", "stream"}
-    | {"synthesizer", "trace", "voices", "wire"},
+    | {"synthesizer", "trace", "voice_file", "voices", "wire"},
     "adapters": {"", "audio", "wire"},
 }
 # Of the root: what is below the engine, and what stands on it.
 LOW = {"audio", "cast", "config", "embedded", "errors", "files", "hub", "metrics", "engine_metrics", "quote"}
-LOW |= {"prometheus", "sound_file", "text_source", "trace", "uses", "voice_cache", "voices", "wire"}
+LOW |= {"prometheus", "sound_file", "text_source", "trace", "uses", "voice_cache", "voice_file", "voices"}
+LOW |= {"wire"}
 HIGH = {"__init__", "conversation", "inbox", "lines", "option_checks", "stream", "synthesizer"}
 HIGH |= {"voice_finder"}
 PROTOCOLS = ("openai", "cartesia", "speak")

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,15 +16,22 @@ from rich.text import Text
 
 from moss_stream.errors import MossError
 
-__all__ = ["Codec", "Device", "Dtype", "Model", "errors", "note", "shows_tracebacks"]
+__all__ = ["Codec", "Device", "Dtype", "Model", "Output", "Play", "errors", "note", "shows_tracebacks"]
 
 Model = Annotated[
     str | None,
+    typer.Option(help="Folder or hub repository id of a checkpoint; without it, the package's own voice."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="WAV file to write (speech.wav if nothing else is asked for)."),
+]
+Play = Annotated[
+    bool | None,
     typer.Option(
-        help="Folder or hub repository id of a MossTTSLocal checkpoint; without it, the package's own voice."
+        "--play/--no-play", help="Use the loudspeaker. By default: if there is one and no -o was given."
     ),
 ]
-
 
 Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")]
 Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")]

@@ -6,8 +6,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
+from delay_data import DelayCase, ended, golden_segments, run, whole_codes
+from delay_data import engine as delay_engine
 from golden_data import GOLDEN, expected
 
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
@@ -91,6 +94,17 @@ def test_streams_do_not_touch_each_other(seed: int) -> None:
         pytest.skip("no CUDA device")
     made = load_engine(GOLDEN / "local", GOLDEN / "cat", "cuda", "float32", COMPANY)
     speak_in_company(made, seed)
+
+
+@pytest.mark.parametrize("which", ended(), ids=lambda each: f"{each.kind}-{each.name}")
+def test_golden_segments_of_the_delay_pattern(which: DelayCase) -> None:
+    """Replayed: words, diagonals, tails, several audios; no step waits for the device but for its end."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    made = delay_engine(which.kind, "cuda", max_context=512)
+    np.testing.assert_array_equal(whole_codes(run(made, which)), golden_segments(which))
+    with waits_are_errors():
+        made.step([0])
 
 
 def test_recording_says_what_it_took(engine: SpeechEngine) -> None:

@@ -5,28 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from delay_data import DelayCase, begin, case, case_list, engine, heard, whole_codes
-from golden_data import codec, expected
+from delay_data import DelayCase, case, ended, engine, golden_segments, heard, run, whole_codes
+from delay_fake import END_SLOT, IM_END, SLOT, START, DelayFake, row_format, rows_of
+from golden_data import codec
+from virtual_time import PREFILL_S, STEP_S, Lab
 
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.delayed import Delayed
 from moss_stream.engine.generator import Step
-from moss_stream.engine.protocol import Frame, FrameKind
-from moss_stream.families.delay.pattern import delayed
-from moss_stream.families.network import DelayFormat, RowFormat
-from moss_stream.text.message import Codes
+from moss_stream.families.network import DelayFormat
 
-START, SLOT, END_SLOT, END, IM_END = 90, 91, 92, 93, 94
-ROWS = RowFormat(8, 64, 65, 64, end_channel=0, end_id=IM_END, max_rows=1000)
-
-
-def rows_of(codes: Codes) -> list[list[int]]:
-    """The rows of an audio, from its start to the end of the turn."""
-    cells, count = delayed(codes, 64), codes.shape[1]
-    ids = [SLOT] * (len(codes) - 1) + [END_SLOT] * count
-    none = [64] * count
-    body = [[text, *row] for text, row in zip(ids, cells.tolist(), strict=True)]
-    return [[START, *none], *body, [END, *none], [IM_END, *none]]
+ROWS = row_format(8)
 
 
 def listened(rows: list[list[int]], **options: Any) -> list[tuple[int, int, list[int]]]:
@@ -80,28 +69,10 @@ def test_the_voice_stays_whole_in_the_audios_that_follow() -> None:
     assert [count for _, count, _ in found][6:] == [8] * 18
 
 
-def run(which: DelayCase, **options: object) -> list[Frame]:
-    """Every step of a golden run, to its end."""
-    made = engine(which.kind)
-    begin(made, 0, which, **options)
-    frames: list[Frame] = []
-    while not frames or frames[-1].kind is not FrameKind.END:
-        frames += made.step([0])
-        if len(frames) >= which.raw["max_new_tokens"]:
-            break
-    return frames
-
-
-WHOLE = [each for each in case_list() if each.raw["greedy"]["stopped_by"] == "im_end"]
-
-
-@pytest.mark.parametrize("which", WHOLE, ids=lambda each: f"{each.kind}-{each.name}")
+@pytest.mark.parametrize("which", ended(), ids=lambda each: f"{each.kind}-{each.name}")
 def test_golden_segments(which: DelayCase) -> None:
     """What becomes whole is what the reference cuts out in the end; what was there before is not repeated."""
-    frames = run(which)
-    lengths = which.raw["greedy"]["segments"]
-    parts = [expected(which.kind)[f"{which.name}.greedy.codes.{i}"].numpy() for i in range(len(lengths))]
-    wanted = np.concatenate(parts)[which.raw["greedy"].get("prefix_frames", 0) :]
+    frames, wanted = run(engine(which.kind), which), golden_segments(which)
     np.testing.assert_array_equal(whole_codes(frames), wanted)
     assert len(heard(frames)) == len(wanted)
 
@@ -110,7 +81,7 @@ def test_golden_segments(which: DelayCase) -> None:
 def test_what_is_heard_is_what_the_codec_makes_of_it_offline(options: dict[str, int]) -> None:
     """The waveform of the whole, with as many codebooks of each frame as were asked for."""
     which = case("clone_continuation")
-    frames = run(which, **options)
+    frames = run(engine(which.kind), which, **options)
     codes = whole_codes(frames)
     most, first = options.get("n_vq", 8), options.get("first_n_vq", options.get("n_vq", 8))
     depths = torch.tensor([min(first + t, most) for t in range(len(codes))])
@@ -130,10 +101,34 @@ def test_what_is_heard_is_what_the_codec_makes_of_it_offline(options: dict[str, 
     np.testing.assert_allclose(sound, wanted, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        *((SynthesisOptions(n_vq=n), n) for n in (1, 4, 8, 16, 32)),
+        (SynthesisOptions(), 32),
+        (SynthesisOptions(first_n_vq=4), 4),
+        (SynthesisOptions(first_n_vq=1, n_vq=16), 1),
+    ],
+)
+async def test_the_first_chunk_leaves_after_as_many_rows_as_codebooks(
+    options: SynthesisOptions, rows: int
+) -> None:
+    """Behind the prompt and the row that starts the audio, by the clock; the others follow row by row."""
+    lab = Lab(DelayFake(frames_per_segment=40))
+    began_s = lab.now_s
+    listener = lab.speak("Hello there, good morning.", options)
+    await lab.run(10.0, until=lambda: bool(listener.chunks))
+    assert lab.now_s - began_s == pytest.approx(PREFILL_S + (1 + rows) * STEP_S)
+    await lab.run(10.0)
+    assert listener.is_done and listener.error is None
+    assert sum(bool(chunk.pcm) for chunk in listener.chunks) == 40
+
+
 @pytest.mark.parametrize("n_vq", [1, 2, 4, 8])
 def test_the_model_does_not_notice_how_many_codebooks_are_heard(n_vq: int) -> None:
     """The same codes, earlier: the first frame after K rows."""
     which = case("continuation")
-    frames, full = run(which, n_vq=n_vq), run(which)
+    made = engine(which.kind)
+    frames, full = run(made, which, n_vq=n_vq), run(made, which)
     np.testing.assert_array_equal(whole_codes(frames), whole_codes(full))
     assert heard(frames)[0] == n_vq - 1 and heard(full)[0] == 7

@@ -88,9 +88,9 @@ def generator(kind: str = "delay", max_context: int = 512, **options: Any) -> Fr
     return FrameGenerator(model(kind), EngineOptions(max_context=max_context, **options))
 
 
-def engine(kind: str = "delay", **options: Any) -> SpeechEngine:
+def engine(kind: str = "delay", device: str = "cpu", **options: Any) -> SpeechEngine:
     """A golden model and the golden codec behind the engine protocol."""
-    return load_engine(GOLDEN / kind, GOLDEN / "cat", "cpu", "float32", EngineOptions(**options))
+    return load_engine(GOLDEN / kind, GOLDEN / "cat", device, "float32", EngineOptions(**options))
 
 
 def begin(made: SpeechEngine, slot: int, which: DelayCase, **options: Any) -> None:
@@ -105,6 +105,29 @@ def whole_codes(frames: Sequence[Frame]) -> Codes:
     """The codes of the frames that became whole, [T, Nq]."""
     found = [frame.codes for frame in frames if frame.is_whole]
     return np.stack(found) if found else np.empty((0, 8), np.int64)
+
+
+def golden_segments(which: DelayCase) -> Codes:
+    """What the reference cuts out of a greedy run in the end, behind the prefix, [T, Nq]."""
+    lengths = which.raw["greedy"]["segments"]
+    parts = [expected(which.kind)[f"{which.name}.greedy.codes.{i}"].numpy() for i in range(len(lengths))]
+    return np.concatenate(parts)[which.raw["greedy"].get("prefix_frames", 0) :]
+
+
+def run(made: SpeechEngine, which: DelayCase, slot: int = 0, **options: Any) -> list[Frame]:
+    """Every step of a golden run, to its end."""
+    begin(made, slot, which, **options)
+    frames: list[Frame] = []
+    while len(frames) < which.raw["max_new_tokens"]:
+        frames += made.step([slot])
+        if frames[-1].kind is FrameKind.END:
+            break
+    return frames
+
+
+def ended() -> list[DelayCase]:
+    """The golden runs that the model ended itself."""
+    return [each for each in case_list() if each.raw["greedy"]["stopped_by"] == "im_end"]
 
 
 def heard(frames: Sequence[Frame]) -> list[int]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -20,14 +21,16 @@ SPOKEN = [
 ]
 
 
+def read_alone(on_read: Callable[[list[int]], None]) -> Reader:
+    return Reader(Normalizer(()), LeadSegmenter(0.3), on_read, 0.3)
+
+
 class Lab:
     """A reader of dialogues, and what it was told."""
 
     def __init__(self, speakers: set[str] | None = None) -> None:
         self.ends: list[int] = []
-        self.reader = LineReader(
-            lambda on_read: Reader(Normalizer(()), LeadSegmenter(0.3), on_read, 0.3), self.ends.extend, speakers
-        )
+        self.reader = LineReader(read_alone, self.ends.extend, speakers)
         self.found: list[tuple[str, str]] = []
 
     def take(self, lead_s: float = math.inf) -> None:

@@ -1,0 +1,132 @@
+"""What the commands that speak have in common: load, speak, write a file, play."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from moss_stream import StreamingSynthesizer, SynthesisStream
+from moss_stream.cli.console import Progress
+from moss_stream.cli.options import errors, note
+from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
+from moss_stream.errors import MissingDependency, SinkError
+from moss_stream.sinks.sink import Sink
+from moss_stream.sinks.wav import WavSink
+from moss_stream.trace import draw_trace
+
+__all__ = ["Heard", "Loading", "speak"]
+
+DEFAULT_OUTPUT = Path("speech.wav")
+LOADING = "loading the model; the first time its loops are compiled for this CPU, which takes half a minute"
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """What is loaded, and where; see `StreamingSynthesizer.load`."""
+
+    model: str | None
+    codec: str | None
+    device: str
+    dtype: str
+
+    async def load(self, console: Console) -> StreamingSynthesizer:
+        """Load it, and say so while it takes its time."""
+        with console.status(LOADING) if console.is_terminal else contextlib.nullcontext():
+            return await StreamingSynthesizer.load(
+                self.model, codec=self.codec, device=self.device, dtype=self.dtype
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Where the audio goes."""
+
+    output: Path | None
+    play: bool | None
+    """None: if there is a loudspeaker, and no file was named."""
+
+
+def speak(
+    make: Callable[[StreamingSynthesizer], SynthesisStream],
+    loading: Loading,
+    heard: Heard,
+    trace: Path | None = None,
+) -> None:
+    """Speak a stream to its end; show errors as sentences.
+
+    Args:
+        make: Makes the stream.
+        loading: On what.
+        heard: Where it goes.
+        trace: Where to draw what happened.
+    """
+
+    async def run() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            synth = await stack.enter_async_context(await loading.load(console))
+            stream = make(synth)
+            await _speak(stream, await _open_sinks(synth, heard, console, stack), console)
+            if trace is not None:
+                await asyncio.to_thread(draw_trace, stream.events, trace)
+                note(console, f"Drew {trace}")
+
+    console = Console(stderr=True)
+    with errors(console):
+        if loading.model is None:
+            embedded_model()
+            note(console, EMBEDDED_NOTE)
+        asyncio.run(run())
+
+
+async def _open_sinks(
+    synth: StreamingSynthesizer, heard: Heard, console: Console, stack: contextlib.AsyncExitStack
+) -> list[Sink]:
+    sinks: list[Sink] = []
+    if heard.play or (heard.play is None and heard.output is None):
+        try:
+            from moss_stream.adapters.speaker import SpeakerSink
+
+            rate, channels = synth.info.sample_rate, synth.info.channels
+            sinks.append(SpeakerSink.open(sample_rate=rate, channels=channels))
+            stack.push_async_callback(sinks[-1].aclose)
+        except (SinkError, MissingDependency) as error:
+            if heard.play:
+                raise
+            note(console, f"Not played: {error}")
+    if heard.output is not None or heard.play is None or not sinks:
+        file = WavSink(heard.output or DEFAULT_OUTPUT)
+        stack.push_async_callback(file.aclose)
+        await file.open()
+        sinks.append(file)
+    return sinks
+
+
+def _say_where(sinks: list[Sink], console: Console) -> None:
+    for sink in sinks:
+        if isinstance(sink, WavSink):
+            note(console, f"Writing {sink.path}")
+
+
+async def _speak(stream: SynthesisStream, sinks: list[Sink], console: Console) -> None:
+    paced = next((sink for sink in sinks if not isinstance(sink, WavSink)), None)
+    progress = Progress(console, is_paced=paced is not None)
+    try:
+        async with stream:
+            if paced is not None:
+                stream.attach(lambda: paced.position_s)
+            async for chunk in stream:
+                for sink in sinks:
+                    await sink.write(chunk)
+                if chunk.index == 0 and chunk.pcm:
+                    _say_where(sinks, console)
+                progress.add(chunk.duration_s)
+        progress.done()
+        for sink in sinks:
+            await sink.flush()
+    finally:
+        progress.close()
