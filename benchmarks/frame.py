@@ -1,8 +1,8 @@
 """Time one frame: backbone step, depth loop with sampling, codec step.
 
-    python -m benchmarks.frame --shape 1.7b|mid|tiny|realtime [--n-vq 32] [--device auto] [--dtype auto]
-                               [--frames 50] [--context 300] [--streams 1] [--eager] [--depth-int8]
-                               [--compare] [--json out.json]
+    python -m benchmarks.frame --shape 1.7b|mid|tiny|realtime|local-v1.5 [--n-vq 32] [--device auto]
+                               [--dtype auto] [--frames 50] [--context 300] [--streams 1] [--eager]
+                               [--depth-int8] [--compare] [--json out.json]
 
 Weights are random. "Bytes read" are the weights that one frame touches; the floor is the time to read
 them at the bandwidth measured in the same run. `--compare` times a plain loop beside it, which runs
@@ -56,13 +56,17 @@ def bytes_per_frame(shape: Shape, n_vq: int, dtype: torch.dtype) -> dict[str, in
     depth_layers, width, depth_inner = shape.depth
     in_mlp = shape.bridge * (2 * hidden + width)
     out_mlp = shape.bridge * (2 * width + hidden)
+    depth_layer = layer(width, depth_inner)
     if shape.family == "realtime":
         steps, heads_of = n_vq, 1027 * n_vq * width
+    elif shape.family == "local_v15":  # GPT-2's layers: as many keys as queries, no gate
+        depth_layer = 4 * width**2 + 2 * width * depth_inner
+        steps, heads_of = n_vq, (2 + 1025 * n_vq) * width
     else:
         steps, heads_of = 1 + n_vq, 2 * in_mlp + (1 + n_vq) * out_mlp + (2 + 1025 * n_vq) * hidden
     numbers = {
         "backbone": layers * layer(hidden, inner),
-        "depth layers": steps * depth_layers * layer(width, depth_inner),
+        "depth layers": steps * depth_layers * depth_layer,
         "depth heads": heads_of,
     }
     size = torch.finfo(dtype).bits // 8

@@ -15,10 +15,22 @@ from torch import nn
 
 from benchmarks import frame, gpu, memory
 from benchmarks.plain import PlainLoop
-from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
+from benchmarks.shapes import (
+    SHAPES,
+    Shape,
+    cat_config,
+    local_config,
+    random_cat,
+    random_local,
+    random_network,
+)
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
 from moss_stream.engine.generator import FrameGenerator
+from moss_stream.families.local_v15.network import MossTTSLocalV15
 
+STEREO = Shape(
+    (2, 64, 128), (1, 64, 96), (4, 2, 16), 0, ((1, 64),) * 6, 256, num_codebooks=4, family="local_v15"
+)
 SMALL = Shape((2, 64, 128), (2, 48, 96), (4, 2, 16), 64, ((1, 64),) * 4, vocab=256, num_codebooks=4)
 
 
@@ -37,6 +49,21 @@ def test_bytes_of_a_frame_are_those_of_the_modules() -> None:
     assert counted["depth heads"] == pytest.approx(heads, rel=0.02)
     layers = [stage.layers for stage in codec.decoder.stages if hasattr(stage, "layers")]
     assert counted["codec"] == pytest.approx(size(*layers), rel=0.05)  # type: ignore[arg-type]
+
+
+def test_bytes_of_a_stereo_frame_are_those_of_the_modules() -> None:
+    """GPT-2's layers, tied heads, six stages of codec."""
+    model = random_network(STEREO, CPU, torch.float32, EngineOptions(pack_weights=False))
+    codec = random_cat(cat_config(STEREO), CPU, EngineOptions(pack_weights=False))
+    counted = frame.bytes_per_frame(STEREO, 4, torch.float32)
+    assert counted["backbone"] == pytest.approx(size(model.backbone), rel=0.02)
+    assert counted["depth layers"] == pytest.approx(4 * size(model.depth.layers), rel=0.03)
+    assert isinstance(model, MossTTSLocalV15)
+    heads = size(model.depth.heads, model.depth.text_head)
+    assert counted["depth heads"] == pytest.approx(heads, rel=0.02)
+    layers = [stage.layers for stage in codec.decoder.stages if hasattr(stage, "layers")]
+    assert counted["codec"] == pytest.approx(size(*layers), rel=0.05)  # type: ignore[arg-type]
+    assert (codec.sample_rate, codec.channels, len(layers)) == (48_000, 2, 6)
 
 
 def test_the_17b_shape_is_the_checkpoints() -> None:
@@ -62,6 +89,17 @@ def test_the_plain_loop_gives_the_same_rows() -> None:
         plain.prefill(rows)
         for _ in range(5):
             assert torch.equal(ours.step([0]).rows, plain.step(4))
+
+
+def test_the_frame_benchmark_runs_in_stereo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every family with a shape of its own can be timed."""
+    monkeypatch.setitem(SHAPES, "tiny", STEREO)
+    monkeypatch.setattr(frame, "bandwidth_gb_s", lambda device: 40.0)
+    file = tmp_path / "out.json"
+    arguments = ["--shape", "tiny", "--frames", "3", "--context", "60", "--json", str(file)]
+    monkeypatch.setattr(sys, "argv", ["frame.py", *arguments])
+    frame.main()
+    assert json.loads(file.read_text())["n_vq"] == 4
 
 
 def test_the_frame_benchmark_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
