@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from moss_stream import AudioChunk, PlaybackReport, SinkError
+from moss_stream import AudioChunk, ConfigError, PlaybackReport, SinkError
+from moss_stream.formats.pcm import SAMPLE_BYTES, Encoding
 from moss_stream.wire import FarEnd, check_stream, is_news, pack
 
 __all__ = ["Connection", "WebSocketSink"]
@@ -33,10 +34,10 @@ class WebSocketSink:
     `compression=None`: PCM does not shrink, and each connection would cost 50 kB more.
 
     Before the first audio of an utterance goes `{"type": "started", "stream": ..., "sample_rate": ...,
-    "expected_rtf": ...}`, with `"channels": 2` if it is stereo, and `{"type": "speed", "stream": ...,
-    "expected_rtf": ...}` when the machine has become slower or faster. Where it needs more than a second for
-    a second of audio, the peer has to collect some before it plays (as `moss_stream.Rebuffer` does), and
-    should report what it has played.
+    "expected_rtf": ...}`, with `"channels": 2` if it is stereo and `"encoding": ...` if it is not int16, and
+    `{"type": "speed", "stream": ..., "expected_rtf": ...}` when the machine has become slower or faster.
+    Where it needs more than a second for a second of audio, the peer has to collect some before it plays (as
+    `moss_stream.Rebuffer` does), and should report what it has played.
 
     Args:
         connection: The socket.
@@ -45,9 +46,10 @@ class WebSocketSink:
         clock: Seconds that never go back.
         sample_rate: Of the chunks that it takes, in Hz; None: whatever an utterance begins with.
         channels: Of them; None: whatever an utterance begins with. Give what a peer is able to play.
+        encoding: Of what is sent: "pcm_s16le", "pcm_f32le", "pcm_mulaw" or "pcm_alaw".
 
     Raises:
-        ConfigError: `stream` is no number from 0 to 2^32 - 1.
+        ConfigError: `stream` is no number from 0 to 2^32 - 1, or there is no such encoding.
     """
 
     def __init__(
@@ -58,8 +60,12 @@ class WebSocketSink:
         clock: Callable[[], float] = time.monotonic,
         sample_rate: int | None = None,
         channels: int | None = None,
+        encoding: Encoding = "pcm_s16le",
     ) -> None:
         check_stream(stream)
+        if encoding not in SAMPLE_BYTES:
+            raise ConfigError(f"There is no encoding {encoding!r}. There are: {', '.join(SAMPLE_BYTES)}.")
+        self._encoding: Encoding = encoding
         self.sample_rate, self.channels = sample_rate, channels
         self._format = sample_rate, channels
         self._connection = connection
@@ -148,15 +154,17 @@ class WebSocketSink:
         rtf = chunk.rtf
         if not self._is_started:
             self._format = chunk.sample_rate, chunk.channels
-            channels = {} if chunk.channels == 1 else {"channels": chunk.channels}
-            self._tell("started", sample_rate=chunk.sample_rate, **channels, expected_rtf=rtf or None)
+            about: dict[str, float | str] = {} if chunk.channels == 1 else {"channels": chunk.channels}
+            if self._encoding != "pcm_s16le":
+                about["encoding"] = self._encoding
+            self._tell("started", sample_rate=chunk.sample_rate, **about, expected_rtf=rtf or None)
         elif is_news(self._told_rtf, rtf):
             self._tell("speed", expected_rtf=rtf)
         else:
             return
         self._is_started, self._told_rtf = True, rtf
 
-    def _tell(self, kind: str, **content: float | None) -> None:
+    def _tell(self, kind: str, **content: float | str | None) -> None:
         self._put(json.dumps({"type": kind, "stream": self._stream, **content}))
 
     def _put(self, item: AudioChunk | str) -> None:
@@ -187,7 +195,7 @@ class WebSocketSink:
         self._queued_s -= chunk.duration_s
         self._far_end.sent(chunk.duration_s)
         self._changed.set()
-        return self._connection.send(pack(chunk, self._stream, self.generation))
+        return self._connection.send(pack(chunk, self._stream, self.generation, self._encoding))
 
     async def _wait(self) -> None:
         self._changed.clear()

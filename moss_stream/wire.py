@@ -1,4 +1,4 @@
-"""How audio travels in a binary message: a header, then PCM.
+"""How audio travels in a binary message: a header, then samples.
 
 The header is 20 bytes, little endian: the number of the stream, its generation, where the audio begins in
 milliseconds, and which part of the written text it speaks (first character, and the one after the last).
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from moss_stream.audio import AudioChunk
 from moss_stream.errors import ConfigError, SinkError
+from moss_stream.formats.pcm import SAMPLE_BYTES, Encoding, encoded
 from moss_stream.quote import quoted
 
 __all__ = ["HEADER_BYTES", "FarEnd", "Packet", "check_stream", "is_news", "pack", "unpack"]
@@ -37,11 +38,11 @@ class Packet:
     char_start: int
     char_end: int
     pcm: bytes
-    """Mono int16, little endian."""
+    """Little endian, in the encoding that the stream was begun with; int16 if none was named."""
 
 
-def pack(chunk: AudioChunk, stream: int, generation: int) -> bytes:
-    """Return a chunk as a binary message.
+def pack(chunk: AudioChunk, stream: int, generation: int, encoding: Encoding = "pcm_s16le") -> bytes:
+    """Return a chunk as a binary message, its samples in `encoding`.
 
     Raises:
         ConfigError: `stream` is no number from 0 to 2^32 - 1.
@@ -49,7 +50,7 @@ def pack(chunk: AudioChunk, stream: int, generation: int) -> bytes:
     check_stream(stream)
     start_ms = round(chunk.start_s * 1000)
     counts = (count % MAX_NUMBER for count in (generation, start_ms, chunk.char_start, chunk.char_end))
-    return _HEADER.pack(stream, *counts) + chunk.pcm
+    return _HEADER.pack(stream, *counts) + encoded(chunk.samples, encoding)
 
 
 def check_stream(stream: int) -> None:
@@ -58,16 +59,17 @@ def check_stream(stream: int) -> None:
         raise ConfigError(f"stream={quoted(stream)} does not fit a header. Give a number below 2^32.")
 
 
-def unpack(message: bytes) -> Packet:
-    """Read a binary message.
+def unpack(message: bytes, encoding: Encoding = "pcm_s16le") -> Packet:
+    """Read a binary message whose samples are in `encoding`.
 
     Raises:
         SinkError: It is none of ours.
     """
-    if len(message) < HEADER_BYTES or (len(message) - HEADER_BYTES) % 2:
+    width = SAMPLE_BYTES[encoding]
+    if len(message) < HEADER_BYTES or (len(message) - HEADER_BYTES) % width:
         raise SinkError(
             f"A message of {len(message)} bytes is not audio: it needs a header of {HEADER_BYTES} bytes and "
-            "whole samples of two bytes. Is the other side moss-stream?"
+            f"whole samples of {width} bytes. Is the other side moss-stream?"
         )
     stream, generation, start_ms, char_start, char_end = _HEADER.unpack_from(message)
     return Packet(stream, generation, start_ms, char_start, char_end, message[HEADER_BYTES:])

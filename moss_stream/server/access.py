@@ -45,7 +45,8 @@ class Access:
         """Return the key of a request.
 
         Args:
-            headers: `Authorization: Bearer KEY` or `X-API-Key: KEY`.
+            headers: `Authorization: Bearer KEY` (or `Token KEY`, as Deepgram's clients say), `X-API-Key: KEY`
+                or `xi-api-key: KEY`, as those of ElevenLabs do.
             query: Of a WebSocket, whose headers a web page cannot set: `api_key`.
 
         Raises:
@@ -54,8 +55,8 @@ class Access:
         if not self._keys:
             return OPEN
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not given:
-            given = headers.get("x-api-key") or (query or {}).get("api_key", "")
+        if scheme.lower() not in ("bearer", "token") or not given:
+            given = headers.get("x-api-key") or headers.get("xi-api-key") or (query or {}).get("api_key", "")
         # Every key is compared, each in constant time: the answer's timing tells nothing.
         found = [key for key in self._keys if hmac.compare_digest(key.encode(), given.encode())]
         if not found:
@@ -110,7 +111,7 @@ class KeyGuard:
             try:
                 self._access.key(Headers(scope=scope))
             except Problem as problem:
-                await response(problem)(scope, receive, send)
+                await response(problem, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -21,11 +21,16 @@ class Last(str):
 
 
 class OpenStream:
-    """A stream, what waits to be given to it, and the tasks that feed and hear it."""
+    """A stream, what waits to be given to it, and the tasks that feed and hear it.
 
-    def __init__(self, stream: SynthesisStream) -> None:
+    Args:
+        stream: The stream.
+        speed: Seconds of its audio that the client plays in a second.
+    """
+
+    def __init__(self, stream: SynthesisStream, speed: float = 1.0) -> None:
         self.stream = stream
-        self.far_end = FarEnd(time.monotonic)
+        self.far_end = FarEnd(lambda: time.monotonic() * speed)
         stream.attach(lambda: self.far_end.position_s)  # begins it, or raises
         self.permit = contextlib.ExitStack()
         self.hearing: asyncio.Task[None] | None = None

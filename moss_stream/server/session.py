@@ -127,8 +127,8 @@ class Session:
         """Tell whether a stream of that name is not over."""
         return name in self._streams
 
-    async def open(self, name: str, voice: str | None, options: SynthesisOptions) -> None:
-        """Open a stream.
+    async def open(self, name: str, voice: str | None, options: SynthesisOptions, speed: float = 1.0) -> None:
+        """Open a stream; at another `speed` the client plays its audio in less time, or in more.
 
         Raises:
             Problem: The name is in use, there is no such voice, or the key has too many streams.
@@ -142,7 +142,7 @@ class Session:
         with contextlib.ExitStack() as permit:
             permit.enter_context(self._state.access.stream(self._key))
             stream = self._state.synth.stream(voice=found, options=options)
-            held = self._streams[name] = OpenStream(stream)
+            held = self._streams[name] = OpenStream(stream, speed)
             held.permit = permit.pop_all()
         held.hearing = asyncio.create_task(self._speak(name, held))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from fastapi import WebSocket, WebSocketDisconnect
 
@@ -12,13 +13,13 @@ from moss_stream.server.http.client_lag import ClientLag
 from moss_stream.server.http.problems import Problem
 from moss_stream.server.state import State, state_of
 
-__all__ = ["Socket", "accepted"]
+__all__ = ["POLICY_VIOLATION", "Socket", "accepted"]
 
 QUEUE = 12
 """Messages that wait for a slow client before its streams are halted: a second of audio."""
 CLOSE_S = 1.0
 """Longer than a round trip to anywhere; a client that has gone without a word answers never."""
-GOING_AWAY, POLICY_VIOLATION, TOO_BIG = 1001, 1008, 1009
+NORMAL, GOING_AWAY, POLICY_VIOLATION, TOO_BIG = 1000, 1001, 1008, 1009
 """Close codes of RFC 6455, section 7.4.1."""
 
 
@@ -32,6 +33,12 @@ async def accepted(socket: WebSocket) -> tuple[State, str] | None:
         return None
     await socket.accept()
     return state, key
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    code: int
+    reason: str
 
 
 class Socket:
@@ -48,12 +55,16 @@ class Socket:
         self._places = state.places
         self._reader = ClientLag(state)
         self._is_given_up = asyncio.Event()
-        self._queue: asyncio.Queue[str | bytes] = asyncio.Queue(QUEUE)
+        self._queue: asyncio.Queue[str | bytes | _End] = asyncio.Queue(QUEUE)
         self._num_sent = 0
 
     async def send(self, message: str | bytes) -> None:
         """Queue a message; waits while the client is slow."""
         await self._queue.put(message)
+
+    async def end(self, code: int = NORMAL, reason: str = "") -> None:
+        """Close the connection when all that waits is sent."""
+        await self._queue.put(_End(code, reason))
 
     async def serve(self, take: Callable[[str], Awaitable[None]], is_idle: Callable[[], bool]) -> None:
         """Read until the client has gone, nothing was read or sent for too long, or its time is used up.
@@ -123,6 +134,9 @@ class Socket:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
             while True:
                 item = await self._queue.get()
+                if isinstance(item, _End):
+                    await self._close(item.code, item.reason)
+                    return
                 send = self._socket.send_text if isinstance(item, str) else self._socket.send_bytes
                 async with self._reader.reads():
                     await send(item)  # type: ignore[arg-type]

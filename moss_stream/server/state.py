@@ -8,6 +8,7 @@ from typing import cast
 from fastapi import FastAPI
 
 from moss_stream import StreamingSynthesizer, Voice
+from moss_stream.formats.output import AudioEncoder, AudioFormat
 from moss_stream.quote import quoted
 from moss_stream.server.access import Access
 from moss_stream.server.http.connections import Places
@@ -27,6 +28,14 @@ class State:
     access: Access
     store: VoiceStore
     places: Places
+
+    def encoder(self, wanted: AudioFormat) -> AudioEncoder:
+        """Return what makes one stream's audio so."""
+        return AudioEncoder(wanted, self.synth.info.sample_rate, self.synth.info.channels)
+
+    def knows_voice(self, name: str | None) -> bool:
+        """Tell whether there is a voice of that name."""
+        return name in self.synth.voices or name in self.store.names()
 
     async def voice(self, name: str | None) -> Voice | None:
         """Return a voice by its name: one of the model's, or an uploaded one.

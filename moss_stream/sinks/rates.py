@@ -9,6 +9,7 @@ import numpy as np
 
 from moss_stream.audio import AudioChunk, mixed
 from moss_stream.errors import SinkError
+from moss_stream.formats.pcm import resampler
 
 __all__ = ["RateConverter"]
 
@@ -47,7 +48,7 @@ class RateConverter:
             ending = self.rest() if chunk.is_final else []
             return [*ending, replace(mixed_chunk, sample_rate=self._rate)]
         if self._resampler is None:
-            self._resampler = _resampler(chunk.sample_rate, self._rate, mixed_chunk.channels)
+            self._resampler = resampler(chunk.sample_rate, self._rate, mixed_chunk.channels)
         return [self._made(mixed_chunk, mixed_chunk.samples, is_last=False)]
 
     def rest(self) -> list[AudioChunk]:
@@ -83,10 +84,3 @@ def _mixed(chunk: AudioChunk, channels: int | None) -> AudioChunk:
         return chunk
     pcm = mixed(chunk.samples, channels).tobytes()
     return replace(chunk, pcm=pcm, channels=channels)
-
-
-def _resampler(source: int, target: int, channels: int) -> Any:
-    import soxr
-
-    # Low quality has the shortest delay of those that suppress aliases.
-    return soxr.ResampleStream(source, target, channels, dtype="int16", quality="LQ")

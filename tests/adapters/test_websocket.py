@@ -15,6 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from moss_stream import ConfigError, SinkError, play
 from moss_stream.audio import as_samples
+from moss_stream.formats.pcm import Encoding
 from moss_stream.wire import Packet, unpack
 from tests.sinks.test_sink import chunk, expected, speech
 
@@ -204,3 +205,33 @@ async def test_a_stereo_stream_says_so() -> None:
         with pytest.raises(SinkError, match="takes mono, and this chunk is stereo"):
             async for each in synth.stream("Hello."):
                 await WebSocketSink(Stuck(), channels=1).write(each)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "rate", "num_bytes"), [("pcm_mulaw", 8000, 640), ("pcm_f32le", 48_000, 4 * 3840)]
+)
+async def test_a_peer_gets_the_encoding_and_rate_that_it_takes(
+    encoding: Encoding, rate: int, num_bytes: int
+) -> None:
+    """A telephone's, or an audio graph's; `started` names what is not int16."""
+    async with sockets() as (here, there):
+        sink = WebSocketSink(here, sample_rate=rate, channels=1, encoding=encoding)
+        playing = play(speech(3), sink)
+        started = json.loads(await there.recv())
+        assert (started["encoding"], started["sample_rate"]) == (encoding, rate)
+        data = b""
+        while len(data) < 3 * num_bytes - 32:
+            message = await there.recv()
+            assert isinstance(message, bytes)
+            data += unpack(message, encoding).pcm
+        sink.played(1.0)
+        await playing
+        await sink.aclose()
+    assert len(data) == pytest.approx(3 * num_bytes, abs=32)
+
+
+async def test_an_encoding_that_is_none_is_refused() -> None:
+    """With those there are."""
+    async with sockets() as (here, _):
+        with pytest.raises(ConfigError, match="pcm_mulaw"):
+            WebSocketSink(here, encoding="gsm")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import re
+import ssl
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+import trustme
 
 
 @dataclass(frozen=True)
@@ -36,3 +42,33 @@ def server() -> Iterator[Server]:
         found = next(hit for line in process.stderr if (hit := re.search(r"http://(127\.0\.0\.1:\d+)", line)))
         yield Server(found[1])
         process.terminate()
+
+
+@pytest.fixture
+def secure_server(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The address of the same server behind TLS, as a proxy gives it to clients that want nothing else."""
+    authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    host, _, port = server.address.partition(":")
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
+
+    loop = asyncio.new_event_loop()
+    proxy = loop.run_until_complete(asyncio.start_server(join, "127.0.0.1", 0, ssl=context))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield f"https://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    loop.call_soon_threadsafe(proxy.close)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()

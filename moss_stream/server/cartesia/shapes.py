@@ -8,34 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from moss_stream import SynthesisOptions
 from moss_stream.config import Language
-from moss_stream.server.encodings import Encoding
+from moss_stream.formats.pcm import Encoding
+from moss_stream.server.languages import language_name
 from moss_stream.server.state import State
 
 __all__ = ["BytesRequest", "Order", "OutputFormat"]
-
-LANGUAGES = {
-    "ar": "Arabic",
-    "cs": "Czech",
-    "da": "Danish",
-    "de": "German",
-    "el": "Greek",
-    "en": "English",
-    "es": "Spanish",
-    "fa": "Persian",
-    "fr": "French",
-    "he": "Hebrew",
-    "hu": "Hungarian",
-    "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean",
-    "pl": "Polish",
-    "pt": "Portuguese",
-    "ru": "Russian",
-    "sv": "Swedish",
-    "tr": "Turkish",
-    "zh": "Chinese",
-}
-"""The prompt has names of languages, these clients have codes."""
 
 
 class _Loose(BaseModel):
@@ -66,12 +43,11 @@ class BytesRequest(_Loose):
 
     def voice_in(self, state: State) -> str | None:
         """Return the voice's name; those of the original service stand for the default voice."""
-        known = self.voice.id in state.synth.voices or self.voice.id in state.store.names()
-        return self.voice.id if known else None
+        return self.voice.id if state.knows_voice(self.voice.id) else None
 
     def options(self) -> SynthesisOptions:
         """Return how to speak."""
-        return SynthesisOptions(language=LANGUAGES.get((self.language or "")[:2], self.language))
+        return SynthesisOptions(language=language_name(self.language))
 
 
 class Order(BytesRequest):

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from moss_stream import Word
 from moss_stream.errors import MossError
+from moss_stream.formats.output import AudioEncoder, AudioFormat
 from moss_stream.quote import MAX_QUOTE, brief, complaint
 from moss_stream.server.cartesia.shapes import Order
-from moss_stream.server.encodings import RawAudio
 from moss_stream.server.http.problems import Problem, as_problem
 from moss_stream.server.session import (
     AudioPart,
@@ -48,7 +48,7 @@ async def cartesia(socket: WebSocket) -> None:
 class _Context:
     """How the client wants the audio of a stream."""
 
-    audio: RawAudio
+    audio: AudioEncoder
     is_timed: bool
     flushes: int = 0
 
@@ -102,8 +102,8 @@ class _Connection:
 
     async def _open(self, order: Order, name: str) -> None:
         await self._session.open(name, order.voice_in(self._state), order.options())
-        wanted, info = order.output_format, self._state.synth.info
-        audio = RawAudio(wanted.encoding, wanted.sample_rate, info.sample_rate, info.channels)
+        wanted = order.output_format
+        audio = self._state.encoder(AudioFormat("raw", wanted.encoding, wanted.sample_rate))
         self._contexts[name] = _Context(audio, order.add_timestamps)
 
     async def _emit(self, event: Event) -> None:
@@ -116,7 +116,7 @@ class _Connection:
                 self._contexts[name].flushes += 1
                 await self._say(name, "flush_done", 206, flush_id=self._contexts[name].flushes)
             case Done(id=name):
-                await self._chunk(name, self._contexts.pop(name).audio.feed(b"", is_last=True))
+                await self._chunk(name, self._contexts.pop(name).audio.end())
                 await self._say(name, "done", 200, done=True)
             case Cancelled(id=name):
                 if self._contexts.pop(name, None) is not None:  # otherwise its end was told already

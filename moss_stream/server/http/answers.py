@@ -12,13 +12,14 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from moss_stream import AudioChunk, SynthesisOptions, SynthesisStream
+from moss_stream.formats.output import AudioEncoder
 from moss_stream.server.http.client_lag import ClientLag
 from moss_stream.server.http.problems import Problem
 from moss_stream.server.logs import log_stream
 from moss_stream.server.state import State
 from moss_stream.text.turn import TurnState
 
-__all__ = ["StreamedAnswer", "Begun", "begin"]
+__all__ = ["Begun", "StreamedAnswer", "begin", "encoded"]
 
 logger = logging.getLogger("moss_stream.server")
 
@@ -59,6 +60,15 @@ async def _joined(first: AudioChunk, rest: AsyncIterator[AudioChunk]) -> AsyncIt
     yield first
     async for chunk in rest:
         yield chunk
+
+
+async def encoded(chunks: AsyncIterator[AudioChunk], encoder: AudioEncoder) -> AsyncIterator[bytes]:
+    """Yield the bytes of chunks as soon as they can be sent."""
+    async for chunk in chunks:
+        if data := encoder.feed(chunk.pcm):
+            yield data
+    if data := encoder.end():
+        yield data
 
 
 class StreamedAnswer(StreamingResponse):

@@ -44,7 +44,7 @@ class BodyLimit:
         too_large = Problem(413, "too_large", f"The body is larger than {most} bytes.")
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and (len(length) > MAX_DIGITS or int(length) > most):
-            await response(too_large)(scope, receive, send)
+            await response(too_large, scope)(scope, receive, send)
             return
         received, is_complete, is_refused, problem = 0, False, False, None
         end_s = asyncio.get_running_loop().time() + WHOLE_BODY * self._patience_s
@@ -76,7 +76,7 @@ class BodyLimit:
             nonlocal is_refused
             if not is_refused:
                 is_refused = True
-                await response(problem)(scope, receive, send)
+                await response(problem, scope)(scope, receive, send)
 
         await self._app(scope, limited, corrected)
         if problem is not None:

@@ -113,7 +113,7 @@ class PlaceGuard:
         try:
             place.__enter__()
         except Problem as problem:
-            await response(problem)(scope, receive, send)
+            await response(problem, scope)(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)

@@ -38,7 +38,7 @@ class PageGuard:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": str(problem)})
         else:
-            await response(problem)(scope, receive, send)
+            await response(problem, scope)(scope, receive, send)
 
     def _problem(self, headers: Headers) -> Problem | None:
         host, origin = headers.get("host", ""), headers.get("origin")

@@ -1,14 +1,17 @@
-"""Errors as OpenAI's clients expect them."""
+"""Errors as clients expect them: OpenAI's, unless a protocol has a shape of its own."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from moss_stream.errors import (
     AudioError,
@@ -21,7 +24,7 @@ from moss_stream.errors import (
 )
 from moss_stream.quote import MAX_QUOTE, brief, complaint
 
-__all__ = ["ErrorAnswer", "Problem", "as_problem", "handlers", "response"]
+__all__ = ["ErrorAnswer", "ErrorShape", "Problem", "as_problem", "handlers", "response"]
 
 RETRY_AFTER_S = 1.0
 """When to try again if nothing better is known: a short answer is over by then."""
@@ -87,18 +90,41 @@ _KINDS: tuple[tuple[type[MossError], int, str], ...] = (
 )
 
 
-def response(problem: Problem) -> JSONResponse:
-    """Return a problem in OpenAI's shape."""
-    kind = "invalid_request_error" if problem.status < 500 else "server_error"
-    detail = ErrorDetail(message=str(problem), type=kind, param=problem.param, code=problem.code)
+class ErrorShape(Protocol):
+    """How the clients of one protocol are told what is wrong."""
+
+    def claims(self, scope: Scope) -> bool:
+        """Tell whether a request comes from one of them."""
+
+    def answer(self, problem: Problem) -> tuple[int, Any]:
+        """Return the status, and the content as JSON."""
+
+
+class _OpenAIShape:
+    """Also everybody else's."""
+
+    def claims(self, scope: Scope) -> bool:
+        return True
+
+    def answer(self, problem: Problem) -> tuple[int, Any]:
+        kind = "invalid_request_error" if problem.status < 500 else "server_error"
+        detail = ErrorDetail(message=str(problem), type=kind, param=problem.param, code=problem.code)
+        return problem.status, ErrorAnswer(error=detail).model_dump()
+
+
+def response(problem: Problem, scope: Scope) -> JSONResponse:
+    """Return a problem in the shape of whoever asks; `app.state.shapes` holds those that are not OpenAI's."""
+    shapes: Iterable[ErrorShape] = scope["app"].state.shapes if "app" in scope else ()
+    shape = next((shape for shape in shapes if shape.claims(scope)), _OpenAIShape())
+    status, content = shape.answer(problem)
     headers = None
     if problem.retry_after_s is not None:  # whole seconds, by HTTP
         headers = {"Retry-After": str(max(1, math.ceil(problem.retry_after_s)))}
-    return JSONResponse(ErrorAnswer(error=detail).model_dump(), problem.status, headers)
+    return JSONResponse(content, status, headers)
 
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
-    return response(as_problem(error))
+    return response(as_problem(error), request.scope)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -106,12 +132,12 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     where = brief(".".join(str(part) for part in first["loc"][1:]), MAX_QUOTE)
     message = f"{where or 'The request'}: {complaint(first)}."
-    return response(Problem(400, "invalid_request", message, where or None))
+    return response(Problem(400, "invalid_request", message, where or None), request.scope)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return response(Problem(error.status_code, "http_error", str(error.detail)))
+    return response(Problem(error.status_code, "http_error", str(error.detail)), request.scope)
 
 
 handlers = {

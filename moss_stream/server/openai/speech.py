@@ -11,17 +11,21 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from moss_stream import AudioChunk, SamplingOptions, SynthesisOptions, SynthesisStream
+from moss_stream import SamplingOptions, SynthesisOptions, SynthesisStream
 from moss_stream.config import Codebooks, Language, PromptText, Seed, Tokens
-from moss_stream.server.http.answers import StreamedAnswer, begin
-from moss_stream.server.http.formats import MEDIA_TYPES, Encoder, Format, encoder
-from moss_stream.server.http.problems import Problem
+from moss_stream.formats.output import AudioFormat
+from moss_stream.formats.pcm import Encoding
+from moss_stream.formats.tempo import FASTEST, SLOWEST
+from moss_stream.server.http.answers import StreamedAnswer, begin, encoded
 from moss_stream.server.state import state_of
 
 __all__ = ["SpeechRequest", "router"]
 
 router = APIRouter()
 
+Format = Literal["pcm", "wav", "flac", "mp3", "opus", "aac"]
+PCM_RATE_HZ = 24_000
+"""Of the format "pcm", which has no header to say it: OpenAI's is mono at this rate."""
 VoiceName = Annotated[str, Field(max_length=100)]
 
 
@@ -41,9 +45,11 @@ class SpeechRequest(BaseModel):
     voice: VoiceName | VoiceId | None = None
     instructions: PromptText | None = None
     response_format: Format = "mp3"
+    sample_rate: Annotated[int, Field(ge=8000, le=48_000)] | None = None
+    encoding: Encoding = "pcm_s16le"
+    """Of the formats "pcm" and "wav"."""
     stream_format: Literal["audio", "sse"] = "audio"
-    speed: Annotated[float, Field(ge=0.25, le=4.0)] = 1.0
-    """Taken for OpenAI's clients; only 1.0 can be spoken."""
+    speed: Annotated[float, Field(ge=SLOWEST, le=FASTEST)] = 1.0
     seed: Seed = 0
     n_vq: Codebooks | None = None
     tokens: Tokens | None = None
@@ -61,6 +67,14 @@ class SpeechRequest(BaseModel):
             sampling=self.sampling,
         )
 
+    def audio(self) -> AudioFormat:
+        """Return how the audio is sent: as the model makes it, but for what was asked."""
+        if self.response_format == "pcm":
+            return AudioFormat("raw", self.encoding, self.sample_rate or PCM_RATE_HZ, 1, speed=self.speed)
+        return AudioFormat(
+            self.response_format, self.encoding, self.sample_rate, channels=None, speed=self.speed
+        )
+
 
 @router.post("/v1/audio/speech", response_class=StreamingResponse)
 async def speech(request: Request, body: SpeechRequest) -> StreamingResponse:
@@ -70,23 +84,13 @@ async def speech(request: Request, body: SpeechRequest) -> StreamingResponse:
     """
     state = state_of(request.app)
     key = state.access.key(request.headers)
-    if body.speed != 1.0:
-        raise Problem(400, "unsupported_speed", "This model speaks at speed 1.0 only; leave it out.", "speed")
+    audio = body.audio()
     voice = body.voice.id if isinstance(body.voice, VoiceId) else body.voice
     begun = await begin(state, key, body.input, voice, body.options())
-    info = state.synth.info
-    made = _encoded(begun.chunks, encoder(body.response_format, info.sample_rate, info.channels))
+    made = encoded(begun.chunks, state.encoder(audio))
     if body.stream_format == "sse":
         return StreamedAnswer(_events(made, body.input, begun.stream), "text/event-stream", begun, state)
-    return StreamedAnswer(made, MEDIA_TYPES[body.response_format], begun, state)
-
-
-async def _encoded(chunks: AsyncIterator[AudioChunk], made: Encoder) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
-        if data := made.feed(chunk.pcm):
-            yield data
-    if data := made.end():
-        yield data
+    return StreamedAnswer(made, audio.media_type, begun, state)
 
 
 async def _events(made: AsyncIterator[bytes], text: str, stream: SynthesisStream) -> AsyncIterator[str]:

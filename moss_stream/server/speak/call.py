@@ -11,6 +11,7 @@ from aiortc.contrib.media import MediaBlackhole
 
 from moss_stream.adapters.webrtc import WebRTCSink
 from moss_stream.audio import AudioChunk
+from moss_stream.formats.pcm import Encoding
 from moss_stream.quote import MAX_QUOTE, brief
 from moss_stream.server.http.problems import Problem
 from moss_stream.server.speak.message_handler import MessageHandler
@@ -129,7 +130,8 @@ class _Track:
         self._stream: int | None = None
         self._start_s = 0.0
 
-    async def play(self, stream: int, generation: int, chunk: AudioChunk) -> None:
+    async def play(self, stream: int, generation: int, chunk: AudioChunk, encoding: Encoding) -> None:
+        """See `Output`; a track has its own encoding."""
         if self._stream != stream:
             await self._free.acquire()
             self._stream, self._start_s = stream, self.sink.position_s

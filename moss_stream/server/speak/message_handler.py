@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from moss_stream.audio import AudioChunk
 from moss_stream.errors import MossError
+from moss_stream.formats.pcm import Encoding
 from moss_stream.quote import MAX_QUOTE, brief, complaint
 from moss_stream.server.http.problems import Problem, as_problem
 from moss_stream.server.session import (
@@ -55,8 +56,8 @@ REMEMBERED = 1024
 class Output(Protocol):
     """Where the audio of a connection goes. Streams go by the numbers that the client gave them."""
 
-    async def play(self, stream: int, generation: int, chunk: AudioChunk) -> None:
-        """Send a chunk; may wait, which halts its stream."""
+    async def play(self, stream: int, generation: int, chunk: AudioChunk, encoding: Encoding) -> None:
+        """Send a chunk, in an encoding where that can be chosen; may wait, which halts its stream."""
 
     async def drain(self, stream: int) -> float | None:
         """Wait until all audio of a stream is sent; return what `played_s` would."""
@@ -135,7 +136,8 @@ class MessageHandler:
         generation = self._generations.get(event.id, 0)
         match event:
             case AudioPart(id=name, chunk=chunk):
-                await self._play(name, generation, self._formats[name].converter.convert(chunk))
+                form = self._formats[name]
+                await self._play(name, generation, form.converter.convert(chunk), form.encoding)
             case Started(id=name, expected_rtf=rtf):
                 await self._send(self._formats[name].started(int(name), rtf))
             case SpeedChange(id=name, expected_rtf=rtf):
@@ -145,7 +147,8 @@ class MessageHandler:
             case Flushed(id=name):
                 await self._send(FlushedMessage(stream=int(name)))
             case Done(id=name, metrics=metrics):
-                await self._play(name, generation, self._formats.pop(name).converter.rest())
+                form = self._formats.pop(name)
+                await self._play(name, generation, form.converter.rest(), form.encoding)
                 await self._drain(name)
                 await self._send(DoneMessage(stream=int(name), metrics=metrics))
             case Cancelled(id=name, spoken=spoken):
@@ -164,9 +167,9 @@ class MessageHandler:
         if len(self._generations) > REMEMBERED:
             del self._generations[next(iter(self._generations))]
 
-    async def _play(self, name: str, generation: int, chunks: list[AudioChunk]) -> None:
+    async def _play(self, name: str, generation: int, chunks: list[AudioChunk], encoding: Encoding) -> None:
         for chunk in chunks:
-            await self._output.play(int(name), generation, chunk)
+            await self._output.play(int(name), generation, chunk, encoding)
         self._note_played(name, self._output.played_s(int(name)))
 
     async def _drain(self, name: str) -> None:
@@ -180,12 +183,15 @@ class MessageHandler:
         """Return how a stream is sent: as the model makes it, but for what the client asked."""
         rate = wanted.sample_rate or self._info.sample_rate
         channels = min(wanted.channels, self._info.channels)
-        return _Format(rate, channels, RateConverter(rate, channels))
+        return _Format(rate, channels, wanted.encoding, RateConverter(rate, channels))
 
     async def _send(self, message: ServerMessage) -> None:
         # Clients that were written for mono get what they always got.
-        is_mono = isinstance(message, StartedMessage) and message.channels == 1
-        await self._send_text(message.model_dump_json(exclude={"channels"} if is_mono else None))
+        usual: set[str] = set()
+        if isinstance(message, StartedMessage):
+            usual |= {"channels"} if message.channels == 1 else set()
+            usual |= {"encoding"} if message.encoding == "pcm_s16le" else set()
+        await self._send_text(message.model_dump_json(exclude=usual))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +200,16 @@ class _Format:
 
     sample_rate: int
     channels: int
+    encoding: Encoding
     converter: RateConverter
 
     def started(self, stream: int, rtf: float | None) -> StartedMessage:
         return StartedMessage(
-            stream=stream, sample_rate=self.sample_rate, channels=self.channels, expected_rtf=rtf
+            stream=stream,
+            sample_rate=self.sample_rate,
+            channels=self.channels,
+            encoding=self.encoding,
+            expected_rtf=rtf,
         )
 
 

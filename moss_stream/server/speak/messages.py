@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from moss_stream import SamplingOptions, Spoken, SynthesisOptions, Word
 from moss_stream.config import Codebooks, Language, PromptText, Seed
+from moss_stream.formats.pcm import Encoding
 from moss_stream.metrics import StreamMetrics
 
 __all__ = ["FROM_CLIENT", "TO_CLIENT", "ClientMessage", "ServerMessage"]
@@ -39,10 +40,11 @@ class Start(_Message):
         None, ge=8000, le=48_000, description="Wanted of the audio, in Hz; the model's own, if not given."
     )
     channels: Literal[1, 2] = Field(1, description="That the client plays; with 2 a stereo model is stereo.")
+    encoding: Encoding = Field("pcm_s16le", description="Wanted of the audio; a call has its own.")
 
     def options(self) -> SynthesisOptions:
         """Return how to speak."""
-        about_audio = {"sample_rate", "channels"}
+        about_audio = {"sample_rate", "channels", "encoding"}
         return SynthesisOptions(**self.model_dump(exclude={"type", "stream", "voice"} | about_audio))
 
 
@@ -84,11 +86,12 @@ FROM_CLIENT: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, F
 
 
 class StartedMessage(_Message):
-    """The stream is open; its audio is int16 at this rate."""
+    """The stream is open; how its audio comes."""
 
     type: Literal["started"] = "started"
     sample_rate: int
     channels: int = Field(1, description="2 is stereo: left and right take turns. Of mono it is left out.")
+    encoding: Encoding = Field("pcm_s16le", description="Of its samples. Of int16 it is left out.")
     expected_rtf: float | None = Field(
         None,
         description="Seconds that the machine is expected to need for a second of audio, as measured; "

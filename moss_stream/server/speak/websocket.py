@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, WebSocket
 
 from moss_stream.audio import AudioChunk
+from moss_stream.formats.pcm import Encoding
 from moss_stream.server.sockets import Socket, accepted
 from moss_stream.server.speak.message_handler import MessageHandler
 from moss_stream.wire import pack
@@ -34,8 +35,8 @@ class _Binary:
     def __init__(self, socket: Socket) -> None:
         self._socket = socket
 
-    async def play(self, stream: int, generation: int, chunk: AudioChunk) -> None:
-        await self._socket.send(pack(chunk, stream, generation))
+    async def play(self, stream: int, generation: int, chunk: AudioChunk, encoding: Encoding) -> None:
+        await self._socket.send(pack(chunk, stream, generation, encoding))
 
     async def drain(self, stream: int) -> float | None:
         return None  # it is sent in order with the messages

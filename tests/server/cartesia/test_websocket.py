@@ -158,7 +158,6 @@ async def test_bytes_are_one_recording() -> None:
     [
         ({"transcript": "..."}, "invalid_text"),
         ({"output_format": {"container": "mp3"}}, "invalid_request"),
-        ({"output_format": {"container": "wav", "encoding": "pcm_mulaw"}}, "unsupported_format"),
     ],
 )
 async def test_a_bad_request_for_bytes_is_refused(more: Message, code: str) -> None:

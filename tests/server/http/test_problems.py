@@ -30,20 +30,22 @@ def test_errors_become_answers(error: Exception, status: int, code: str) -> None
 
 def test_answers_have_openais_shape() -> None:
     """Message, type, param and code; a time to try again where that helps."""
-    made = response(Problem(400, "bad", "It is bad.", "input"))
+    made = response(Problem(400, "bad", "It is bad.", "input"), {})
     assert json.loads(bytes(made.body)) == {
         "error": {"message": "It is bad.", "type": "invalid_request_error", "param": "input", "code": "bad"}
     }
     assert "retry-after" not in made.headers
-    assert response(Problem(503, "full", "Full.")).headers["retry-after"] == "1"
-    assert json.loads(bytes(response(Problem(503, "full", "Full.")).body))["error"]["type"] == "server_error"
+    assert response(Problem(503, "full", "Full."), {}).headers["retry-after"] == "1"
+    assert (
+        json.loads(bytes(response(Problem(503, "full", "Full."), {}).body))["error"]["type"] == "server_error"
+    )
 
 
 @pytest.mark.parametrize(("hint_s", "wanted"), [(0.2, "1"), (3.0, "3"), (12.3, "13")])
 def test_overload_says_when_there_could_be_room(hint_s: float, wanted: str) -> None:
     """In whole seconds, by HTTP, and not too early."""
     problem = as_problem(Overloaded("full", hint_s))
-    assert problem.retry_after_s == hint_s and response(problem).headers["retry-after"] == wanted
+    assert problem.retry_after_s == hint_s and response(problem, {}).headers["retry-after"] == wanted
     assert as_problem(TextError("nothing")).retry_after_s is None
 
 

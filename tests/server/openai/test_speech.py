@@ -18,10 +18,17 @@ from websockets.asyncio.client import connect
 
 from moss_stream import EngineOptions, StreamingSynthesizer
 from moss_stream.server.app import create_app
-from moss_stream.server.http.formats import MEDIA_TYPES
 from moss_stream.server.settings import ServerSettings
 
 PATH = "/v1/audio/speech"
+MEDIA_TYPES = {
+    "pcm": "audio/pcm",
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
+    "aac": "audio/aac",
+}
 TEXT = "This is a sentence of average length."
 
 
@@ -83,7 +90,8 @@ async def test_events_carry_the_audio() -> None:
         ({"input": "x" * 101}, 400, "text_too_long"),
         ({"input": TEXT, "voice": "nobody"}, 400, "unknown_voice"),
         ({"input": TEXT, "voice": {"id": "nobody"}}, 400, "unknown_voice"),
-        ({"input": TEXT, "speed": 2.0}, 400, "unsupported_speed"),
+        ({"input": TEXT, "speed": 5.0}, 400, "invalid_request"),
+        ({"input": TEXT, "response_format": "opus", "sample_rate": 22_050}, 400, "invalid_option"),
         ({"input": TEXT, "n_vq": 99}, 400, "invalid_option"),
         ({"input": TEXT, "response_format": "midi"}, 400, "invalid_request"),
         ({"input": TEXT, "sampling": {"audio": {"temperature": -1}}}, 400, "invalid_request"),
@@ -196,6 +204,23 @@ async def test_a_stereo_model_in_each_format() -> None:
         samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1).reshape(-1, 2)
         assert len(samples) / 48_000 == pytest.approx(0.8, abs=0.06), name
         assert is_tone(samples[:, 0], 48_000) and is_silent(samples[4800:-4800, 1]), name
+
+
+async def test_other_rates_encodings_and_speeds() -> None:
+    """Of what has no header, or can hold it; faster speech is shorter."""
+    bodies: dict[str, dict[str, object]] = {
+        "mulaw": {"response_format": "pcm", "encoding": "pcm_mulaw", "sample_rate": 8000},
+        "float": {"response_format": "wav", "encoding": "pcm_f32le", "sample_rate": 44_100},
+        "fast": {"response_format": "pcm", "speed": 2.0},
+    }
+    async with served(FakeEngine(frames_per_segment=10)) as (client, _):
+        made = {
+            name: (await client.post(PATH, json={"input": TEXT, **body})).content
+            for name, body in bodies.items()
+        }
+    assert len(made["mulaw"]) == pytest.approx(0.8 * 8000, abs=8)
+    assert len(made["float"]) - 44 == pytest.approx(4 * 0.8 * 44_100, abs=64)
+    assert len(made["fast"]) == pytest.approx(2 * 0.4 * 24_000, rel=0.05)
 
 
 async def test_the_models_list_says_how_it_sounds() -> None:

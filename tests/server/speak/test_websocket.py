@@ -257,3 +257,20 @@ async def test_a_mono_model_is_what_it_was() -> None:
         assert set(messages[0]) == {"type", "stream", "sample_rate", "expected_rtf"}
         assert messages[0]["sample_rate"] == 24_000
         assert [len(packet.pcm) for packet in packets] == [3840, 3840]
+
+
+async def test_a_stream_in_the_encoding_of_telephones() -> None:
+    """As `start` asked; `started` says so."""
+    asked = {"encoding": "pcm_mulaw", "sample_rate": 8000}
+    async with socket(FakeEngine(frames_per_segment=5)) as (connection, _):
+        await send(connection, "start", **asked)
+        await send(connection, "text", text="Hello.", end=True)
+        data, messages = b"", [json.loads(await connection.recv())]
+        while messages[-1]["type"] != "done":
+            message = await connection.recv()
+            if isinstance(message, bytes):
+                data += unpack(message, "pcm_mulaw").pcm
+            else:
+                messages.append(json.loads(message))
+    assert asked.items() <= messages[0].items()
+    assert len(data) == pytest.approx(5 * 640, abs=8)

@@ -1,0 +1,1 @@
+"""Formats of audio that leaves: rates, channels, encodings, containers and speed, one chunk at a time."""

@@ -1,0 +1,24 @@
+"""The header of a WAV file whose length is not known yet."""
+
+from __future__ import annotations
+
+import struct
+
+from moss_stream.formats.pcm import SAMPLE_BYTES, Encoding
+
+__all__ = ["wav_header"]
+
+UNKNOWN = 0xFFFFFFFF
+"""The length of what is still being made; readers take what comes."""
+TAGS: dict[Encoding, int] = {"pcm_s16le": 1, "pcm_f32le": 3, "pcm_alaw": 6, "pcm_mulaw": 7}
+"""Of the format, as Microsoft numbered them."""
+
+
+def wav_header(rate: int, channels: int, encoding: Encoding = "pcm_s16le") -> bytes:
+    """Return the header; `rate` in Hz."""
+    width = SAMPLE_BYTES[encoding]
+    size = width * channels
+    form = struct.pack(
+        "<4sIHHIIHH", b"fmt ", 16, TAGS[encoding], channels, rate, size * rate, size, 8 * width
+    )
+    return struct.pack("<4sI4s", b"RIFF", UNKNOWN, b"WAVE") + form + struct.pack("<4sI", b"data", UNKNOWN)

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from moss_stream.formats.tempo import Tempo
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("speed", [0.25, 0.7, 1.5, 4.0])
+def test_length_changes_and_pitch_stays(speed: float, channels: int) -> None:
+    """Also in small pieces, and of stereo each side for itself."""
+    rate = 24_000
+    left = (np.sin(np.arange(2 * rate) * 2 * np.pi * 440 / rate) * 8000).astype(np.int16)
+    samples = left if channels == 1 else np.stack([left, np.zeros_like(left)], axis=1)
+    tempo = Tempo(speed, rate, channels)
+    parts = [tempo.feed(samples[i : i + 1920]) for i in range(0, len(samples), 1920)]
+    assert sum(map(len, parts[:4])) > 0
+    made = np.concatenate([*parts, tempo.feed(samples[:0], is_last=True)])
+    assert len(made) / rate == pytest.approx(2 / speed, abs=0.06)
+    side = made if channels == 1 else made[:, 0]
+    spectrum = np.abs(np.fft.rfft(side * np.hanning(len(side))))
+    assert np.fft.rfftfreq(len(side), 1 / rate)[spectrum.argmax()] == pytest.approx(440, abs=3)
+    assert channels == 1 or not made[:, 1].any()
