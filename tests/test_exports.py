@@ -71,7 +71,7 @@ def test_every_module_has_a_test_file() -> None:
         "engine/defaults": "engine/test_speech_engine",
         "engine/load": "engine/test_speech_engine",
         "option_checks": "test_realtime",
-        "families/frame_config": "families/local_v15/test_config",
+        "families/row_config": "families/local_v15/test_config",
         "families/frame_prompts": "families/local/test_prompt",
         "families/loading": "families/local_v15/test_network",
         "families/local/family": "families/test_family",

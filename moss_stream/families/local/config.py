@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from moss_stream.checkpoint.checked import Count, Width, validated
-from moss_stream.families.frame_config import FrameConfig
+from moss_stream.families.row_config import RowConfig
 from moss_stream.nn.config import TransformerConfig, qwen3_fields
 
 __all__ = ["LocalConfig"]
 
 
-class LocalConfig(FrameConfig):
+class LocalConfig(RowConfig):
     """A MossTTSLocal v1.0 checkpoint."""
 
     local_hidden_size: Width

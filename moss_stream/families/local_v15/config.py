@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 
 from moss_stream.checkpoint.checked import validated
-from moss_stream.families.frame_config import FrameConfig
+from moss_stream.families.row_config import RowConfig
 from moss_stream.nn.config import Gpt2Config, gpt2_fields, qwen3_fields
 
 __all__ = ["LocalV15Config"]
@@ -20,7 +20,7 @@ SPELLINGS = {
 """Fields that have two names in the reference's configuration."""
 
 
-class LocalV15Config(FrameConfig):
+class LocalV15Config(RowConfig):
     """A MossTTSLocal v1.5 checkpoint."""
 
     depth: Gpt2Config

@@ -1,4 +1,4 @@
-"""What the config.json of any MossTTSLocal says of its rows, checked."""
+"""What a config.json says of rows of a text id and codes, checked."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import Field, model_validator
 from moss_stream.checkpoint.checked import Checked, Count
 from moss_stream.nn.config import TransformerConfig
 
-__all__ = ["FrameConfig"]
+__all__ = ["RowConfig"]
 
 
-class FrameConfig(Checked):
-    """Rows of a text id and a frame's codes, and a backbone that reads them."""
+class RowConfig(Checked):
+    """Rows of a text id and a code of each codebook, their marks, and a backbone that reads them."""
 
     language_config: TransformerConfig
     n_vq: Count
