@@ -40,7 +40,7 @@ from moss_stream.voice_cache import VoiceCache
 from moss_stream.voice_finder import VoiceFinder
 from moss_stream.voices import Reference, Voice, load_speech
 
-__all__ = ["AUDITION", "StreamingSynthesizer"]
+__all__ = ["AUDITION", "MAX_SOUND_S", "StreamingSynthesizer"]
 
 logger = logging.getLogger("moss_stream")
 AUDITION = (
