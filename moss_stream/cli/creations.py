@@ -13,8 +13,8 @@ from moss_stream import StreamingSynthesizer, SynthesisOptions, SynthesisStream
 from moss_stream.cli.console import read_stdin
 from moss_stream.cli.options import Codec, Device, Dtype, Output, Play, errors, note
 from moss_stream.cli.speaking import Loading, Outlet, speak
+from moss_stream.config import AUDITION
 from moss_stream.errors import ConfigError
-from moss_stream.synthesizer import AUDITION
 from moss_stream.voice_file import VOICE_SUFFIX, save_voice
 
 __all__ = ["design", "dialogue", "sound"]

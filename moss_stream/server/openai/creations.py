@@ -10,11 +10,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from moss_stream import Line, SynthesisOptions, SynthesisStream
-from moss_stream.config import PromptText
+from moss_stream.config import MAX_SOUND_S, PromptText
 from moss_stream.server.http.answers import StreamedAnswer, begin_stream, encoded
 from moss_stream.server.openai.audio_request import AudioRequest, VoiceName
 from moss_stream.server.state import State, state_of
-from moss_stream.synthesizer import MAX_SOUND_S
 from moss_stream.text.speakers import MAX_SPEAKERS
 
 __all__ = ["router"]

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from pydantic import BaseModel, Field
 
-from moss_stream.config import PromptText, Seed
+from moss_stream.config import AUDITION, PromptText, Seed
 from moss_stream.server.state import state_of
-from moss_stream.synthesizer import AUDITION
 
 __all__ = ["router"]
 
