@@ -15,26 +15,40 @@ import time
 from pathlib import Path
 
 LIMIT_S = 600
+GPU_TESTS = ("tests/engine", "tests/kernels")
+"""Where the tests are that need a GPU."""
 
 
 def commands(shape: str) -> dict[str, list[str]]:
     """Return what is run, by name."""
     frame = ["benchmarks.frame", "--shape", shape, "--n-vq"]
+    delay = ["benchmarks.frame", "--shape", "delay-8b", "--n-vq"]
     return {
-        "tests": ["pytest", "-q", "-m", "gpu"],
+        # By folder: those of the server need packages that a machine with a GPU may not have.
+        "tests": ["pytest", "-q", "-m", "gpu", *GPU_TESTS],
         "frame-compared": [*frame, "32", "--compare"],
         "frame-8-codebooks": [*frame, "8"],
         "realtime": ["benchmarks.frame", "--shape", "realtime"],
         "realtime-32-streams": ["benchmarks.frame", "--shape", "realtime", "--streams", "32"],
         "frame-32-streams": [*frame, "32", "--streams", "32"],
         "frame-8-bits": [*frame, "32", "--depth-int8"],
+        "delay": [*delay, "32"],
+        "delay-8-bits": [*delay, "32", "--backbone-int8"],
+        "delay-8-codebooks": [*delay, "8"],
+        "delay-32-streams": [*delay, "32", "--streams", "32"],
+        "delay-32-streams-8-bits": [*delay, "32", "--streams", "32", "--backbone-int8"],
         "frame-eager": [*frame, "32", "--eager"],
         "roofline": ["benchmarks.roofline", "--shape", shape, "-o", "roofline.png"],
+        "roofline-delay": ["benchmarks.roofline", "--shape", "delay-8b", "-o", "roofline-delay.png"],
         "kernels": ["benchmarks.kernels", "--sweep"],
         "flat": ["benchmarks.flat", "--shape", shape],
         "frame-64-streams": [*frame, "32", "--streams", "64"],
         "frame-16-codebooks": [*frame, "16"],
         "load": ["benchmarks.load", "--shape", shape, "-o", "load.json"],
+        "load-delay": [
+            *["benchmarks.load", "--shape", "delay-8b", "--streams", "1,8,32", "--n-vq", "8,32"],
+            *["-o", "load-delay.json"],
+        ],
     }
 
 

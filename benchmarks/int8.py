@@ -98,7 +98,10 @@ def compare(sentences: int, dtype: torch.dtype) -> None:
 @torch.inference_mode()
 def race(dtype: torch.dtype) -> None:
     """Print the times of a frame of the shape `mid`, in turns."""
-    benches = [Bench(SHAPES["mid"], CPU, dtype, 32, 300, depth_int8=rounded) for rounded in (False, True)]
+    benches = [
+        Bench(SHAPES["mid"], CPU, dtype, 32, 300, EngineOptions(max_streams=1, depth_int8=rounded))
+        for rounded in (False, True)
+    ]
     times: list[list[float]] = [[], []]
     for bench in benches:
         bench.prefill(0)

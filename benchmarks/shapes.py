@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,10 +12,14 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from moss_stream.checkpoint.reader import put
 from moss_stream.codec.cat import Cat
 from moss_stream.codec.config import CatConfig
 from moss_stream.codec.formats import V1, V2
 from moss_stream.config import EngineOptions
+from moss_stream.families.delay.config import DelayConfig
+from moss_stream.families.delay.network import MossTTSDelay
+from moss_stream.families.loading import quantize
 from moss_stream.families.local.config import LocalConfig
 from moss_stream.families.local.network import MossTTSLocal
 from moss_stream.families.local.weights import local_weights
@@ -25,7 +29,6 @@ from moss_stream.families.realtime.config import RealtimeConfig
 from moss_stream.families.realtime.network import MossTTSRealtime
 from moss_stream.families.row_network import RowNetwork
 from moss_stream.kernels.choose import choose_ops
-from moss_stream.nn.int8 import quantize_linears
 from moss_stream.nn.ops import use
 from moss_stream.nn.packing import pack_linears
 
@@ -38,6 +41,7 @@ class Shape:
 
     backbone: tuple[int, int, int]
     depth: tuple[int, int, int]
+    """Of no layers for the family "delay"."""
     heads: tuple[int, int, int]
     """Query heads, key/value heads, head dimension."""
     bridge: int
@@ -46,7 +50,7 @@ class Shape:
     """Decoder stages at 12.5, 25, 50 and 100 Hz; of the stereo codec at 200 and 400 Hz, too."""
     vocab: int = 151_936
     num_codebooks: int = 32
-    family: Literal["local", "local_v15", "realtime"] = "local"
+    family: Literal["local", "local_v15", "realtime", "delay"] = "local"
 
 
 SHAPES = {
@@ -81,6 +85,11 @@ SHAPES["local-v1.5"] = Shape(
     num_codebooks=12,
     family="local_v15",
 )
+# Widths of Qwen3-8B and Qwen3-1.7B, which the model cards name: MOSS-TTS, TTSD, VoiceGenerator.
+SHAPES["delay-8b"] = Shape((36, 4096, 12_288), (0, 0, 0), (32, 8, 128), 0, CODEC, family="delay")
+SHAPES["ttsd-8b"] = replace(SHAPES["delay-8b"], num_codebooks=16)
+SHAPES["delay-1.7b"] = Shape((28, 2048, 6144), (0, 0, 0), (16, 8, 128), 0, CODEC, family="delay")
+SHAPES["delay-tiny"] = Shape((2, 128, 256), (0, 0, 0), (2, 1, 64), 0, ((1, 64),) * 4, 2048, 6, family="delay")
 
 
 def _qwen3(shape: Shape, layers: int, hidden: int, inner: int) -> dict[str, int]:
@@ -212,10 +221,28 @@ def random_realtime(
     return _random(lambda: MossTTSRealtime(config), device, dtype, options)
 
 
+def delay_config(shape: Shape) -> DelayConfig:
+    """Return the config of a MossTTSDelay of `shape`."""
+    ids = {"im_start_token_id": 6, "im_end_token_id": 7, "audio_assistant_delay_slot_token_id": 8}
+    return DelayConfig.model_validate({**_frames(shape), **ids})
+
+
+def random_delay(
+    config: DelayConfig, device: torch.device, dtype: torch.dtype, options: EngineOptions
+) -> MossTTSDelay:
+    """Return a MossTTSDelay with random weights, ready to run, whose audio never ends."""
+    model = _random(lambda: MossTTSDelay(config), device, dtype, options)
+    # Random weights end an audio after a row or two, and say words for ever.
+    model._pair = torch.full_like(model._pair, config.audio_assistant_gen_slot_token_id)
+    return model
+
+
 def random_network(
     shape: Shape, device: torch.device, dtype: torch.dtype, options: EngineOptions
-) -> MossTTSLocal | MossTTSLocalV15 | MossTTSRealtime:
+) -> MossTTSDelay | MossTTSLocal | MossTTSLocalV15 | MossTTSRealtime:
     """Return a network of `shape` with random weights, ready to run."""
+    if shape.family == "delay":
+        return random_delay(delay_config(shape), device, dtype, options)
     if shape.family == "realtime":
         return random_realtime(realtime_config(shape), device, dtype, options)
     if shape.family == "local_v15":
@@ -226,12 +253,10 @@ def random_network(
 def _random(make: Callable[[], N], device: torch.device, dtype: torch.dtype, options: EngineOptions) -> N:
     with torch.device("meta"):
         model = make()
+    quantize(model, device, dtype, options)
     _randomise(model, device, dtype)
     model.prepare(options.max_context)
     use(choose_ops(device, dtype), model)
-    if options.depth_int8:
-        for part in model.each_codebook():
-            quantize_linears(part)
     if options.pack_weights:
         pack_linears(model)
     return model.eval()
@@ -252,12 +277,11 @@ def random_cat(config: CatConfig, device: torch.device, options: EngineOptions) 
 def _randomise(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     for name, parameter in list(module.named_parameters()):
-        owner, _, leaf = name.rpartition(".")
         if parameter.ndim == 1:
             value = torch.ones(parameter.shape, device=device, dtype=dtype)
         else:
             value = torch.empty(parameter.shape, device=device, dtype=dtype).normal_(std=0.02)
-        setattr(module.get_submodule(owner), leaf, nn.Parameter(value, requires_grad=False))
+        put(module, name, value)
 
 
 def write_local(shape: Shape, folder: Path, dtype: torch.dtype) -> int:

@@ -212,6 +212,11 @@ class EngineOptions(_Options):
         description="Weights of the depth transformer in 8 bits: fewer bytes for each frame, other codes; on "
         "a GPU it pays for up to 8 streams.",
     )
+    backbone_int8: bool = Field(
+        default=False,
+        description="Weights of the backbone in 8 bits: half of their memory, while they are loaded too, and "
+        "other codes; on a GPU it pays in time for up to 8 streams.",
+    )
     compiled: bool | None = Field(
         default=None,
         description="On CPU, compute frames with loops that are compiled for this CPU, in float32, on one "

@@ -11,11 +11,12 @@ import torch
 from moss_stream.checkpoint.plan import Plan
 from moss_stream.checkpoint.reader import Tensors, check, fill
 from moss_stream.config import EngineOptions
+from moss_stream.errors import ConfigError
 from moss_stream.families.row_network import RowNetwork
-from moss_stream.nn.int8 import quantize_linears
+from moss_stream.nn.int8 import quantize_linears, try_int8
 from moss_stream.nn.packing import pack_linears
 
-__all__ = ["load_rows"]
+__all__ = ["load_rows", "quantize"]
 
 N = TypeVar("N", bound=RowNetwork)
 
@@ -42,17 +43,36 @@ def load_rows(
 
     Raises:
         LoadError: See `moss_stream.errors`: files are missing or damaged, or hold other weights.
-        ConfigError: `options.depth_int8` does not work here.
+        ConfigError: `options.depth_int8` or `options.backbone_int8` does not work here.
     """
     tensors = Tensors(folder)
     check(plan, tensors, is_ignored)
     with torch.device("meta"):
         model = make()
+    quantize(model, device, dtype, options)
     fill(model, plan, tensors, device, dtype)
     model.prepare(options.max_context)
-    if options.depth_int8:
-        for part in model.each_codebook():
-            quantize_linears(part)
     if options.pack_weights:
         pack_linears(model)
     return model.eval()
+
+
+def quantize(model: RowNetwork, device: torch.device, dtype: torch.dtype, options: EngineOptions) -> None:
+    """Replace the linear layers that are to be kept in 8 bits, before they are filled.
+
+    Raises:
+        ConfigError: `options` ask for what does not work here.
+    """
+    if options.backbone_int8:
+        try_int8(device, dtype, "backbone_int8")
+        quantize_linears(model.backbone)
+    if options.depth_int8:
+        parts = model.each_codebook()
+        if not parts:
+            raise ConfigError(
+                "depth_int8=True: this model has no depth transformer. Leave it out; backbone_int8=True is "
+                "for what it reads in each row."
+            )
+        try_int8(device, dtype, "depth_int8")
+        for part in parts:
+            quantize_linears(part)

@@ -23,7 +23,7 @@ def load_realtime(
 
     Raises:
         LoadError: See `moss_stream.errors`: not found, not supported, damaged, or with other weights.
-        ConfigError: `options.depth_int8` does not work here.
+        ConfigError: An option does not work here.
     """
     config = RealtimeConfig.parse(read_json(folder, "config.json"), str(folder))
     plan = realtime_weights(config)
