@@ -170,11 +170,12 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
 def test_loading_takes_little_more_memory_than_the_file(tmp_path: Path) -> None:
     """At its peak, loading needs less than 1.3 times the checkpoint's size."""
-    from benchmarks.shapes import Shape, write_local
+    from benchmarks.checkpoints import write_checkpoint
+    from benchmarks.shapes import Shape
 
     # Two backbone layers for each depth step, like a large model; 200 MB.
     shape = Shape((8, 768, 2304), (2, 512, 1536), (6, 3, 128), 512, (), vocab=16_000, num_codebooks=16)
-    size = write_local(shape, tmp_path, torch.bfloat16)
+    size = write_checkpoint(shape, tmp_path)
     run = [sys.executable, "-c", MEASURE, str(tmp_path), str(GOLDEN / "local")]
     peak = int(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
     assert size > 150e6
