@@ -73,7 +73,6 @@ def test_every_module_has_a_test_file() -> None:
         "option_checks": "test_realtime",
         "families/row_config": "families/local_v15/test_config",
         "families/frame_prompts": "families/local/test_prompt",
-        "families/loading": "families/local_v15/test_network",
         "families/local/family": "families/test_family",
         "families/local/load": "checkpoint/test_reader",
         "families/local/weights": "checkpoint/test_plan",
