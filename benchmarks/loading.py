@@ -2,10 +2,10 @@
 
     python -m benchmarks.loading [--shape delay-3gb] [--folder /tmp] [--shard-mb 1000]
 
-Random weights in bfloat16 are written to a new folder, which is removed at the end, and loaded in a process of
-its own each time: for another device (the meta device, which keeps nothing, stands for it), and for the CPU,
-plain and with a backbone of 8 bits. Printed are the seconds and the peak of resident memory beyond what a small
-model takes; pages of the files count while they are mapped.
+Random weights in bfloat16 are written to a new folder, which is removed at the end, and loaded in a process
+of its own each time: for another device (the meta device, which keeps nothing, stands for it), and for the
+CPU, plain and with a backbone of 8 bits. Printed are the seconds and the peak of resident memory beyond what
+Python and PyTorch take; pages of the files count while they are mapped.
 """
 
 from __future__ import annotations
