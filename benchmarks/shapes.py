@@ -254,6 +254,7 @@ def _random(make: Callable[[], N], device: torch.device, dtype: torch.dtype, opt
     quantize(model, device, dtype, options)
     _randomise(model, device, dtype)
     model.prepare(options.max_context)
+    quantize(model, device, dtype, options)
     use(choose_ops(device, dtype), model)
     if options.pack_weights:
         pack_linears(model)

@@ -42,7 +42,8 @@ def test_backbone_and_depth_are_rounded_apart(kind: str, monkeypatch: pytest.Mon
     if kind != "delay":
         depth = load(kind, depth_int8=True)
         assert rounded(depth) == rounded(*depth.each_codebook()) and not rounded(depth.backbone)
-        assert rounded(depth)
+        parts = [part for module in depth.each_codebook() for part in module.modules()]
+        assert rounded(depth) and not any(isinstance(part, nn.Linear) for part in parts)
 
 
 def test_a_model_without_a_depth_transformer_says_so() -> None:
