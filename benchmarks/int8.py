@@ -3,9 +3,10 @@
     python -m benchmarks.int8 [--sentences 10] [--no-race]
 
 Known codes are put through a model, channel by channel, with plain and with rounded weights (teacher
-forcing): what the embedded voice spoke, and the golden runs of the tests' checkpoints. Prints for each, against
-the plain model in float32, how often the likeliest code is the same, how much the distributions overlap, and
-the error of the logits against their spread; then the time of a frame of the shape `mid`, in turns.
+forcing): what the embedded voice spoke, and the golden runs of the tests' checkpoints. Prints for each,
+against the plain model in float32, how often the likeliest code is the same, how much the distributions
+overlap, and the error of the logits against their spread; then the time of a frame of the shape `mid`, in
+turns.
 """
 
 from __future__ import annotations
