@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from moss_stream.checkpoint.reader import put
@@ -22,7 +19,6 @@ from moss_stream.families.delay.network import MossTTSDelay
 from moss_stream.families.loading import quantize
 from moss_stream.families.local.config import LocalConfig
 from moss_stream.families.local.network import MossTTSLocal
-from moss_stream.families.local.weights import local_weights
 from moss_stream.families.local_v15.config import LocalV15Config
 from moss_stream.families.local_v15.network import MossTTSLocalV15
 from moss_stream.families.realtime.config import RealtimeConfig
@@ -89,6 +85,8 @@ SHAPES["local-v1.5"] = Shape(
 SHAPES["delay-8b"] = Shape((36, 4096, 12_288), (0, 0, 0), (32, 8, 128), 0, CODEC, family="delay")
 SHAPES["ttsd-8b"] = replace(SHAPES["delay-8b"], num_codebooks=16)
 SHAPES["delay-1.7b"] = Shape((28, 2048, 6144), (0, 0, 0), (16, 8, 128), 0, CODEC, family="delay")
+# For `benchmarks.loading`, on a machine with little memory.
+SHAPES["delay-3gb"] = replace(SHAPES["delay-1.7b"], backbone=(16, 2048, 6144))
 SHAPES["delay-tiny"] = Shape((2, 128, 256), (0, 0, 0), (2, 1, 64), 0, ((1, 64),) * 4, 2048, 6, family="delay")
 
 
@@ -256,6 +254,7 @@ def _random(make: Callable[[], N], device: torch.device, dtype: torch.dtype, opt
     quantize(model, device, dtype, options)
     _randomise(model, device, dtype)
     model.prepare(options.max_context)
+    quantize(model, device, dtype, options)
     use(choose_ops(device, dtype), model)
     if options.pack_weights:
         pack_linears(model)
@@ -282,16 +281,3 @@ def _randomise(module: nn.Module, device: torch.device, dtype: torch.dtype) -> N
         else:
             value = torch.empty(parameter.shape, device=device, dtype=dtype).normal_(std=0.02)
         put(module, name, value)
-
-
-def write_local(shape: Shape, folder: Path, dtype: torch.dtype) -> int:
-    """Write a checkpoint with random weights in the on-disk format; return its bytes."""
-    config = local_config(shape)
-    language = config.language_config.model_dump() | {"hidden_act": "silu"}
-    raw = config.model_dump() | {"model_type": "moss_tts_delay", "language_config": language}
-    (folder / "config.json").write_text(json.dumps(raw))
-    plan = local_weights(config, None)
-    shapes = {name: size for weight in plan.values() for name, size in weight.sources.items()}
-    file = folder / "model.safetensors"
-    save_file({name: torch.empty(size, dtype=dtype).normal_(std=0.02) for name, size in shapes.items()}, file)
-    return file.stat().st_size

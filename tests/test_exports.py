@@ -75,7 +75,6 @@ def test_every_module_has_a_test_file() -> None:
         "option_checks": "test_realtime",
         "families/row_config": "families/local_v15/test_config",
         "families/frame_prompts": "families/local/test_prompt",
-        "families/loading": "families/local_v15/test_network",
         "families/catalog": "cli/test_diagnosis",
         "families/chat_prompts": "families/delay/test_prompt",
         "families/delay/config": "families/test_family",

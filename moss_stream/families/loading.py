@@ -52,13 +52,14 @@ def load_rows(
     quantize(model, device, dtype, options)
     fill(model, plan, tensors, device, dtype)
     model.prepare(options.max_context)
+    quantize(model, device, dtype, options)  # heads that are tied to embeddings are made by `prepare`
     if options.pack_weights:
         pack_linears(model)
     return model.eval()
 
 
 def quantize(model: RowNetwork, device: torch.device, dtype: torch.dtype, options: EngineOptions) -> None:
-    """Replace the linear layers that are to be kept in 8 bits, before they are filled.
+    """Replace the linear layers that are to be kept in 8 bits; those on the meta device are filled later.
 
     Raises:
         ConfigError: `options` ask for what does not work here.

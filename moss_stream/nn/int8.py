@@ -41,7 +41,7 @@ class Int8Linear(nn.Module):
         for start in range(0, len(weight), rows):
             part = weight[start : start + rows].float()
             level = part.abs().amax(dim=1).clamp(min=1e-12) / LEVELS
-            rounded[start : start + rows] = part.div_(level[:, None]).round_()
+            rounded[start : start + rows] = (part / level[:, None]).round_()
             scale[start : start + rows] = level
         self.weight, self.scale = nn.Parameter(rounded, requires_grad=False), scale
 
