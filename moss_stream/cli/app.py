@@ -69,9 +69,16 @@ def say(
     n_vq: Annotated[
         int | None, typer.Option("--n-vq", help="Codebooks to use: fewer are faster and rougher.")
     ] = None,
+    first_n_vq: Annotated[
+        int | None,
+        typer.Option("--first-n-vq", help="Of the first frame: fewer are heard earlier (MOSS-TTS 8B, TTSD)."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed says the same text the same way.")] = 0,
     tokens: Annotated[int | None, typer.Option(help="Wanted length in frames of 80 ms.")] = None,
     language: Annotated[str | None, typer.Option(help='Language of the text, such as "English".')] = None,
+    instruction: Annotated[
+        str | None, typer.Option(help='How to speak, or with which voice: "a calm, low voice".')
+    ] = None,
     play: Play = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -83,7 +90,13 @@ def say(
 
     def stream(synth: moss_stream.StreamingSynthesizer) -> moss_stream.SynthesisStream:
         options = moss_stream.SynthesisOptions(
-            seed=seed, n_vq=n_vq, tokens=tokens, language=language, trace=trace is not None
+            seed=seed,
+            n_vq=n_vq,
+            first_n_vq=first_n_vq,
+            tokens=tokens,
+            language=language,
+            instruction=instruction,
+            trace=trace is not None,
         )
         return synth.stream(read_stdin() if text == "-" else text, voice=voice, options=options)
 

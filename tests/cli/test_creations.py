@@ -71,6 +71,15 @@ def test_voices_are_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert seconds(f"made/voice-{seed}.wav") == pytest.approx(voice.duration_s, abs=0.081)
 
 
+def test_say_takes_what_this_family_knows() -> None:
+    """Few codebooks first, and an instruction; a model that does not know the first says so."""
+    arguments = ["--first-n-vq", "2", "--instruction", "calmly"]
+    result = run("say", "Yes.", *arguments, *MODEL, "-o", "a.wav")
+    assert result.exit_code == 0, result.output
+    local = ["--model", str(GOLDEN / "local"), "--codec", str(GOLDEN / "cat")]
+    assert "first_n_vq=2: this model makes all codebooks" in run("say", "Yes.", *arguments, *local).stderr
+
+
 def test_a_model_that_cannot_says_which_one_can() -> None:
     """In a sentence."""
     result = run("sound", "rain", "--model", str(GOLDEN / "local"), "--codec", str(GOLDEN / "cat"))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from moss_stream.config import Codebooks, Seed
+from moss_stream.config import Codebooks, Seed, SynthesisOptions
 from moss_stream.formats.output import AudioFormat
 from moss_stream.formats.pcm import Encoding
 from moss_stream.formats.tempo import FASTEST, SLOWEST
@@ -31,6 +31,11 @@ class AudioRequest(BaseModel):
     speed: Annotated[float, Field(ge=SLOWEST, le=FASTEST)] = 1.0
     seed: Seed = 0
     n_vq: Codebooks | None = None
+    first_n_vq: Codebooks | None = None
+
+    def how(self) -> SynthesisOptions:
+        """Return how it is drawn."""
+        return SynthesisOptions(seed=self.seed, n_vq=self.n_vq, first_n_vq=self.first_n_vq)
 
     def audio(self) -> AudioFormat:
         """Return how the audio is sent: as the model makes it, but for what was asked."""

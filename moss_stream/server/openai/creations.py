@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from moss_stream import Line, SynthesisOptions, SynthesisStream
+from moss_stream import Line, SynthesisStream
 from moss_stream.config import MAX_SOUND_S, PromptText
 from moss_stream.server.http.answers import StreamedAnswer, begin_stream, encoded
 from moss_stream.server.openai.audio_request import AudioRequest, VoiceName
@@ -58,7 +58,7 @@ class SoundRequest(AudioRequest):
 async def dialogue(request: Request, body: DialogueRequest) -> StreamingResponse:
     """Speak a dialogue of up to five speakers."""
     state = state_of(request.app)
-    text, options = body.text(), SynthesisOptions(seed=body.seed, n_vq=body.n_vq)
+    text, options = body.text(), body.how()
 
     async def make() -> SynthesisStream:
         named = body.voices
@@ -72,7 +72,7 @@ async def dialogue(request: Request, body: DialogueRequest) -> StreamingResponse
 async def sounds(request: Request, body: SoundRequest) -> StreamingResponse:
     """Make a sound."""
     state = state_of(request.app)
-    options = SynthesisOptions(seed=body.seed, n_vq=body.n_vq)
+    options = body.how()
 
     async def make() -> SynthesisStream:
         return state.synth.sound(body.description, seconds=body.seconds, options=options)

@@ -42,9 +42,7 @@ class SpeechRequest(AudioRequest):
 
     def options(self) -> SynthesisOptions:
         """Return how to speak."""
-        return SynthesisOptions(
-            seed=self.seed,
-            n_vq=self.n_vq,
+        return self.how().replace(
             tokens=self.tokens,
             language=self.language,
             instruction=self.instructions,
