@@ -27,7 +27,7 @@ MOST = 20
 
 def kernel_times(bench: Bench, frames: int) -> tuple[Counter[str], Counter[str]]:
     """Return the microseconds and the launches of each kernel, by its name, over `frames` frames."""
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as profiled:
         for _ in range(frames):
             bench.frame()
         torch.cuda.synchronize()

@@ -17,7 +17,7 @@ from moss_stream.cli.creations import design, dialogue, sound
 from moss_stream.cli.family_table import family_table
 from moss_stream.cli.options import Codec, Device, Dtype, Model, Output, Play, errors, shows_tracebacks
 from moss_stream.cli.serve import serve
-from moss_stream.cli.speaking import Heard, Loading, speak
+from moss_stream.cli.speaking import Loading, Outlet, speak
 from moss_stream.embedded import embedded_model
 
 __all__ = ["app", "main"]
@@ -87,7 +87,7 @@ def say(
         )
         return synth.stream(read_stdin() if text == "-" else text, voice=voice, options=options)
 
-    speak(stream, Loading(model, codec, device, dtype), Heard(output, play), trace)
+    speak(stream, Loading(model, codec, device, dtype), Outlet(output, play), trace)
 
 
 @app.command()

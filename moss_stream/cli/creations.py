@@ -12,9 +12,9 @@ from rich.console import Console
 from moss_stream import StreamingSynthesizer, SynthesisOptions, SynthesisStream
 from moss_stream.cli.console import read_stdin
 from moss_stream.cli.options import Codec, Device, Dtype, Output, Play, errors, note
-from moss_stream.cli.speaking import Heard, Loading, speak
+from moss_stream.cli.speaking import Loading, Outlet, speak
+from moss_stream.config import AUDITION
 from moss_stream.errors import ConfigError
-from moss_stream.synthesizer import AUDITION
 from moss_stream.voice_file import VOICE_SUFFIX, save_voice
 
 __all__ = ["design", "dialogue", "sound"]
@@ -43,7 +43,7 @@ def dialogue(
         lines = read_stdin() if text == "-" else text
         return synth.dialogue(lines, voices=_voices(voice), options=SynthesisOptions(seed=seed))
 
-    speak(stream, Loading(model, codec, device, dtype), Heard(output, play))
+    speak(stream, Loading(model, codec, device, dtype), Outlet(output, play))
 
 
 def sound(
@@ -62,7 +62,7 @@ def sound(
     def stream(synth: StreamingSynthesizer) -> SynthesisStream:
         return synth.sound(description, seconds=seconds, options=SynthesisOptions(seed=seed))
 
-    speak(stream, Loading(model, codec, device, dtype), Heard(output, play))
+    speak(stream, Loading(model, codec, device, dtype), Outlet(output, play))
 
 
 def design(

@@ -19,7 +19,7 @@ from moss_stream.sinks.sink import Sink
 from moss_stream.sinks.wav import WavSink
 from moss_stream.trace import draw_trace
 
-__all__ = ["Heard", "Loading", "speak"]
+__all__ = ["Outlet", "Loading", "speak"]
 
 DEFAULT_OUTPUT = Path("speech.wav")
 LOADING = "loading the model; the first time its loops are compiled for this CPU, which takes half a minute"
@@ -43,7 +43,7 @@ class Loading:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Outlet:
     """Where the audio goes."""
 
     output: Path | None
@@ -54,7 +54,7 @@ class Heard:
 def speak(
     make: Callable[[StreamingSynthesizer], SynthesisStream],
     loading: Loading,
-    heard: Heard,
+    outlet: Outlet,
     trace: Path | None = None,
 ) -> None:
     """Speak a stream to its end; show errors as sentences.
@@ -62,7 +62,7 @@ def speak(
     Args:
         make: Makes the stream.
         loading: On what.
-        heard: Where it goes.
+        outlet: Where it goes.
         trace: Where to draw what happened.
     """
 
@@ -70,7 +70,7 @@ def speak(
         async with contextlib.AsyncExitStack() as stack:
             synth = await stack.enter_async_context(await loading.load(console))
             stream = make(synth)
-            await _speak(stream, await _open_sinks(synth, heard, console, stack), console)
+            await _speak(stream, await _open_sinks(synth, outlet, console, stack), console)
             if trace is not None:
                 await asyncio.to_thread(draw_trace, stream.events, trace)
                 note(console, f"Drew {trace}")
@@ -84,10 +84,10 @@ def speak(
 
 
 async def _open_sinks(
-    synth: StreamingSynthesizer, heard: Heard, console: Console, stack: contextlib.AsyncExitStack
+    synth: StreamingSynthesizer, outlet: Outlet, console: Console, stack: contextlib.AsyncExitStack
 ) -> list[Sink]:
     sinks: list[Sink] = []
-    if heard.play or (heard.play is None and heard.output is None):
+    if outlet.play or (outlet.play is None and outlet.output is None):
         try:
             from moss_stream.adapters.speaker import SpeakerSink
 
@@ -95,11 +95,11 @@ async def _open_sinks(
             sinks.append(SpeakerSink.open(sample_rate=rate, channels=channels))
             stack.push_async_callback(sinks[-1].aclose)
         except (SinkError, MissingDependency) as error:
-            if heard.play:
+            if outlet.play:
                 raise
             note(console, f"Not played: {error}")
-    if heard.output is not None or heard.play is None or not sinks:
-        file = WavSink(heard.output or DEFAULT_OUTPUT)
+    if outlet.output is not None or outlet.play is None or not sinks:
+        file = WavSink(outlet.output or DEFAULT_OUTPUT)
         stack.push_async_callback(file.aclose)
         await file.open()
         sinks.append(file)

@@ -259,8 +259,9 @@ class Sampler:
         batch, count = logits.shape[:2]
         first, others = self.seen[:batch, :1], self.seen[:batch, 1:].any(dim=1, keepdim=True)
         seen = torch.cat([first, others.expand(-1, count - 1, -1)], dim=1)
-        temperature, tail, penalty = self.floats[:, 1:, :batch].transpose(1, 2).reshape(3, -1, 1)
-        top_k = self.top_k[1:, :batch].transpose(0, 1).reshape(-1, 1)
+        # Of one sequence among several the options would be a view with gaps; a kernel reads on without them.
+        temperature, tail, penalty = self.floats[:, 1:, :batch].transpose(1, 2).reshape(3, -1, 1).contiguous()
+        top_k = self.top_k[1:, :batch].transpose(0, 1).reshape(-1, 1).contiguous()
         active = self._active[:batch, None] & wanted
         draw = Draw(
             ChannelOptions(temperature, tail, top_k, penalty),

@@ -23,7 +23,7 @@ from moss_stream.server.http.bodies import BodyLimit
 from moss_stream.server.http.connections import PlaceGuard, Places
 from moss_stream.server.http.origins import PageGuard
 from moss_stream.server.http.problems import ErrorAnswer, handlers
-from moss_stream.server.openai import models, speech, voices
+from moss_stream.server.openai import creations, models, speech, voices
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.speak import calls
 from moss_stream.server.speak import websocket as speak
@@ -76,7 +76,19 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
     app.include_router(catalogue.models_router)  # before OpenAI's models, which have the same address
-    for part in (page, speech, voices, models, speak, cartesia, tts_bytes, *ELEVENLABS, calls, health):
+    for part in (
+        page,
+        speech,
+        creations,
+        voices,
+        models,
+        speak,
+        cartesia,
+        tts_bytes,
+        *ELEVENLABS,
+        calls,
+        health,
+    ):
         app.include_router(part.router)
     app.add_middleware(
         BodyLimit,

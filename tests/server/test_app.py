@@ -13,6 +13,9 @@ from websockets.exceptions import InvalidStatus
 KEY = "a-long-secret-key"
 ENDPOINTS = [
     ("POST", "/v1/audio/speech", {"json": {"input": "Hello."}}),
+    ("POST", "/v1/audio/dialogue", {"json": {"input": "[S1] Hello."}}),
+    ("POST", "/v1/audio/sounds", {"json": {"description": "rain"}}),
+    ("POST", "/v1/audio/voices/design", {"json": {"name": "a", "description": "calm"}}),
     ("GET", "/v1/audio/voices", {}),
     ("POST", "/v1/audio/voices", {"data": {"name": "a", "consent": "me"}, "files": {"audio": b"x"}}),
     ("DELETE", "/v1/audio/voices/a", {}),
