@@ -36,7 +36,7 @@ def write_checkpoint(
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "moss_tts_delay"}))
     shapes = {name: size for weight in plan.values() for name, size in weight.sources.items()}
     shards = _shards(shapes, dtype.itemsize, shard_bytes)
-    home = {}
+    home: dict[str, str] = {}
     for number, names in enumerate(shards, start=1):
         file = f"model-{number:05}-of-{len(shards):05}.safetensors" if shard_bytes else "model.safetensors"
         save_file(

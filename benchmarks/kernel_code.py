@@ -51,6 +51,9 @@ POINTERS = {
 NOTHING = {"_unsafe_view", "empty", "empty_like", "new_empty", "lift_fresh"}
 """Operations that compute nothing, beside those whose results are views."""
 
+SPARE_BYTES = 16
+"""Of a thread: four values that a compiler puts aside before a loop and fetches behind it cost nothing."""
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -199,7 +202,7 @@ def main() -> None:
         print(f"{launch.name} x {times}: {launch.what}")
         for capability in args.capability:
             registers, spilled, shared = compiled(launch, capability)
-            spills += spilled
+            spills += spilled if spilled > SPARE_BYTES else 0
             print(f"    sm_{capability}: {registers} registers, {spilled} bytes spilled, {shared} shared")
     sys.exit(f"{spills} bytes do not fit into registers" if spills else 0)
 

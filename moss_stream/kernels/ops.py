@@ -100,6 +100,8 @@ class KernelOps(TorchOps):
         """Return what a kernel has to do; None if it cannot."""
         if x.numel() > self._max_rows * x.shape[-1]:
             return None
+        weight: Tensor
+        row_scale: Tensor | None
         if isinstance(linear, Int8Linear):
             weight, row_scale = linear.weight, linear.scale
         elif isinstance(linear, nn.Linear):

@@ -61,8 +61,8 @@ def test_bytes_of_a_stereo_frame_are_those_of_the_modules() -> None:
     codec = random_cat(cat_config(STEREO), CPU, EngineOptions(pack_weights=False))
     counted = frame.bytes_per_frame(STEREO, 4, torch.float32, EngineOptions())
     assert counted["backbone"] == pytest.approx(size(model.backbone), rel=0.02)
-    assert counted["depth layers"] == pytest.approx(4 * size(model.depth.layers), rel=0.03)
     assert isinstance(model, MossTTSLocalV15)
+    assert counted["depth layers"] == pytest.approx(4 * size(model.depth.layers), rel=0.03)
     heads = size(model.depth.heads, model.depth.text_head)
     assert counted["depth heads"] == pytest.approx(heads, rel=0.02)
     layers = [stage.layers for stage in codec.decoder.stages if hasattr(stage, "layers")]
@@ -194,7 +194,7 @@ def test_what_is_measured_on_a_gpu_exists() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [["1.7b"], ["delay-8b"], ["delay-8b", "--backbone-int8"]], ids=" ".join)
 def test_every_kernel_of_a_large_frame_compiles(shape: list[str], tmp_path: Path) -> None:
-    """For the oldest GPU that is served: without spills, and with a third of PyTorch's operations."""
+    """For the oldest GPU that is served, without spills; with a third of PyTorch's operations."""
     pytest.importorskip("triton")
     # Another process: here Triton may be told to interpret.
     environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}

@@ -17,9 +17,9 @@ from moss_stream.nn.int8 import Int8Linear
 FAMILIES = ("local", "realtime", "delay", "local_v15")
 
 
-def load(kind: str, device: torch.device = CPU, **options: bool) -> RowNetwork:
-    wanted = EngineOptions(pack_weights=False, **options)
-    network = find(GOLDEN / kind).network(device, torch.float32, wanted)
+def load(kind: str, device: torch.device = CPU, backbone: bool = False, depth: bool = False) -> RowNetwork:
+    options = EngineOptions(pack_weights=False, backbone_int8=backbone, depth_int8=depth)
+    network = find(GOLDEN / kind).network(device, torch.float32, options)
     assert isinstance(network, RowNetwork)
     return network
 
@@ -32,7 +32,7 @@ def rounded(*modules: nn.Module) -> list[Int8Linear]:
 def test_backbone_and_depth_are_rounded_apart(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Off unless asked for; of the backbone four matrices a layer, each the rounded plain one."""
     monkeypatch.setattr(int8, "MIN_NUMEL", 1)
-    plain, ours = load(kind), load(kind, backbone_int8=True)
+    plain, ours = load(kind), load(kind, backbone=True)
     assert not rounded(plain)
     assert len(rounded(ours)) == len(rounded(ours.backbone)) == 4 * len(ours.backbone.layers)
     for name, part in plain.backbone.named_modules():
@@ -40,22 +40,22 @@ def test_backbone_and_depth_are_rounded_apart(kind: str, monkeypatch: pytest.Mon
             there = ours.backbone.get_submodule(name)
             assert isinstance(there, Int8Linear) and torch.equal(there.weight, Int8Linear(part).weight)
     if kind != "delay":
-        depth = load(kind, depth_int8=True)
-        assert rounded(depth) == rounded(*depth.each_codebook()) and not rounded(depth.backbone)
-        parts = [part for module in depth.each_codebook() for part in module.modules()]
-        assert rounded(depth) and not any(isinstance(part, nn.Linear) for part in parts)
+        rest = load(kind, depth=True)
+        assert rounded(rest) == rounded(*rest.each_codebook()) and not rounded(rest.backbone)
+        parts = [part for module in rest.each_codebook() for part in module.modules()]
+        assert rounded(rest) and not any(isinstance(part, nn.Linear) for part in parts)
 
 
 def test_a_model_without_a_depth_transformer_says_so() -> None:
     """And what there is instead."""
     with pytest.raises(ConfigError, match=r"depth_int8=True: this model has no depth.*backbone_int8=True"):
-        load("delay", depth_int8=True)
+        load("delay", depth=True)
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_any_device_is_filled(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of a rounded model is left behind on the host."""
     monkeypatch.setattr(int8, "MIN_NUMEL", 1)
-    there = load(kind, torch.device("meta"), backbone_int8=True, depth_int8=kind != "delay")
+    there = load(kind, torch.device("meta"), backbone=True, depth=kind != "delay")
     tensors = [*there.parameters(), *(part.scale for part in rounded(there))]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
