@@ -12,8 +12,9 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from moss_stream import MossError, StreamingSynthesizer, Voice, __version__
 from moss_stream.server.access import Access, KeyGuard
-from moss_stream.server.cartesia import tts_bytes
+from moss_stream.server.cartesia import requests as cartesia_requests
 from moss_stream.server.cartesia import websocket as cartesia
+from moss_stream.server.cartesia.events import CartesiaShape
 from moss_stream.server.elevenlabs import catalogue
 from moss_stream.server.elevenlabs import speech as elevenlabs_speech
 from moss_stream.server.elevenlabs import websocket as elevenlabs
@@ -33,7 +34,7 @@ from moss_stream.server.voice_store import VoiceStore
 
 __all__ = ["create_app"]
 
-SHAPES = (ElevenLabsShape(),)
+SHAPES = CartesiaShape(), ElevenLabsShape()
 ELEVENLABS = elevenlabs_speech, elevenlabs, catalogue
 
 logger = logging.getLogger("moss_stream.server")
@@ -76,7 +77,18 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
     app.include_router(catalogue.models_router)  # before OpenAI's models, which have the same address
-    for part in (page, speech, voices, models, speak, cartesia, tts_bytes, *ELEVENLABS, calls, health):
+    for part in (
+        page,
+        speech,
+        voices,
+        models,
+        speak,
+        cartesia,
+        cartesia_requests,
+        *ELEVENLABS,
+        calls,
+        health,
+    ):
         app.include_router(part.router)
     app.add_middleware(
         BodyLimit,
