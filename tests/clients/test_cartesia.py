@@ -80,6 +80,7 @@ async def test_a_cancel_reaches_the_engine(server: Server) -> None:
         async for event in context.receive():
             if event.type == "chunk":
                 await context.cancel()
+                break
     while server.count("moss_streams_active"):
         await asyncio.sleep(0.02)
     assert server.count('moss_streams_ended_total{how="cancelled"}') == before + 1
@@ -92,7 +93,9 @@ def test_errors_are_theirs(client: Cartesia) -> None:
     assert caught.value.status_code == 400 and caught.value.body["error_code"] == "invalid_text"
     with client.tts.websocket_connect() as connection:
         context = connection.context(**{**SPEECH, "output_format": {**RAW, "sample_rate": 7}})
-        context.send(transcript=TEXT, continue_=False, **{**SPEECH, "output_format": {**RAW, "sample_rate": 7}})
+        context.send(
+            transcript=TEXT, continue_=False, **{**SPEECH, "output_format": {**RAW, "sample_rate": 7}}
+        )
         assert connection.recv().error_code == "invalid_message"
         context = connection.context(**SPEECH)
         context.send(transcript="Yes.", continue_=False, **SPEECH)
@@ -102,11 +105,17 @@ def test_errors_are_theirs(client: Cartesia) -> None:
 @pytest.mark.skipif(
     shutil.which("node") is None or not (NODE / "@cartesia").is_dir(), reason="needs Node and the npm SDK"
 )
-def test_the_sdk_of_npm(server: Server, tmp_path: Path) -> None:
-    """The same in JavaScript."""
-    script = tmp_path / "client.mjs"
-    script.write_text((Path(__file__).parent / "cartesia_client.mjs").read_text())
+def test_the_sdk_of_npm(secure_server: str, tmp_path: Path) -> None:
+    """The same in JavaScript, whose sockets are always TLS."""
+    script = tmp_path / "client.cjs"
+    script.write_text((Path(__file__).parent / "cartesia_client.cjs").read_text())
     (tmp_path / "node_modules").symlink_to(NODE.resolve())
-    done = subprocess.run(["node", script, server.address], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        ["node", script, secure_server],
+        env={**os.environ, "NODE_EXTRA_CA_CERTS": os.environ["SSL_CERT_FILE"]},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["bytes", "sse", "socket"]
