@@ -30,7 +30,7 @@ import psutil
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-from benchmarks.hostile import BODIES, MULTI, ORDERS, hostile_json, hostile_path
+from benchmarks.hostile import BODIES, DEEPGRAM, MULTI, ORDERS, hostile_json, hostile_path
 from benchmarks.polite import polite
 
 WARM = 50
@@ -44,6 +44,7 @@ BLAMING = ("internal_error", "engine_error")
 LAST = {
     "/v1/speak": '{"type": "flush", "stream": 4242}',
     "/tts/websocket": '{"context_id": "4242", "transcript": "", "continue": false}',
+    DEEPGRAM: '{"type": "4242"}',
     MULTI: '{"context_id": "4242", "close_context": true}',
 }
 """Answered with its number, so that everything before it was read."""

@@ -6,13 +6,14 @@ import json
 import random
 from typing import Any
 
-__all__ = ["BODIES", "MULTI", "ORDERS", "hostile_json", "hostile_path"]
+__all__ = ["BODIES", "DEEPGRAM", "MULTI", "ORDERS", "hostile_json", "hostile_path"]
 
 SAMPLING = {
     "text": {"temperature": 1.0, "top_p": 0.9, "top_k": 20, "repetition_penalty": 1.0},
     "audio": {"temperature": 1.0, "top_p": 0.9, "top_k": 20, "repetition_penalty": 1.1},
 }
 ELEVENLABS = "/v1/text-to-speech/JBFqnCBsd6RMkjVDRZzb"
+DEEPGRAM = "/v1/speak?model=aura-2-thalia-en"
 MULTI = f"{ELEVENLABS}/multi-stream-input?output_format=pcm_16000"
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/audio/speech": {
@@ -53,6 +54,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "voice_settings": {"stability": 0.5, "speed": 1.1},
     },
     f"{ELEVENLABS}/stream/with-timestamps?output_format=ulaw_8000": {"text": "Yes."},
+    DEEPGRAM: {"text": "Yes."},
     "/webrtc/offer": {"sdp": "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n", "type": "offer"},
 }
 """A good body for each door, with all fields."""
@@ -88,6 +90,11 @@ ORDERS: dict[str, list[dict[str, Any]]] = {
         },
         {"context_id": "c", "cancel": True},
         {"context_id": "c", "transcript": "", "continue": False},
+    ],
+    DEEPGRAM: [
+        {"type": "Speak", "text": "Yes. "},
+        {"type": "Flush"},
+        {"type": "Clear"},
     ],
     MULTI: [
         {

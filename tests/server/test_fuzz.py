@@ -127,7 +127,11 @@ ELEVENLABS = [
 ]
 
 
+DEEPGRAM = [{"type": "Speak", "text": "Hello there. "}, {"type": "Flush"}, {"type": "Clear"}]
+
+
 LAST = {
+    "/v1/speak?model=aura-2-thalia-en": {"type": "4242"},
     MULTI: {"context_id": "4242", "close_context": True},
     "/v1/speak": {"type": "flush", "stream": 4242},
     "/tts/websocket": {"context_id": "4242", "transcript": "", "continue": False},
@@ -142,7 +146,13 @@ async def heard_last(socket: ClientConnection) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "orders"), [("/v1/speak", SPEAK), ("/tts/websocket", CARTESIA), (MULTI, ELEVENLABS)]
+    ("path", "orders"),
+    [
+        ("/v1/speak", SPEAK),
+        ("/tts/websocket", CARTESIA),
+        (MULTI, ELEVENLABS),
+        ("/v1/speak?model=aura-2-thalia-en", DEEPGRAM),
+    ],
 )
 async def test_messages_of_all_kinds(
     path: str, orders: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
