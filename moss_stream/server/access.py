@@ -15,7 +15,7 @@ from moss_stream.server.http.connections import HEALTH
 from moss_stream.server.http.problems import Problem, response
 from moss_stream.server.settings import ServerSettings
 
-__all__ = ["Access", "KeyGuard"]
+__all__ = ["OPEN", "Access", "KeyGuard"]
 
 PUBLIC = HEALTH | {"/", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
 PUBLIC_FOLDER = "/page/"
