@@ -95,6 +95,8 @@ def test_every_module_has_a_test_file() -> None:
         "server/speak/message_handler": "server/speak/test_websocket",
         "server/speak/messages": "server/speak/test_websocket",
         "server/state": "server/openai/test_speech",
+        "server/wyoming/handler": "server/wyoming/test_listener",
+        "server/wyoming/info": "server/wyoming/test_listener",
         "server/voice_store": "server/openai/test_voices",
         "text/limits": "test_inbox",
         "text/message": "families/local/test_prompt",

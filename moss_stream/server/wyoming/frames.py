@@ -40,7 +40,7 @@ async def read_event(reader: asyncio.StreamReader, most: int) -> WyomingEvent | 
     if not line.endswith(b"\n"):
         return None
     header = _object(line)
-    data = header.get("data") or {}
+    data = {} if header.get("data") is None else header["data"]
     extra = await _part(reader, header.get("data_length"), most)
     await _part(reader, header.get("payload_length"), most)
     if extra:

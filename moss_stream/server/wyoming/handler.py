@@ -123,11 +123,11 @@ class Handler:
     async def _speak(self, asked: Synthesize) -> None:
         try:
             await self._open(asked, is_streaming=False)
+            self._session.push(self._name, asked.text, is_last=True)
         except (Problem, MossError) as error:
+            await self._session.cancel(self._name)
             await self.tell(as_problem(error))
             await self._end()
-            return
-        self._session.push(self._name, asked.text, is_last=True)
 
     async def _begin(self, asked: Synthesize) -> None:
         self._is_begun = True

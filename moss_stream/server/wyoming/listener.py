@@ -17,6 +17,10 @@ from moss_stream.server.wyoming.handler import Handler
 __all__ = ["Listener", "wyoming_address"]
 
 
+CLOSE_S = 1.0
+"""Longer than a round trip to anywhere."""
+
+
 def wyoming_address(uri: str, settings: ServerSettings) -> tuple[str, int]:
     """Return host and port of an address such as `tcp://127.0.0.1:10200`.
 
@@ -36,6 +40,16 @@ def wyoming_address(uri: str, settings: ServerSettings) -> tuple[str, int]:
             "Say that it is open (--open), or give an address of loopback."
         )
     return host, port
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close a connection; a client that does not take the last of it is cut off."""
+    writer.close()
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()
 
 
 class Listener:
@@ -68,6 +82,8 @@ class Listener:
         for connection in connections:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -85,9 +101,11 @@ class Listener:
         except (OSError, TimeoutError):
             pass  # the client is gone, or its time is used up
         finally:
-            self._connections.discard(task)
-            await handler.aclose()
-            writer.close()
+            try:
+                await handler.aclose()
+            finally:
+                await _close(writer)
+                self._connections.discard(task)
 
     async def _serve(
         self, reader: asyncio.StreamReader, handler: Handler, is_given_up: asyncio.Event
