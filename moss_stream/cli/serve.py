@@ -78,7 +78,7 @@ def serve(
         try:
             from moss_stream.server.run import run as run_server
             from moss_stream.server.settings import ServerSettings
-            from moss_stream.server.wyoming.listener import wyoming_address
+            from moss_stream.server.wyoming.port import wyoming_address
         except ImportError as error:
             raise MissingDependency("Serving needs FastAPI and uvicorn", "server") from error
         try:

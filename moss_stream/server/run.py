@@ -17,7 +17,7 @@ from moss_stream.server.app import create_app
 from moss_stream.server.http.idle_limits import PatientProtocol, PatientSocketProtocol
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.state import state_of
-from moss_stream.server.wyoming.listener import Listener, wyoming_address
+from moss_stream.server.wyoming.port import WyomingPort, wyoming_address
 
 __all__ = ["Server", "allow_files", "config_of", "run"]
 
@@ -59,7 +59,7 @@ async def run(synth: StreamingSynthesizer, settings: ServerSettings) -> None:
     """Serve until SIGTERM or SIGINT; then take no more connections and let streams end for half a minute."""
     app = create_app(synth, settings)
     allow_files(2 * settings.max_connections + OTHER_FILES)
-    listener = Listener(state_of(app))
+    listener = WyomingPort(state_of(app))
     server = Server(config_of(app, settings, logs.config(settings.logs_json)), listener)
     if settings.wyoming is not None:
         host, port = wyoming_address(settings.wyoming, settings)
@@ -78,7 +78,7 @@ class Server(uvicorn.Server):
         listener: Stops taking connections when the server does.
     """
 
-    def __init__(self, config: uvicorn.Config, listener: Listener | None = None) -> None:
+    def __init__(self, config: uvicorn.Config, listener: WyomingPort | None = None) -> None:
         super().__init__(config)
         self._listener = listener
 

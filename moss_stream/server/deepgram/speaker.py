@@ -32,13 +32,13 @@ class Speak(_Message):
     text: str
 
 
-class Order(_Message):
+class Demand(_Message):
     """Speak what is there; drop it; speak it and close."""
 
     type: Literal["Flush", "Clear", "Close"]
 
 
-_MESSAGES: TypeAdapter[Speak | Order] = TypeAdapter(Annotated[Speak | Order, Field(discriminator="type")])
+_MESSAGES: TypeAdapter[Speak | Demand] = TypeAdapter(Annotated[Speak | Demand, Field(discriminator="type")])
 
 
 class Speaker:
@@ -84,7 +84,7 @@ class Speaker:
         except (Problem, MossError) as error:
             await self._fail(as_problem(error))
 
-    async def _carry_out(self, message: Speak | Order) -> None:
+    async def _carry_out(self, message: Speak | Demand) -> None:
         if isinstance(message, Speak):
             await self._speak(message.text)
         elif message.type == "Flush":
@@ -180,7 +180,7 @@ class Speaker:
         await self._socket.send(json.dumps({"type": kind, **content}))
 
 
-def _message(text: str) -> Speak | Order:
+def _message(text: str) -> Speak | Demand:
     try:
         return _MESSAGES.validate_json(text)
     except ValidationError as error:

@@ -14,7 +14,7 @@ from moss_stream.server.state import State
 from moss_stream.server.wyoming.frames import WyomingEvent, read_event
 from moss_stream.server.wyoming.handler import Handler
 
-__all__ = ["Listener", "wyoming_address"]
+__all__ = ["WyomingPort", "wyoming_address"]
 
 
 CLOSE_S = 1.0
@@ -52,7 +52,7 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
 
 
-class Listener:
+class WyomingPort:
     """Takes connections until it is closed.
 
     Args:

@@ -17,7 +17,7 @@ from moss_stream.server.app import create_app
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.state import state_of
 from moss_stream.server.wyoming.frames import pack_event
-from moss_stream.server.wyoming.listener import Listener, wyoming_address
+from moss_stream.server.wyoming.port import WyomingPort, wyoming_address
 
 FRAME = 3840
 
@@ -39,7 +39,7 @@ class Client:
 
     async def until(self, kind: str) -> tuple[list[str], bytes]:
         """All that comes up to an event: kinds, and audio."""
-        kinds, audio = [], b""
+        kinds, audio = list[str](), b""
         while not kinds or kinds[-1] != kind:
             name, _, payload = await self.event()
             kinds += [name] if name != "audio-chunk" or kinds[-1:] != ["audio-chunk"] else []
@@ -52,7 +52,7 @@ async def client(
     engine: FakeEngine | None = None, options: EngineOptions | None = None, **settings: Any
 ) -> AsyncIterator[tuple[Client, StreamingSynthesizer]]:
     async with await synthesizer_on(engine or FakeEngine(frames_per_segment=5), options) as synth:
-        listener = Listener(state_of(create_app(synth, ServerSettings(**settings))))
+        listener = WyomingPort(state_of(create_app(synth, ServerSettings(**settings))))
         port = await listener.listen("127.0.0.1", 0)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         yield Client(reader, writer), synth
