@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from moss_stream import SamplingOptions, SynthesisOptions, SynthesisStream
 from moss_stream.config import Codebooks, Language, PromptText, Seed, Tokens
@@ -36,7 +36,10 @@ class VoiceId(BaseModel):
 
 
 class SpeechRequest(BaseModel):
-    """OpenAI's fields, and those of this model. What is not known is passed over, as OpenAI does."""
+    """OpenAI's fields, and those of this model.
+
+    What is not known is passed over, as OpenAI does; null is what was not given, as several clients mean it.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -56,6 +59,13 @@ class SpeechRequest(BaseModel):
     language: Language | None = None
     sampling: SamplingOptions | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        return {name: value for name, value in body.items() if value is not None}
+
     def options(self) -> SynthesisOptions:
         """Return how to speak."""
         return SynthesisOptions(
@@ -63,7 +73,7 @@ class SpeechRequest(BaseModel):
             n_vq=self.n_vq,
             tokens=self.tokens,
             language=self.language,
-            instruction=self.instructions,
+            instruction=self.instructions or None,
             sampling=self.sampling,
         )
 
