@@ -33,14 +33,15 @@ AVX2 := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 DNNL_DEFAULT_FPMATH_MOD
 test-avx2: $(SETUP)
 	$(AVX2) $(BIN)/pytest -m "not ci and not slow"
 
-# Pipecat and LiveKit, as they are published, against `moss-stream serve` (750 MB, installed once).
-$(CLIENTS)/.ready: tests/clients/requirements.txt
+# SDKs, Pipecat and LiveKit, as they are published, against `moss-stream serve` (900 MB, installed once).
+$(CLIENTS)/.ready: tests/clients/requirements.txt tests/clients/package.json
 	$(PYTHON) -m venv --clear $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet --requirement $<
+	if command -v npm; then cp tests/clients/package.json $(CLIENTS)/ && npm install --silent --prefix $(CLIENTS); fi
 	touch $@
 
 test-clients: $(SETUP) $(CLIENTS)/.ready
-	MOSS_STREAM=$(BIN)/moss-stream $(CLIENTS)/bin/pytest -c tests/clients/pytest.ini --rootdir tests/clients tests/clients
+	MOSS_STREAM=$(BIN)/moss-stream CLIENTS_NODE=$(CLIENTS)/node_modules $(CLIENTS)/bin/pytest -c tests/clients/pytest.ini --rootdir tests/clients tests/clients
 
 style: $(SETUP)
 	$(BIN)/ruff check .

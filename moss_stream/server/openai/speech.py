@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from moss_stream import SamplingOptions, SynthesisOptions, SynthesisStream
 from moss_stream.config import Language, PromptText, Tokens
@@ -29,7 +29,10 @@ class VoiceId(BaseModel):
 
 
 class SpeechRequest(AudioRequest):
-    """OpenAI's fields, and those of this model. What is not known is passed over, as OpenAI does."""
+    """OpenAI's fields, and those of this model.
+
+    What is not known is passed over, as OpenAI does; null is what was not given, as several clients mean it.
+    """
 
     input: str
     model: Annotated[str, Field(max_length=200)] = ""
@@ -40,12 +43,19 @@ class SpeechRequest(AudioRequest):
     language: Language | None = None
     sampling: SamplingOptions | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        return {name: value for name, value in body.items() if value is not None}
+
     def options(self) -> SynthesisOptions:
         """Return how to speak."""
         return self.how().replace(
             tokens=self.tokens,
             language=self.language,
-            instruction=self.instructions,
+            instruction=self.instructions or None,
             sampling=self.sampling,
         )
 

@@ -23,11 +23,17 @@ async def voices(request: Request) -> dict[str, list[dict[str, Any]]]:
     state = state_of(request.app)
     state.access.key(request.headers)
     own = [
-        {"id": name, "description": voice.description, "uploaded": False}
+        {"id": name, "name": name, "description": voice.description, "uploaded": False}
         for name, voice in state.synth.voices.items()
     ]
     uploaded = [
-        {"id": voice.name, "consent": voice.consent, "seconds": voice.seconds, "uploaded": True}
+        {
+            "id": voice.name,
+            "name": voice.name,
+            "consent": voice.consent,
+            "seconds": voice.seconds,
+            "uploaded": True,
+        }
         for voice in state.store.all()
     ]
     return {"voices": own + uploaded}
