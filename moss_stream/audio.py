@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
@@ -21,6 +24,9 @@ FRAME_S = 0.08
 
 SILENCE_PEAK = 200
 """Of int16: what stays below it is silence."""
+MAX_PLAYER_BYTES = 8 * 2**20
+"""Of samples, in the page of a notebook, which keeps them as text: three minutes of 24 kHz. Files of tens of
+megabytes are slow to open."""
 
 Samples = npt.NDArray[np.float32]
 """[N] of mono, [N, channels] of more."""
@@ -127,6 +133,24 @@ class Audio:
                 f"{str(path)!r} cannot be written ({error}). "
                 "Choose another path, ending in .wav, .flac, .ogg or .mp3."
             ) from error
+
+    def _repr_html_(self) -> str:
+        """Return a player with the recording in it, as notebooks show it; of a long one, what to do."""
+        if len(self.pcm) > MAX_PLAYER_BYTES:
+            shown_s = MAX_PLAYER_BYTES / (2 * self.channels * self.sample_rate)
+            return (
+                f"<p>{self.duration_s:.0f} s of audio, and a page holds {shown_s:.0f} s: write it to a file "
+                "with <code>save(path)</code>, or show a part of it.</p>"
+            )
+        data = base64.b64encode(self._wav()).decode()
+        return f'<audio controls src="data:audio/wav;base64,{data}"></audio>'
+
+    def _wav(self) -> bytes:
+        buffer = io.BytesIO()
+        with wave.open(buffer, "wb") as file:
+            file.setparams((self.channels, 2, self.sample_rate, 0, "NONE", ""))
+            file.writeframes(self.pcm)
+        return buffer.getvalue()
 
 
 def as_samples(pcm: bytes, channels: int) -> npt.NDArray[np.int16]:

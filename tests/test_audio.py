@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 import soundfile
 
 from moss_stream import Audio, AudioChunk, SinkError
-from moss_stream.audio import SAMPLE_RATE_HZ, Samples, is_audible, mixed, resample
+from moss_stream.audio import MAX_PLAYER_BYTES, SAMPLE_RATE_HZ, Samples, is_audible, mixed, resample
 
 
 def tone(seconds: float, rate: int, hertz: float = 440.0) -> Samples:
@@ -128,3 +131,20 @@ def test_mixing() -> None:
     assert mixed(loud, 1).tolist() == [32_767] * 3 and mixed(loud, 2) is loud
     assert mixed(np.array([[1, 0], [-400, 200]], np.int16), 1).tolist() == [0, -100]
     assert mixed(np.array([5, 6], np.int16), 2).tolist() == [[5, 5], [6, 6]]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_notebook_shows_a_player_with_the_recording_in_it(channels: int) -> None:
+    """A WAV file, whole."""
+    samples = mixed(np.arange(24_000, dtype=np.int16), channels)
+    html = Audio(samples)._repr_html_()
+    found = re.fullmatch(r'<audio controls src="data:audio/wav;base64,([^"]+)"></audio>', html)
+    assert found is not None
+    read, rate = soundfile.read(io.BytesIO(base64.b64decode(found[1])), dtype="int16")
+    assert rate == SAMPLE_RATE_HZ and np.array_equal(read, samples)
+
+
+def test_a_page_holds_no_hour_of_audio() -> None:
+    """It says how long it is, and what to do."""
+    html = Audio(np.zeros(MAX_PLAYER_BYTES // 2 + 1, np.int16))._repr_html_()
+    assert "<audio" not in html and "175 s of audio" in html and "save(path)" in html

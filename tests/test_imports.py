@@ -71,6 +71,9 @@ ALLOWED = {
     "cli": BASE
     | {"", "adapters", "embedded", "engine", "families", "hub", "kernels", "server", "sinks", "stream"}
     | {"synthesizer", "trace", "voice_file", "voices", "wire"},
+    "sync": BASE
+    | {"conversation", "engine", "engine_metrics", "lines", "metrics", "stream", "synthesizer", "text"}
+    | {"text_source", "voices"},
     "adapters": {"", "audio", "formats", "wire"},
 }
 # Of the root: what is below the engine, and what stands on it.

@@ -15,6 +15,8 @@ from moss_stream.config import SynthesisOptions
 from moss_stream.engine.protocol import EngineInfo, Frame, FrameKind
 from moss_stream.engine.worker import Worker
 from moss_stream.errors import TextError
+from moss_stream.sync import SyncSynthesizer
+from moss_stream.sync.loop_thread import LoopThread
 from moss_stream.text.message import Codes, Message, Prompt
 
 NUM_CODEBOOKS = 4
@@ -319,3 +321,9 @@ async def synthesizer_on(engine: FakeEngine, options: EngineOptions | None = Non
     settings = options or EngineOptions()
     worker = Worker(lambda: engine, settings.max_queue, settings.max_queue_s)
     return StreamingSynthesizer(worker, await worker.start(), settings)
+
+
+def sync_synthesizer_on(engine: FakeEngine) -> SyncSynthesizer:
+    """Return a synthesizer without asyncio that runs on `engine`."""
+    loop = LoopThread()
+    return SyncSynthesizer(loop, loop.call(synthesizer_on(engine)))
