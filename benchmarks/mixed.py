@@ -99,7 +99,8 @@ def serve(pipe: Connection, count: int, step_ms: float) -> None:
                 before = len(asyncio.all_tasks())
                 pipe.send(where)
                 await asyncio.to_thread(pipe.recv)
-                pipe.send((synth.metrics.active, len(asyncio.all_tasks()) - before, synth.metrics.ended))
+                left = len(asyncio.all_tasks()) - before
+                pipe.send((synth.metrics.active, left, synth.metrics.ended, time.process_time()))
 
     asyncio.run(run())
 
@@ -113,7 +114,7 @@ def main(count: int, seconds: float, step_ms: float) -> None:
     listeners = asyncio.run(clients(http, wyoming, count, seconds))
     time.sleep(1.0)  # kept connections are closed, and noticed
     here.send(None)
-    active, tasks, ended = here.recv()
+    active, tasks, ended, server_s = here.recv()
     process.join()
     by_name: dict[str, list[Listener]] = defaultdict(list)
     for listener in listeners:
@@ -125,6 +126,9 @@ def main(count: int, seconds: float, step_ms: float) -> None:
             f"{name:24} {len(group):4} listeners, first audio p50 {first[0]:4.0f} p95 {first[1]:4.0f} ms, "
             f"longest gap p50 {gap[0]:3.0f} p95 {gap[1]:3.0f} ms, {waited} waited 100 ms"
         )
+    audio_s = sum(each.num_bytes for each in listeners) / BYTES_S
+    cost, own = 1e6 * server_s / audio_s, 1e6 * time.process_time() / audio_s
+    print(f"CPU for a second of audio: {cost:.0f} us in the server, {own:.0f} us in the clients")
     print(f"left: {active} streams, {tasks} tasks; ended: {ended}")
 
 
