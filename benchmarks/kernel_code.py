@@ -52,7 +52,7 @@ NOTHING = {"_unsafe_view", "empty", "empty_like", "new_empty", "lift_fresh"}
 """Operations that compute nothing, beside those whose results are views."""
 
 SPARE_BYTES = 16
-"""Of a thread: four values that a compiler puts aside before a loop and fetches behind it cost nothing."""
+"""Of a thread: four values that do not fit stay in the first cache, where reading them takes no bandwidth."""
 
 
 @dataclass(frozen=True)
