@@ -63,7 +63,6 @@ def test_every_module_has_a_test_file() -> None:
         "cli/options": "cli/test_app",
         "cli/family_table": "cli/test_diagnosis",
         "cli/serve": "server/test_run",
-        "cli/speaking": "cli/test_app",
         "cli/bench": "cli/test_app",
         "codec/config": "checkpoint/test_damaged_checkpoint",
         "codec/formats": "codec/test_cat_v2",

@@ -69,6 +69,7 @@ ALLOWED = {
     | {"", "adapters", "engine_metrics", "files", "formats", "metrics", "prometheus", "sinks", "text"}
     | {"voices", "wire"},
     "cli": BASE
+    | {"files", "formats", "subtitles"}
     | {"", "adapters", "embedded", "engine", "families", "hub", "kernels", "server", "sinks", "stream"}
     | {"synthesizer", "trace", "voice_file", "voices", "wire"},
     "sync": BASE
@@ -82,6 +83,7 @@ LOW |= {"prometheus", "sound_file", "text_source", "trace", "uses", "voice_cache
 LOW |= {"wire"}
 HIGH = {"__init__", "conversation", "inbox", "lines", "option_checks", "stream", "synthesizer"}
 HIGH |= {"voice_finder"}
+LOW |= {"subtitles"}
 PROTOCOLS = ("openai", "cartesia", "elevenlabs", "deepgram", "wyoming", "speak")
 
 

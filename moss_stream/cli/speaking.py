@@ -12,11 +12,16 @@ from rich.console import Console
 
 from moss_stream import StreamingSynthesizer, SynthesisStream
 from moss_stream.cli.console import Progress
-from moss_stream.cli.options import errors, note
+from moss_stream.cli.options import SubtitleKind, errors, note
 from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
 from moss_stream.errors import MissingDependency, SinkError
+from moss_stream.files import new_file
+from moss_stream.formats.output import AudioFormat
+from moss_stream.formats.tempo import at_speed
+from moss_stream.sinks.file import FileSink, container_of
 from moss_stream.sinks.sink import Sink
 from moss_stream.sinks.wav import WavSink
+from moss_stream.subtitles import subtitles
 from moss_stream.trace import draw_trace
 
 __all__ = ["Outlet", "Loading", "speak"]
@@ -47,8 +52,16 @@ class Outlet:
     """Where the audio goes."""
 
     output: Path | None
+    """- is standard output."""
     play: bool | None
     """None: if there is a loudspeaker, and no file was named."""
+    speed: float = 1.0
+    subtitles: SubtitleKind | None = None
+
+    @property
+    def file(self) -> Path:
+        """The file that is written, if one is."""
+        return self.output or DEFAULT_OUTPUT
 
 
 def speak(
@@ -70,7 +83,11 @@ def speak(
         async with contextlib.AsyncExitStack() as stack:
             synth = await stack.enter_async_context(await loading.load(console))
             stream = make(synth)
-            await _speak(stream, await _open_sinks(synth, outlet, console, stack), console)
+            sinks = await _open_sinks(synth, outlet, console, stack)
+            await _speak(stream, sinks, outlet.speed, console)
+            if outlet.subtitles is not None:
+                await asyncio.to_thread(_write_subtitles, stream, outlet)
+                note(console, f"Wrote {_subtitle_file(outlet)}")
             if trace is not None:
                 await asyncio.to_thread(draw_trace, stream.events, trace)
                 note(console, f"Drew {trace}")
@@ -99,27 +116,46 @@ async def _open_sinks(
                 raise
             note(console, f"Not played: {error}")
     if outlet.output is not None or outlet.play is None or not sinks:
-        file = WavSink(outlet.output or DEFAULT_OUTPUT)
+        file = _file_sink(outlet.file)
         stack.push_async_callback(file.aclose)
         await file.open()
         sinks.append(file)
     return sinks
 
 
+def _file_sink(path: Path) -> WavSink | FileSink:
+    """Return what writes a file as its name asks for; a WAV file can be played while it grows."""
+    if str(path) == "-":
+        return FileSink("/dev/stdout", AudioFormat("wav", channels=None))
+    return WavSink(path) if container_of(path) == "wav" else FileSink(path)
+
+
+def _subtitle_file(outlet: Outlet) -> Path:
+    assert outlet.subtitles is not None
+    return outlet.file.with_suffix(f".{outlet.subtitles}")
+
+
+def _write_subtitles(stream: SynthesisStream, outlet: Outlet) -> None:
+    assert outlet.subtitles is not None
+    text = subtitles(stream.words, outlet.subtitles.value, outlet.speed)
+    with new_file(_subtitle_file(outlet)) as file:
+        file.write(text.encode())
+
+
 def _say_where(sinks: list[Sink], console: Console) -> None:
     for sink in sinks:
-        if isinstance(sink, WavSink):
+        if isinstance(sink, WavSink | FileSink) and sink.path != "/dev/stdout":
             note(console, f"Writing {sink.path}")
 
 
-async def _speak(stream: SynthesisStream, sinks: list[Sink], console: Console) -> None:
-    paced = next((sink for sink in sinks if not isinstance(sink, WavSink)), None)
+async def _speak(stream: SynthesisStream, sinks: list[Sink], speed: float, console: Console) -> None:
+    paced = next((sink for sink in sinks if not isinstance(sink, WavSink | FileSink)), None)
     progress = Progress(console, is_paced=paced is not None)
     try:
         async with stream:
             if paced is not None:
-                stream.attach(lambda: paced.position_s)
-            async for chunk in stream:
+                stream.attach(lambda: paced.position_s * speed)
+            async for chunk in at_speed(stream, speed):
                 for sink in sinks:
                     await sink.write(chunk)
                 if chunk.index == 0 and chunk.pcm:
