@@ -7,8 +7,9 @@ BIN := .venv/bin
 SETUP := .venv/.ready
 
 CLIENTS := .venv-clients
+TRIED := .venv-wheel
 
-.PHONY: say test test-avx2 test-clients style types bench voice clean
+.PHONY: say test test-avx2 test-clients style types bench wheel voice clean
 
 $(SETUP): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('moss-stream needs Python 3.11 or newer, this is ' + sys.version.split()[0])"
@@ -49,6 +50,18 @@ style: $(SETUP)
 
 types: $(SETUP)
 	$(BIN)/mypy
+
+# Built, checked, and tried where nothing else of the project is: with the same libraries, from another folder.
+wheel: $(SETUP)
+	rm -rf dist $(TRIED)
+	$(BIN)/pip install --quiet build twine
+	$(BIN)/python -m build --wheel --outdir dist
+	$(BIN)/twine check --strict dist/*.whl
+	$(PYTHON) -m venv $(TRIED)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > libraries.pth
+	$(TRIED)/bin/pip install --quiet --no-deps dist/*.whl
+	mv libraries.pth $$($(TRIED)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")
+	cd $(TRIED) && bin/moss-stream --version && bin/moss-stream say "Hello from a wheel." -o speech.wav --no-play && test -s speech.wav
 
 bench: $(SETUP)
 	$(BIN)/python -m benchmarks.embedded
