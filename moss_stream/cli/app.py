@@ -29,6 +29,7 @@ from moss_stream.cli.options import (
     errors,
     shows_tracebacks,
 )
+from moss_stream.cli.render import render_jobs
 from moss_stream.cli.serve import serve
 from moss_stream.cli.speaking import Loading, Outlet, speak
 from moss_stream.embedded import embedded_model
@@ -57,6 +58,7 @@ app.command()(serve)
 app.command()(dialogue)
 app.command()(sound)
 app.command()(design)
+app.command("render")(render_jobs)
 
 
 def main() -> None:

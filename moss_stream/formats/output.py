@@ -95,6 +95,8 @@ class AudioEncoder:
         self._tempo = Tempo(wanted.speed, source_rate, source_channels) if wanted.speed != 1.0 else None
         self._converter = PcmConverter(self.rate, self.channels, source_rate, source_channels)
         self._source_channels = source_channels
+        self.num_samples = 0
+        """Of each channel, in what was made so far."""
         self._header = b""
         self._coder: CodedStream | None = None
         if wanted.container == "wav":
@@ -121,6 +123,7 @@ class AudioEncoder:
         return louder
 
     def _coded(self, samples: npt.NDArray[np.int16]) -> bytes:
+        self.num_samples += len(samples)
         if self._coder is not None:
             return self._coder.feed(samples)
         header, self._header = self._header, b""

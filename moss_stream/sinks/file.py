@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import BinaryIO
 
 from moss_stream.audio import AudioChunk
 from moss_stream.errors import ConfigError
+from moss_stream.formats.flac import LENGTH_AT, LENGTH_SIZE, with_length
 from moss_stream.formats.output import AudioEncoder, AudioFormat, Container
+from moss_stream.formats.wav import wav_header
 from moss_stream.quote import quoted
 from moss_stream.sinks.part_file import PartFile
 from moss_stream.sinks.sink import PlaybackReport
@@ -134,6 +137,22 @@ class FileSink:
         with self._file.exclusively():
             try:
                 if self._encoder is not None and self._file.is_open:
-                    self._file.opened().write(self._encoder.end())
+                    self._end(self._file.opened(), self._encoder)
             finally:
                 self._file.close()
+
+    def _end(self, file: BinaryIO, encoder: AudioEncoder) -> None:
+        """Write the rest; what can be written twice is told its length."""
+        file.write(encoder.end())
+        if not file.seekable():
+            return
+        if self._wanted.container == "wav":
+            form = encoder.rate, encoder.channels, self._wanted.encoding
+            size = file.tell() - len(wav_header(*form))
+            file.seek(0)
+            file.write(wav_header(*form, size))
+        if self._wanted.container == "flac":
+            file.seek(LENGTH_AT)
+            field = file.read(LENGTH_SIZE)
+            file.seek(LENGTH_AT)
+            file.write(with_length(field, encoder.num_samples))

@@ -42,7 +42,7 @@ class PartFile:
             target = Path(self.path)
             if target.is_file() or not target.exists():
                 self._part = target.resolve().with_name(f".{target.name}.{uuid4().hex[:8]}.part")
-            self._file = (self._part or target).open("wb")
+            self._file = (self._part or target).open("wb" if self._part is None else "w+b")
         return self._file
 
     def show(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import soundfile
 from fakes import StereoFake, is_silent, is_tone, synthesizer_on
 
 from moss_stream import ConfigError, SinkError, play
@@ -40,6 +41,19 @@ async def test_a_stereo_stream_in_every_format(tmp_path: Path, suffix: str) -> N
     assert report.played_s == pytest.approx(2.0) and len(left) / rate == pytest.approx(2.0, abs=0.1)
     middle = slice(len(left) // 4, -len(left) // 4)
     assert is_tone(left[middle], rate) and is_silent(right[middle])
+
+
+async def test_wav_and_flac_say_how_long_they_are(tmp_path: Path) -> None:
+    """Once they are closed; until then the length is not known."""
+    sink = FileSink(tmp_path / "a.wav", AudioFormat("wav", "pcm_f32le", 16_000))
+    await play(speech(5), sink)
+    await sink.aclose()
+    flac = FileSink(tmp_path / "a.flac")
+    await play(speech(5), flac)
+    await flac.aclose()
+    assert (await asyncio.to_thread(soundfile.info, tmp_path / "a.flac")).frames == 5 * 1920
+    info = await asyncio.to_thread(soundfile.info, tmp_path / "a.wav")
+    assert info.duration == pytest.approx(0.4, abs=0.001) and info.subtype == "FLOAT"
 
 
 async def test_raw_samples(tmp_path: Path) -> None:
