@@ -34,10 +34,12 @@ AVX2 := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 DNNL_DEFAULT_FPMATH_MOD
 test-avx2: $(SETUP)
 	$(AVX2) $(BIN)/pytest -m "not ci and not slow"
 
-# SDKs, Pipecat and LiveKit, as they are published, against `moss-stream serve` (900 MB, installed once).
-$(CLIENTS)/.ready: tests/clients/requirements.txt tests/clients/package.json
+# SDKs, Pipecat and LiveKit, as they are published, against `moss-stream serve`, and with the model in their own
+# process (1.9 GB; installed once, in some minutes).
+$(CLIENTS)/.ready: tests/clients/requirements.txt tests/clients/package.json pyproject.toml
 	$(PYTHON) -m venv --clear $(CLIENTS)
-	$(CLIENTS)/bin/pip install --quiet --requirement $<
+	$(CLIENTS)/bin/pip install --quiet --constraint constraints.txt torch
+	$(CLIENTS)/bin/pip install --quiet --requirement $< --editable .
 	if command -v npm; then cp tests/clients/package.json $(CLIENTS)/ && npm install --silent --prefix $(CLIENTS); fi
 	touch $@
 

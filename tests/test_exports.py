@@ -102,7 +102,6 @@ def test_every_module_has_a_test_file() -> None:
         "server/elevenlabs/shapes": "server/elevenlabs/test_speech",
         "server/http/answers": "server/openai/test_speech",
         "server/http/health": "server/test_app",
-        "server/languages": "server/cartesia/test_websocket",
         "server/openai/audio_request": "server/openai/test_speech",
         "server/openai/models": "server/test_app",
         "server/routes": "server/test_app",

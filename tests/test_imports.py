@@ -66,7 +66,8 @@ ALLOWED = {
     "formats": BASE,
     "sinks": BASE | {"formats", "stream", "text"},
     "server": BASE
-    | {"", "adapters", "engine_metrics", "files", "formats", "metrics", "prometheus", "sinks", "text"}
+    | {"", "adapters", "engine_metrics", "files", "formats", "languages", "metrics", "prometheus", "sinks"}
+    | {"text"}
     | {"voices", "wire"},
     "cli": BASE
     | {"files", "formats", "render", "subtitles"}
@@ -75,12 +76,12 @@ ALLOWED = {
     "sync": BASE
     | {"conversation", "engine", "engine_metrics", "lines", "metrics", "stream", "synthesizer", "text"}
     | {"text_source", "voices"},
-    "adapters": {"", "audio", "formats", "wire"},
+    "adapters": {"", "audio", "formats", "languages", "wire"},
 }
 # Of the root: what is below the engine, and what stands on it.
 LOW = {"audio", "cast", "config", "embedded", "errors", "files", "hub", "metrics", "engine_metrics", "quote"}
 LOW |= {"prometheus", "sound_file", "text_source", "trace", "uses", "voice_cache", "voice_file", "voices"}
-LOW |= {"wire"}
+LOW |= {"languages", "wire"}
 HIGH = {"__init__", "conversation", "inbox", "lines", "option_checks", "stream", "synthesizer"}
 HIGH |= {"render", "voice_finder"}
 LOW |= {"subtitles"}

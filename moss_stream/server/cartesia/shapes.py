@@ -10,7 +10,7 @@ from moss_stream import SynthesisOptions
 from moss_stream.config import Language
 from moss_stream.formats.output import AudioFormat
 from moss_stream.formats.pcm import Encoding
-from moss_stream.server.languages import language_name
+from moss_stream.languages import language_name
 from moss_stream.server.state import State
 
 __all__ = ["GenerationRequest", "Order", "OutputFormat"]

@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from moss_stream import SynthesisOptions
 from moss_stream.config import Language, Seed
 from moss_stream.formats.tempo import FASTEST, SLOWEST
-from moss_stream.server.languages import language_name
+from moss_stream.languages import language_name
 from moss_stream.server.state import State
 
 __all__ = ["ContextMessage", "TextRequest", "VoiceSettings", "voice_named"]

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, Query, WebSocket
 
 from moss_stream import SynthesisOptions
 from moss_stream.config import Language, Seed
+from moss_stream.languages import language_name
 from moss_stream.server.elevenlabs.context_socket import ContextSocket, Wishes
 from moss_stream.server.elevenlabs.errors import socket_error
 from moss_stream.server.elevenlabs.output_format import DEFAULT, audio_format
 from moss_stream.server.elevenlabs.shapes import voice_named
 from moss_stream.server.http.problems import Problem
-from moss_stream.server.languages import language_name
 from moss_stream.server.sockets import POLICY_VIOLATION, Socket
 from moss_stream.server.state import State, state_of
 

@@ -11,11 +11,11 @@ from moss_stream import SynthesisOptions
 from moss_stream.config import Language
 from moss_stream.errors import MossError
 from moss_stream.formats.output import AudioEncoder, AudioFormat
+from moss_stream.languages import language_name
 from moss_stream.quote import MAX_QUOTE, brief, complaint
 from moss_stream.server.access import OPEN
 from moss_stream.server.http.client_lag import ClientLag
 from moss_stream.server.http.problems import Problem, as_problem
-from moss_stream.server.languages import language_name
 from moss_stream.server.session import AudioPart, Done, Event, Failed, Session
 from moss_stream.server.state import State
 from moss_stream.server.wyoming.frames import WyomingEvent, pack_event

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from moss_stream import __version__
-from moss_stream.server.languages import LANGUAGES
+from moss_stream.languages import LANGUAGES
 from moss_stream.server.state import State
 
 __all__ = ["describe"]
