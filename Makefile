@@ -8,8 +8,9 @@ SETUP := .venv/.ready
 
 CLIENTS := .venv-clients
 TRIED := .venv-wheel
+DOCS := .venv-docs
 
-.PHONY: say test test-avx2 test-clients style types bench wheel voice clean
+.PHONY: say test test-avx2 test-clients style types docs bench wheel voice clean
 
 $(SETUP): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('moss-stream needs Python 3.11 or newer, this is ' + sys.version.split()[0])"
@@ -52,6 +53,12 @@ style: $(SETUP)
 
 types: $(SETUP)
 	$(BIN)/mypy
+
+# The site, with every link checked; `.venv-docs/bin/mkdocs serve` shows it while it is written.
+docs:
+	test -d $(DOCS) || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet "mkdocs-material>=9.6" "mkdocstrings[python]>=0.29"
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
 
 # Built, checked, and tried where nothing else of the project is: with the same libraries, from another folder.
 wheel: $(SETUP)
