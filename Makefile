@@ -7,8 +7,10 @@ BIN := .venv/bin
 SETUP := .venv/.ready
 
 CLIENTS := .venv-clients
+TRIED := .venv-wheel
+DOCS := .venv-docs
 
-.PHONY: say test test-avx2 test-clients style types bench voice clean
+.PHONY: say test test-avx2 test-clients style types docs bench wheel voice clean
 
 $(SETUP): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('moss-stream needs Python 3.11 or newer, this is ' + sys.version.split()[0])"
@@ -33,16 +35,17 @@ AVX2 := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 DNNL_DEFAULT_FPMATH_MOD
 test-avx2: $(SETUP)
 	$(AVX2) $(BIN)/pytest -m "not ci and not slow"
 
-# Pipecat and LiveKit, as they are published, against `moss-stream serve`, and with the model in their own process
-# (1.7 GB; installed once, in a minute or two).
-$(CLIENTS)/.ready: tests/clients/requirements.txt pyproject.toml
+# SDKs, Pipecat and LiveKit, as they are published, against `moss-stream serve`, and with the model in their own
+# process (1.9 GB; installed once, in some minutes).
+$(CLIENTS)/.ready: tests/clients/requirements.txt tests/clients/package.json pyproject.toml
 	$(PYTHON) -m venv --clear $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet --constraint constraints.txt torch
 	$(CLIENTS)/bin/pip install --quiet --requirement $< --editable .
+	if command -v npm; then cp tests/clients/package.json $(CLIENTS)/ && npm install --silent --prefix $(CLIENTS); fi
 	touch $@
 
 test-clients: $(SETUP) $(CLIENTS)/.ready
-	MOSS_STREAM=$(BIN)/moss-stream $(CLIENTS)/bin/pytest -c tests/clients/pytest.ini --rootdir tests/clients tests/clients
+	MOSS_STREAM=$(BIN)/moss-stream CLIENTS_NODE=$(CLIENTS)/node_modules $(CLIENTS)/bin/pytest -c tests/clients/pytest.ini --rootdir tests/clients tests/clients
 
 style: $(SETUP)
 	$(BIN)/ruff check .
@@ -50,6 +53,24 @@ style: $(SETUP)
 
 types: $(SETUP)
 	$(BIN)/mypy
+
+# The site, with every link checked; `.venv-docs/bin/mkdocs serve` shows it while it is written.
+docs:
+	test -d $(DOCS) || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet "mkdocs-material>=9.6" "mkdocstrings[python]>=0.29"
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+
+# Built, checked, and tried where nothing else of the project is: with the same libraries, from another folder.
+wheel: $(SETUP)
+	rm -rf dist $(TRIED)
+	$(BIN)/pip install --quiet build twine
+	$(BIN)/python -m build --wheel --outdir dist
+	$(BIN)/twine check --strict dist/*.whl
+	$(PYTHON) -m venv $(TRIED)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > libraries.pth
+	$(TRIED)/bin/pip install --quiet --no-deps dist/*.whl
+	mv libraries.pth $$($(TRIED)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")
+	cd $(TRIED) && bin/moss-stream --version && bin/moss-stream say "Hello from a wheel." -o speech.wav --no-play && test -s speech.wav
 
 bench: $(SETUP)
 	$(BIN)/python -m benchmarks.embedded

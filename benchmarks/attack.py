@@ -23,24 +23,29 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-from benchmarks.hostile import BODIES, ORDERS, hostile_json, hostile_path
+from benchmarks.hostile import BODIES, DEEPGRAM, MULTI, ORDERS, hostile_json, hostile_path
 from benchmarks.polite import polite
 
 WARM = 50
 """Requests before memory is looked at: what is made when it is first needed is there by then."""
 SILENCE_S = 60.0
+POLICY_VIOLATION = 1008
+"""In ElevenLabs' errors, which have their code elsewhere."""
 MAX_ERROR = 2_000
 """Characters of an answer that is no success."""
 BLAMING = ("internal_error", "engine_error")
 LAST = {
     "/v1/speak": '{"type": "flush", "stream": 4242}',
     "/tts/websocket": '{"context_id": "4242", "transcript": "", "continue": false}',
+    DEEPGRAM: '{"type": "4242"}',
+    MULTI: '{"context_id": "4242", "close_context": true}',
 }
 """Answered with its number, so that everything before it was read."""
 
@@ -119,7 +124,7 @@ class Attack:
             async for message in socket:
                 if isinstance(message, bytes):
                     continue
-                code = str(json.loads(message).get("code") or json.loads(message).get("error_code") or "ok")
+                code = _code(json.loads(message))
                 self._judge(
                     door, "".join(orders).encode(), 500 if code in BLAMING else 200, message.encode(), code
                 )
@@ -131,6 +136,12 @@ class Attack:
         is_long = code not in ("", "ok") or status >= 400
         if (status >= 500 and status != 503) or (is_long and len(answer) > MAX_ERROR):
             self.failures.append(f"{door[:60]} {status} {answer[:200]!r} to {sent[:400]!r}")
+
+
+def _code(content: dict[str, Any]) -> str:
+    """Return what a message says is wrong, in whatever protocol."""
+    code = content.get("error_code") or content.get("code") or "ok"
+    return str(content["error"] if code == POLICY_VIOLATION else code)
 
 
 async def attack(

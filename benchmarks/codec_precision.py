@@ -24,11 +24,11 @@ from moss_stream.embedded import embedded_model
 CPU = torch.device("cpu")
 
 
-async def codes(sentences: int) -> Tensor:
-    """Let the voice speak: codes [1, T, Nq]."""
+async def codes(sentences: int) -> list[Tensor]:
+    """Let the voice speak: codes [1, T, Nq] of each sentence."""
     async with await StreamingSynthesizer.load() as synth:
         voices = [await synth.encode_voice(await synth.say(TEXTS[i % len(TEXTS)])) for i in range(sentences)]
-    return torch.cat([torch.as_tensor(voice.codes) for voice in voices])[None]
+    return [torch.as_tensor(voice.codes)[None] for voice in voices]
 
 
 @torch.inference_mode()
@@ -61,7 +61,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sentences", type=int, default=4)
-    said = asyncio.run(codes(parser.parse_args().sentences))
+    said = torch.cat(asyncio.run(codes(parser.parse_args().sentences)), dim=1)
     exact = decode(decoder(False, torch.float32), said, torch.float32)
     weights = decode(decoder(True, torch.float32), said, torch.float32)
     everything = decode(decoder(True, torch.bfloat16), said, torch.bfloat16)

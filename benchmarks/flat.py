@@ -16,6 +16,7 @@ import torch
 from benchmarks.frame import Bench
 from benchmarks.measure import times_ms
 from benchmarks.shapes import SHAPES
+from moss_stream.config import EngineOptions
 from moss_stream.engine.device import choose_device, choose_dtype
 
 
@@ -30,7 +31,14 @@ def main() -> None:
     parser.add_argument("--dtype", default="auto")
     args = parser.parse_args()
     device = choose_device(args.device)
-    bench = Bench(SHAPES[args.shape], device, choose_dtype(args.dtype, device), args.n_vq, context=300)
+    bench = Bench(
+        SHAPES[args.shape],
+        device,
+        choose_dtype(args.dtype, device),
+        args.n_vq,
+        300,
+        EngineOptions(max_streams=1),
+    )
     process = psutil.Process()
     bench.prefill(0)
     with torch.inference_mode():

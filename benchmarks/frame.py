@@ -1,8 +1,8 @@
 """Time one frame: backbone step, depth loop with sampling, codec step.
 
-    python -m benchmarks.frame --shape 1.7b|mid|tiny|realtime [--n-vq 32] [--device auto] [--dtype auto]
-                               [--frames 50] [--context 300] [--streams 1] [--eager] [--depth-int8]
-                               [--compare] [--json out.json]
+    python -m benchmarks.frame --shape 1.7b|mid|tiny|realtime|local-v1.5|delay-8b [--n-vq 32]
+                               [--device auto] [--dtype auto] [--frames 50] [--context 300] [--streams 1]
+                               [--eager] [--depth-int8] [--backbone-int8] [--compare] [--json out.json]
 
 Weights are random. "Bytes read" are the weights that one frame touches; the floor is the time to read
 them at the bandwidth measured in the same run. `--compare` times a plain loop beside it, which runs
@@ -36,38 +36,50 @@ from benchmarks.shapes import (
 )
 from moss_stream.audio import FRAME_S
 from moss_stream.config import EngineOptions, SynthesisOptions
-from moss_stream.engine.aligner import Immediate
 from moss_stream.engine.capture import GraphCapture
+from moss_stream.engine.delayed import aligner_for
 from moss_stream.engine.device import choose_device, choose_dtype
 from moss_stream.engine.generator import FrameGenerator
+from moss_stream.engine.protocol import Frame, FrameKind
 from moss_stream.engine.runner import FrameRunner
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.text.message import Rows
 
 
-def bytes_per_frame(shape: Shape, n_vq: int, dtype: torch.dtype) -> dict[str, int]:
-    """Count the weight bytes that one frame reads, by part."""
+def bytes_per_frame(shape: Shape, n_vq: int, dtype: torch.dtype, options: EngineOptions) -> dict[str, int]:
+    """Count the weight bytes that one frame reads, by part; of a model that also says words, within audio."""
     heads, kv_heads, d = shape.heads
 
     def layer(hidden: int, inner: int) -> int:
         return hidden * d * (2 * heads + 2 * kv_heads) + 3 * hidden * inner
 
     layers, hidden, inner = shape.backbone
+    size = torch.finfo(dtype).bits // 8
+    backbone = layers * layer(hidden, inner) * (1 if options.backbone_int8 else size)
+    codec = 4 * sum(stage_layers * 12 * stage_width**2 for stage_layers, stage_width in shape.codec)
+    if shape.family == "delay":  # all codebooks, however many are heard, and two rows of the text head
+        heads_of = (2 + 1025 * shape.num_codebooks) * hidden
+        return {"backbone": backbone, "heads": heads_of * size, "codec": codec}
     depth_layers, width, depth_inner = shape.depth
     in_mlp = shape.bridge * (2 * hidden + width)
     out_mlp = shape.bridge * (2 * width + hidden)
+    depth_layer = layer(width, depth_inner)
+    steps, bridges = n_vq, 0
     if shape.family == "realtime":
-        steps, heads_of = n_vq, 1027 * n_vq * width
+        heads_of = 1027 * n_vq * width
+    elif shape.family == "local_v15":  # GPT-2's layers: as many keys as queries, no gate
+        depth_layer = 4 * width**2 + 2 * width * depth_inner
+        heads_of = (2 + 1025 * n_vq) * width
     else:
-        steps, heads_of = 1 + n_vq, 2 * in_mlp + (1 + n_vq) * out_mlp + (2 + 1025 * n_vq) * hidden
-    numbers = {
-        "backbone": layers * layer(hidden, inner),
-        "depth layers": steps * depth_layers * layer(width, depth_inner),
-        "depth heads": heads_of,
+        steps, bridges = 1 + n_vq, 2 * in_mlp
+        heads_of = (1 + n_vq) * out_mlp + (2 + 1025 * n_vq) * hidden
+    each = 1 if options.depth_int8 else size
+    return {
+        "backbone": backbone,
+        "depth layers": steps * depth_layers * depth_layer * each,
+        "depth heads": bridges * size + heads_of * each,
+        "codec": codec,
     }
-    size = torch.finfo(dtype).bits // 8
-    codec = sum(stage_layers * 12 * stage_width**2 for stage_layers, stage_width in shape.codec)
-    return {**{part: count * size for part, count in numbers.items()}, "codec": codec * 4}
 
 
 class Bench:
@@ -80,39 +92,41 @@ class Bench:
         dtype: torch.dtype,
         n_vq: int,
         context: int,
-        streams: int = 1,
+        options: EngineOptions,
         is_eager: bool = False,
-        depth_int8: bool = False,
     ) -> None:
-        options = EngineOptions(max_streams=streams, depth_int8=depth_int8)
+        streams = options.max_streams
         self.device, self.n_vq, self.slots = device, n_vq, range(streams)
         self.model = random_network(shape, device, dtype, options)
         self.format = self.model.rows
         codec = random_cat(cat_config(shape), device, options)
         self.generator = FrameGenerator(self.model, options)
-        self.vocoder = Vocoder(
-            codec, self.format.num_codebooks, Immediate(self.format), device, batch=streams
-        )
+        count, pad = self.format.num_codebooks, self.format.codebook_size
+        self.vocoder = Vocoder(codec, count, aligner_for(self.format, streams, device), device, streams)
         self.capture = None if is_eager or device.type != "cuda" else GraphCapture(device)
         self.runner = FrameRunner(self.generator, self.vocoder, self.capture)
         for slot in self.slots:
             self.generator.open(slot, SynthesisOptions(n_vq=n_vq))
-        count, pad = self.format.num_codebooks, self.format.codebook_size
+            self.vocoder.open(slot, SynthesisOptions(n_vq=n_vq))
         self.rows: Rows = np.full((context, 1 + count), pad, dtype=np.int64)
         self.rows[:, 0] = np.arange(context) % 97 + 10
+        if self.format.delay is not None:  # no words: the next row is one of audio
+            self.rows[-1, 0] = self.format.delay.start_id
 
-    def frame(self) -> object:
+    def frame(self) -> list[Frame]:
         """Make one frame of every stream."""
         return self.runner.step(self.slots)
 
-    def first_audio(self, cached_rows: int) -> object:
+    def first_audio(self, cached_rows: int) -> None:
         """From a prompt whose first `cached_rows` rows are known (the voice) to the first PCM on the host."""
-        self.rows[cached_rows:, 0] += 1  # another text
+        self.rows[cached_rows:-1, 0] += 1  # another text
         self.prefill(0, cached_rows)
-        return self.runner.step([0])
+        while self.runner.step([0])[0].kind is FrameKind.NOTHING:  # codebooks that come row by row
+            pass
 
     def prefill(self, slot: int, num_fixed: int = 0) -> None:
         """Run the prompt of a slot, as far as it is not known."""
+        self.vocoder.begin(slot, gain=1.0)
         self.generator.begin(slot, self.rows, num_fixed)
         if self.format.feed is not None:
             self.generator.give(slot, range(10, 10 + self.format.feed.opening), is_last=True)
@@ -126,16 +140,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     dtype = choose_dtype(args.dtype, device)
     shape = SHAPES[args.shape]
     n_vq = args.n_vq or shape.num_codebooks
-    bench = Bench(shape, device, dtype, n_vq, args.context, args.streams, args.eager, args.depth_int8)
+    options = EngineOptions(
+        max_streams=args.streams, depth_int8=args.depth_int8, backbone_int8=args.backbone_int8
+    )
+    bench = Bench(shape, device, dtype, n_vq, args.context, options, args.eager)
     first = p50_p95(times_ms(lambda: bench.first_audio(args.context - 40), 10, device))
     for slot in bench.slots:
         bench.prefill(slot)
-    read = bytes_per_frame(shape, n_vq, dtype)
+    read = bytes_per_frame(shape, n_vq, dtype, options)
     result: dict[str, Any] = {
         "machine": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
         "torch": torch.__version__,
         "shape": args.shape,
         "n_vq": n_vq,
+        "int8": [part for part in ("depth", "backbone") if getattr(options, f"{part}_int8")],
         "streams": args.streams,
         "dtype": str(dtype).removeprefix("torch."),
     }
@@ -193,7 +211,7 @@ def _cpu_name() -> str:
 def _show(r: dict[str, Any]) -> None:
     print(
         f"{r['machine']}, torch {r['torch']}: shape {r['shape']}, K={r['n_vq']}, {r['dtype']}, "
-        f"{r['streams']} streams"
+        f"{r['streams']} streams{''.join(f', {part} in 8 bits' for part in r['int8'])}"
     )
     print(
         f"  frame        p50 {r['frame_p50_ms']:.2f} ms, p95 {r['frame_p95_ms']:.2f} ms, RTF {r['rtf']:.3f}"
@@ -225,6 +243,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1, help="spoken at the same time")
     parser.add_argument("--eager", action="store_true", help="no CUDA graphs")
     parser.add_argument("--depth-int8", action="store_true", help="depth transformer in 8 bits")
+    parser.add_argument("--backbone-int8", action="store_true", help="backbone in 8 bits")
     parser.add_argument("--compare", action="store_true", help="time the plain loop too")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     args = parser.parse_args()

@@ -15,26 +15,40 @@ import time
 from pathlib import Path
 
 LIMIT_S = 600
+GPU_TESTS = "tests/engine"
+"""Where the tests are that need one; those of the server need packages that such a machine may not have."""
 
 
 def commands(shape: str) -> dict[str, list[str]]:
     """Return what is run, by name."""
     frame = ["benchmarks.frame", "--shape", shape, "--n-vq"]
+    delay = ["benchmarks.frame", "--shape", "delay-8b", "--n-vq"]
     return {
-        "tests": ["pytest", "-q", "-m", "gpu"],
+        "tests": ["pytest", "-q", "-m", "gpu", GPU_TESTS],
+        "tests-of-kernels": ["pytest", "-q", "tests/kernels"],
         "frame-compared": [*frame, "32", "--compare"],
         "frame-8-codebooks": [*frame, "8"],
         "realtime": ["benchmarks.frame", "--shape", "realtime"],
         "realtime-32-streams": ["benchmarks.frame", "--shape", "realtime", "--streams", "32"],
         "frame-32-streams": [*frame, "32", "--streams", "32"],
         "frame-8-bits": [*frame, "32", "--depth-int8"],
+        "delay": [*delay, "32"],
+        "delay-8-bits": [*delay, "32", "--backbone-int8"],
+        "delay-8-codebooks": [*delay, "8"],
+        "delay-32-streams": [*delay, "32", "--streams", "32"],
+        "delay-32-streams-8-bits": [*delay, "32", "--streams", "32", "--backbone-int8"],
         "frame-eager": [*frame, "32", "--eager"],
         "roofline": ["benchmarks.roofline", "--shape", shape, "-o", "roofline.png"],
+        "roofline-delay": ["benchmarks.roofline", "--shape", "delay-8b", "-o", "roofline-delay.png"],
         "kernels": ["benchmarks.kernels", "--sweep"],
         "flat": ["benchmarks.flat", "--shape", shape],
         "frame-64-streams": [*frame, "32", "--streams", "64"],
         "frame-16-codebooks": [*frame, "16"],
         "load": ["benchmarks.load", "--shape", shape, "-o", "load.json"],
+        "load-delay": [
+            *["benchmarks.load", "--shape", "delay-8b", "--streams", "1,8,32", "--n-vq", "8,32"],
+            *["-o", "load-delay.json"],
+        ],
     }
 
 
@@ -51,7 +65,7 @@ def main() -> None:
     wanted = {name: each for name, each in commands(args.shape).items() if args.only in name}
     for name, (module, *options) in wanted.items():
         if args.list:
-            print(f"{name:20} python -m {' '.join([module, *options])}")
+            print(f"{name:24} python -m {' '.join([module, *options])}")
             continue
         args.output.mkdir(parents=True, exist_ok=True)
         paths = [str(args.output / each) if each.endswith((".png", ".json")) else each for each in options]

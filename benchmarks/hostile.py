@@ -6,12 +6,15 @@ import json
 import random
 from typing import Any
 
-__all__ = ["BODIES", "ORDERS", "hostile_json", "hostile_path"]
+__all__ = ["BODIES", "DEEPGRAM", "MULTI", "ORDERS", "hostile_json", "hostile_path"]
 
 SAMPLING = {
     "text": {"temperature": 1.0, "top_p": 0.9, "top_k": 20, "repetition_penalty": 1.0},
     "audio": {"temperature": 1.0, "top_p": 0.9, "top_k": 20, "repetition_penalty": 1.1},
 }
+ELEVENLABS = "/v1/text-to-speech/JBFqnCBsd6RMkjVDRZzb"
+DEEPGRAM = "/v1/speak?model=aura-2-thalia-en"
+MULTI = f"{ELEVENLABS}/multi-stream-input?output_format=pcm_16000"
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/audio/speech": {
         "input": "Yes.",
@@ -33,6 +36,25 @@ BODIES: dict[str, dict[str, Any]] = {
         "language": "en",
         "output_format": {"container": "raw", "encoding": "pcm_s16le", "sample_rate": 16_000},
     },
+    "/tts/sse": {
+        "transcript": "Yes.",
+        "voice": "x",
+        "locale": "en-GB",
+        "add_timestamps": True,
+        "context_id": "c",
+        "speed": "fast",
+        "generation_config": {"speed": 1.2, "volume": 0.5, "emotion": "calm"},
+        "output_format": {"container": "raw", "encoding": "pcm_alaw", "sample_rate": 8000},
+    },
+    ELEVENLABS: {
+        "text": "Yes.",
+        "model_id": "any",
+        "language_code": "en",
+        "seed": 1,
+        "voice_settings": {"stability": 0.5, "speed": 1.1},
+    },
+    f"{ELEVENLABS}/stream/with-timestamps?output_format=ulaw_8000": {"text": "Yes."},
+    DEEPGRAM: {"text": "Yes."},
     "/webrtc/offer": {"sdp": "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n", "type": "offer"},
 }
 """A good body for each door, with all fields."""
@@ -68,6 +90,24 @@ ORDERS: dict[str, list[dict[str, Any]]] = {
         },
         {"context_id": "c", "cancel": True},
         {"context_id": "c", "transcript": "", "continue": False},
+    ],
+    DEEPGRAM: [
+        {"type": "Speak", "text": "Yes. "},
+        {"type": "Flush"},
+        {"type": "Clear"},
+    ],
+    MULTI: [
+        {
+            "text": "Yes. ",
+            "context_id": "c",
+            "flush": False,
+            "voice_settings": {"stability": 0.5, "speed": 1.1},
+            "generation_config": {"chunk_length_schedule": [50]},
+            "xi_api_key": "any",
+        },
+        {"text": " ", "context_id": "d"},
+        {"context_id": "c", "flush": True},
+        {"context_id": "c", "close_context": True},
     ],
 }
 """Good orders for each socket."""

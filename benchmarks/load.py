@@ -1,9 +1,10 @@
 """`moss-stream bench` for a model with random weights: how many listeners a large model serves.
 
     python -m benchmarks.load [--shape 1.7b] [--streams 1,8,16,32,64] [--n-vq 8,16,32] [--device auto]
-                              [--depth-int8] [-o load.json]
+                              [--depth-int8] [--backbone-int8] [-o load.json]
 
-Random weights never end a sentence, so its length is taken from its text: 15 characters a second. All
+Random weights never end a sentence, so its length is taken from its text: 15 characters a second. For shapes
+of MossTTSLocal v1.0 and of MossTTSDelay, whose prompts begin the audio for it. All
 else is as in `moss-stream bench`: simulated language models, listeners in real time, TTFA, RTF, C100, memory.
 """
 
@@ -20,7 +21,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from benchmarks.shapes import SHAPES, Shape, cat_config, local_config, random_cat, random_local
+from benchmarks.shapes import SHAPES, Shape, cat_config, random_cat, random_network
 from moss_stream.audio import FRAME_S
 from moss_stream.cli import bench_report
 from moss_stream.cli.listeners import Load, sweep
@@ -30,10 +31,14 @@ from moss_stream.engine.device import choose_device, choose_dtype
 from moss_stream.engine.protocol import Frame, FrameKind
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.engine.worker import Worker
-from moss_stream.families.local.prompt import LocalPrompts
+from moss_stream.families.chat_prompts import ChatPrompts
+from moss_stream.families.delay.network import MossTTSDelay
+from moss_stream.families.delay.prompt import DelayPrompts
+from moss_stream.families.frame_prompts import FramePrompts
+from moss_stream.families.local.network import MossTTSLocal
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.synthesizer import StreamingSynthesizer
-from moss_stream.text.message import Prompt
+from moss_stream.text.message import Prompt, Rows
 
 CHARS_PER_S = 15.0
 
@@ -55,21 +60,37 @@ class TimedEngine(SpeechEngine):
         """See the protocol."""
         made = []
         for slot, frame in zip(slots, super().step(slots), strict=True):
+            if frame.kind is FrameKind.NOTHING:
+                made.append(frame)
+                continue
             left = self._left.get(slot, 0)
             made.append(replace(frame, kind=FrameKind.AUDIO if left else FrameKind.END))
             self._left[slot] = left - 1
         return made
 
 
+class StartedPrompts(DelayPrompts):
+    """Random weights do not say that their audio starts."""
+
+    def _begin(self) -> list[Rows]:
+        return [self._pad([self._delay.audio_start_token_id])]
+
+
 def engine(shape: Shape, device: torch.device, options: EngineOptions) -> TimedEngine:
     """Return an engine with random weights, and the embedded voice's tokenizer."""
     dtype = choose_dtype("auto", device)
     with torch.inference_mode():
-        model = random_local(local_config(shape), device, dtype, options)
+        model = random_network(shape, device, dtype, options)
         codec = random_cat(cat_config(shape), device, options)
-    made = TimedEngine(
-        model, codec, LocalPrompts(model.config, ChatTokenizer(embedded_model())), options, "random weights"
-    )
+    tokenizer = ChatTokenizer(embedded_model())
+    prompts: ChatPrompts
+    if isinstance(model, MossTTSDelay):
+        prompts = StartedPrompts(model.config, tokenizer)
+    elif isinstance(model, MossTTSLocal):
+        prompts = FramePrompts(model.config, tokenizer)
+    else:
+        raise SystemExit(f"There are no prompts here for a model of the family {shape.family}.")
+    made = TimedEngine(model, codec, prompts, options, "random weights")
     made.warm_up()
     return made
 
@@ -91,10 +112,16 @@ def main() -> None:
     parser.add_argument("--n-vq", default="8,16,32")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--depth-int8", action="store_true")
+    parser.add_argument("--backbone-int8", action="store_true")
     parser.add_argument("-o", "--output", type=Path, default=Path("load.json"))
     args = parser.parse_args()
     counts, depths = ([int(part) for part in text.split(",")] for text in (args.streams, args.n_vq))
-    options = EngineOptions(max_streams=max(counts), max_queue=0, depth_int8=args.depth_int8)
+    options = EngineOptions(
+        max_streams=max(counts),
+        max_queue=0,
+        depth_int8=args.depth_int8,
+        backbone_int8=args.backbone_int8,
+    )
     made = engine(SHAPES[args.shape], choose_device(args.device), options)
     loads = [Load(count, options=SynthesisOptions(n_vq=depth)) for depth in depths for count in counts]
     results = asyncio.run(talk(made, loads, options))

@@ -1,6 +1,6 @@
 """What a model takes of a device's memory, for some numbers of streams: counted, not measured. Needs no GPU.
 
-    python -m benchmarks.memory [--shape 1.7b] [--streams 1 32] [--max-context 4096]
+    python -m benchmarks.memory [--shape 1.7b] [--streams 1 32] [--max-context 4096] [--backbone-int8]
 
 Weights, tables, caches and buffers are made on PyTorch's meta device, and their bytes are added up. Not
 counted: the codec's encoder, what PyTorch, its libraries and CUDA graphs take for themselves, and what a
@@ -33,16 +33,20 @@ def tensors(model: nn.Module) -> dict[int, int]:
 
 
 @torch.inference_mode()
-def parts(shape: Shape, streams: int, max_context: int) -> dict[str, int]:
+def parts(shape: Shape, streams: int, max_context: int, backbone_int8: bool = False) -> dict[str, int]:
     """Return the bytes of each part, in bfloat16; the codec is in float32."""
-    options = EngineOptions(max_streams=streams, max_context=max_context, pack_weights=False)
+    options = EngineOptions(
+        max_streams=streams, max_context=max_context, pack_weights=False, backbone_int8=backbone_int8
+    )
     model = random_network(shape, META, torch.bfloat16, options)
     codec: Cat = random_cat(cat_config(shape), META, options)
     made, state = FrameGenerator(model, options), codec.decoder.new_state(streams, max_frames=1)
     rings = [tensor for ring, _ in state.rings for tensor in (ring.keys, ring.values)]
     cache = made.state()[:2]
+    backbone = sum(tensors(model.backbone).values())
     return {
-        "speech model": sum(tensors(model).values()),
+        "backbone": backbone,
+        "rest of the speech model": sum(tensors(model).values()) - backbone,
         "codec, decoder": sum(tensors(codec).values()),
         "KV cache": sum(tensor.nbytes for tensor in cache),
         "kept beginnings, at most": sum(tensor.nbytes for tensor in cache) // streams,
@@ -59,8 +63,10 @@ def main() -> None:
     parser.add_argument("--shape", choices=list(SHAPES), default="1.7b")
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 32])
     parser.add_argument("--max-context", type=int, default=4096)
+    parser.add_argument("--backbone-int8", action="store_true")
     args = parser.parse_args()
-    found = [parts(SHAPES[args.shape], streams, args.max_context) for streams in args.streams]
+    shape = SHAPES[args.shape]
+    found = [parts(shape, streams, args.max_context, args.backbone_int8) for streams in args.streams]
     print(f"{'GB':26}" + "".join(f"{streams:>5} streams" for streams in args.streams))
     for part in found[0]:
         print(f"{part:26}" + "".join(f"{each[part] / 1e9:13.2f}" for each in found))

@@ -18,6 +18,7 @@ from moss_stream.embedded import embedded_model
 from moss_stream.engine.load import load_engine
 from moss_stream.engine.prefix_store import PrefixStore
 from moss_stream.engine.worker import Worker
+from moss_stream.families.family import find
 from moss_stream.hub import codec_of, locate
 
 TEXTS = ("Good morning, how are you today?", "The train leaves at nine.", "Please open the window.")
@@ -26,7 +27,8 @@ TEXTS = ("Good morning, how are you today?", "The train leaves at nine.", "Pleas
 async def main(runs: int, seconds: float) -> None:
     """Print the times of both ways."""
     folder, options = embedded_model(), EngineOptions()
-    engine = load_engine(folder, locate(codec_of(folder)), "auto", "auto", options)
+    codec = locate(codec_of(folder, find(folder).codec.repository))
+    engine = load_engine(folder, codec, "auto", "auto", options)
     worker = Worker(lambda: engine, options.max_queue)
     async with StreamingSynthesizer(worker, await worker.start(), options) as synth:
         speech = await synth.say(" ".join(TEXTS * 3))

@@ -3,7 +3,8 @@
     python -m benchmarks.roofline [--shape mid] [--n-vq 32] [--device auto] [--dtype auto] [-o roofline.png]
 
 Each part is timed alone, step by step, on random weights; its floor is the time to read its weights once at
-the bandwidth measured in the same run. Sampling reads no weights; its time is part of the depth transformer.
+the bandwidth measured in the same run. Sampling reads no weights; its time is part of the depth
+transformer, or of the heads of a model without one.
 Prints a table, and draws it.
 """
 
@@ -18,6 +19,7 @@ import torch
 from benchmarks.frame import Bench, bytes_per_frame
 from benchmarks.measure import bandwidth_gb_s, p50_p95, times_ms
 from benchmarks.shapes import SHAPES
+from moss_stream.config import EngineOptions
 from moss_stream.engine.device import choose_device, choose_dtype
 from moss_stream.engine.generator import FrameShape
 
@@ -40,9 +42,10 @@ class Part:
 
 def measure(bench: Bench, read: dict[str, int], gb_s: float) -> list[Part]:
     """Time the parts."""
+    rest = "heads" if "heads" in read else "depth transformer"
     work: dict[str, Callable[[], object]] = {
         "backbone": lambda: _backbone(bench),
-        "depth transformer": lambda: _depth(bench),
+        rest: lambda: _next_row(bench),
         "of it, sampling": lambda: _sampling(bench),
         "codec": lambda: bench.vocoder.compute(step),
         "whole frame": bench.frame,
@@ -51,7 +54,7 @@ def measure(bench: Bench, read: dict[str, int], gb_s: float) -> list[Part]:
     step = bench.generator.step([0])
     weights = {
         "backbone": read["backbone"],
-        "depth transformer": read["depth layers"] + read["depth heads"],
+        rest: sum(read.values()) - read["backbone"] - read["codec"],
         "of it, sampling": 0,
         "codec": read["codec"],
         "whole frame": sum(read.values()),
@@ -69,7 +72,7 @@ def _backbone(bench: Bench) -> None:
     generator._backbone(shape, state[0].bool(), state[2], None)
 
 
-def _depth(bench: Bench) -> None:
+def _next_row(bench: Bench) -> None:
     generator = bench.generator
     shape = generator.prepare([0])
     generator.compute(FrameShape(shape.batch, 0, shape.n_vq, shape.is_masked, shape.is_mixed))
@@ -78,6 +81,11 @@ def _depth(bench: Bench) -> None:
 def _sampling(bench: Bench) -> None:
     sampler, size = bench.generator.sampler, bench.format.vocab_size
     logits = torch.zeros(1, size, device=bench.device)
+    if bench.format.delay is not None:  # all at once
+        count = bench.format.num_codebooks
+        wanted = torch.ones(1, count, dtype=torch.bool, device=bench.device)
+        sampler.codes(logits.repeat(1, count, 1), wanted)
+        return
     for codebook in range(bench.n_vq):
         sampler.code(codebook, logits)
 
@@ -118,9 +126,10 @@ def main() -> None:
     shape, device = SHAPES[args.shape], choose_device(args.device)
     dtype, n_vq = choose_dtype(args.dtype, device), args.n_vq or shape.num_codebooks
     with torch.inference_mode():
-        bench = Bench(shape, device, dtype, n_vq, context=300)
+        options = EngineOptions(max_streams=1)
+        bench = Bench(shape, device, dtype, n_vq, 300, options)
         gb_s = bandwidth_gb_s(device)
-        parts = measure(bench, bytes_per_frame(shape, n_vq, dtype), gb_s)
+        parts = measure(bench, bytes_per_frame(shape, n_vq, dtype, options), gb_s)
     print(f"shape {args.shape}, K={n_vq}, {dtype}, {gb_s:.0f} GB/s measured")
     print(table(parts))
     draw(parts, args.output)

@@ -18,6 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.frame import Bench
 from benchmarks.measure import p50_p95, times_ms
 from benchmarks.shapes import SHAPES
+from moss_stream.config import EngineOptions
 from moss_stream.engine.device import choose_dtype
 
 MOST = 20
@@ -26,7 +27,7 @@ MOST = 20
 
 def kernel_times(bench: Bench, frames: int) -> tuple[Counter[str], Counter[str]]:
     """Return the microseconds and the launches of each kernel, by its name, over `frames` frames."""
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as profiled:
         for _ in range(frames):
             bench.frame()
         torch.cuda.synchronize()
@@ -66,7 +67,8 @@ def main() -> None:
     args = parser.parse_args()
     shape, device = SHAPES[args.shape], torch.device("cuda")
     n_vq = args.n_vq or shape.num_codebooks
-    bench = Bench(shape, device, choose_dtype("auto", device), n_vq, context=300, streams=args.streams)
+    options = EngineOptions(max_streams=args.streams)
+    bench = Bench(shape, device, choose_dtype("auto", device), n_vq, 300, options)
     for slot in bench.slots:
         bench.prefill(slot)
     frame_ms = p50_p95(times_ms(bench.frame, 20, device))[0]

@@ -30,6 +30,7 @@ from moss_stream.errors import (
     WeightsMismatch,
 )
 from moss_stream.lines import Line
+from moss_stream.sinks.file import FileSink
 from moss_stream.sinks.playback import Playback, play
 from moss_stream.sinks.rebuffer import Rebuffer
 from moss_stream.sinks.sink import MemorySink, PlaybackReport, Sink
@@ -56,6 +57,7 @@ __all__ = [
     "DeviceFailed",
     "EngineError",
     "EngineOptions",
+    "FileSink",
     "Line",
     "LoadError",
     "MemorySink",

@@ -11,7 +11,9 @@ from moss_stream.errors import ConfigError
 from moss_stream.quote import MAX_QUOTE, brief, complaint, quoted
 
 __all__ = [
+    "AUDITION",
     "MAX_PROMPT_TEXT",
+    "MAX_SOUND_S",
     "ChannelSampling",
     "Codebooks",
     "EngineOptions",
@@ -23,6 +25,13 @@ __all__ = [
     "Tokens",
 ]
 
+AUDITION = (
+    "Good morning. It is a pleasure to meet you, and I am glad that you came. Shall we sit down by the "
+    "window? From there you can see the harbour, and the ships that leave in the evening."
+)
+"""About ten seconds of speech, with a question in it: enough to know a voice by."""
+MAX_SOUND_S = 120.0
+"""1,500 of the 4,096 rows that a prompt and its audio share."""
 LEAST_TEMPERATURE = 1e-30
 """Logits, of up to some thousands, divided by less do not fit into a float32."""
 SHOWN_PROBLEMS = 3
@@ -202,6 +211,11 @@ class EngineOptions(_Options):
         default=False,
         description="Weights of the depth transformer in 8 bits: fewer bytes for each frame, other codes; on "
         "a GPU it pays for up to 8 streams.",
+    )
+    backbone_int8: bool = Field(
+        default=False,
+        description="Weights of the backbone in 8 bits: half of their memory, while they are loaded too, and "
+        "other codes; on a GPU it pays in time for up to 8 streams.",
     )
     compiled: bool | None = Field(
         default=None,

@@ -10,9 +10,8 @@ from typing import Any
 from moss_stream.errors import CorruptCheckpoint, LoadError, ModelNotFound
 from moss_stream.quote import brief
 
-__all__ = ["DEFAULT_CODEC", "codec_of", "locate", "read_json"]
+__all__ = ["codec_of", "locate", "read_json"]
 
-DEFAULT_CODEC = "OpenMOSS-Team/MOSS-Audio-Tokenizer"
 _FILES = ["*.json", "*.safetensors", "*.jinja"]
 MAX_WHY = 200
 """Characters of the hub's own message: it names the address; what follows is for its developers."""
@@ -117,23 +116,34 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     return value
 
 
-def codec_of(model: Path) -> str | Path:
-    """Return the codec that a checkpoint names in its processor config: a folder or repository id.
+def codec_of(model: Path, usual: str) -> str | Path:
+    """Return the codec that a checkpoint names: a folder or repository id.
 
-    A path in it is relative to the checkpoint. Without one it is the codec all MOSS-TTS v1 models use.
+    Its processor config names one, or its config.json. A path there is relative to the checkpoint.
+
+    Args:
+        model: Folder of the checkpoint.
+        usual: The codec of models of its family, if it names none.
 
     Raises:
-        CorruptCheckpoint: The processor config is not valid JSON.
+        CorruptCheckpoint: A config is not valid JSON, or what it names cannot be a path.
     """
-    if not (model / "processor_config.json").is_file():
-        return DEFAULT_CODEC
-    config = read_json(model, "processor_config.json")
+    for file in ("processor_config.json", "config.json"):
+        name = _named_codec(read_json(model, file)) if (model / file).is_file() else None
+        if name is not None:
+            return _beside(model, name, file)
+    return usual
+
+
+def _named_codec(config: dict[str, Any]) -> str | None:
     nested = config.get("audio_tokenizer")
     name = nested.get("audio_tokenizer_name_or_path") if isinstance(nested, dict) else None
-    name = str(name or config.get("audio_tokenizer_name_or_path") or DEFAULT_CODEC)
+    name = name or config.get("audio_tokenizer_name_or_path")
+    return str(name) if name else None
+
+
+def _beside(model: Path, name: str, file: str) -> str | Path:
     try:
         return model / name if (model / name).is_dir() else name
     except (OSError, ValueError) as error:  # longer than a path may be
-        raise CorruptCheckpoint(
-            f"The codec that {model / 'processor_config.json'} names cannot be a path ({error})."
-        ) from error
+        raise CorruptCheckpoint(f"The codec that {model / file} names cannot be a path ({error}).") from error

@@ -29,7 +29,7 @@ def check_options(options: SynthesisOptions, info: EngineInfo) -> None:
     """Refuse what the model cannot do.
 
     Raises:
-        ConfigError: It has fewer codebooks, or does not know the options.
+        ConfigError: It has fewer codebooks, or needs more, or does not know the options.
     """
     if options.n_vq is not None and options.n_vq > info.num_codebooks:
         raise ConfigError(
@@ -41,8 +41,13 @@ def check_options(options: SynthesisOptions, info: EngineInfo) -> None:
             f"first_n_vq={options.first_n_vq}: this model makes all codebooks of a frame at once, so audio "
             "would begin no earlier. Leave it out, or give n_vq for a faster, rougher voice."
         )
+    if info.needs_all_codebooks and options.n_vq not in (None, info.num_codebooks):
+        raise ConfigError(
+            f"n_vq={options.n_vq}: this model was trained with all of its {info.num_codebooks} codebooks and "
+            "needs them. Leave n_vq out."
+        )
     if info.is_incremental:
-        _check_incremental(options, info.num_codebooks)
+        _check_incremental(options)
 
 
 def check_use(use: Use, info: EngineInfo) -> None:
@@ -89,13 +94,8 @@ def check_voice(voice: Voice, info: EngineInfo) -> None:
         )
 
 
-def _check_incremental(options: SynthesisOptions, num_codebooks: int) -> None:
+def _check_incremental(options: SynthesisOptions) -> None:
     """Refuse what a model that reads its text while it speaks does not know."""
-    if options.n_vq not in (None, num_codebooks):
-        raise ConfigError(
-            f"n_vq={options.n_vq}: this model was trained with all of its {num_codebooks} codebooks and "
-            "needs them. Leave n_vq out."
-        )
     unknown = [name for name in PROMPT_WORDS if getattr(options, name) is not None]
     if unknown:
         raise ConfigError(

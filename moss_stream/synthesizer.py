@@ -14,7 +14,7 @@ import numpy as np
 
 from moss_stream.audio import FRAME_S, Audio
 from moss_stream.cast import Cast
-from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.config import AUDITION, MAX_SOUND_S, EngineOptions, SynthesisOptions
 from moss_stream.conversation import Conversation
 from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
 from moss_stream.engine.protocol import Engine, EngineInfo
@@ -40,16 +40,9 @@ from moss_stream.voice_cache import VoiceCache
 from moss_stream.voice_finder import VoiceFinder
 from moss_stream.voices import Reference, Voice, load_speech
 
-__all__ = ["AUDITION", "StreamingSynthesizer"]
+__all__ = ["StreamingSynthesizer"]
 
 logger = logging.getLogger("moss_stream")
-AUDITION = (
-    "Good morning. It is a pleasure to meet you, and I am glad that you came. Shall we sit down by the "
-    "window? From there you can see the harbour, and the ships that leave in the evening."
-)
-"""About ten seconds of speech, with a question in it: enough to know a voice by."""
-MAX_SOUND_S = 120.0
-"""1,500 of the 4,096 rows that a prompt and its audio share."""
 DRAIN_S = 60.0
 """Longer than most replies take to be spoken, and short enough for whoever waits for a program to end."""
 
@@ -119,9 +112,9 @@ class StreamingSynthesizer:
             if model is None:
                 logger.info(EMBEDDED_NOTE)
             # Before its codec is downloaded: a checkpoint of another model, or none at all.
-            find(folder)
+            usual = find(folder).codec.repository
             return load_engine(
-                folder, locate(codec or codec_of(folder), None, offline), device, dtype, settings
+                folder, locate(codec or codec_of(folder, usual), None, offline), device, dtype, settings
             )
 
         worker = Worker(make, settings.max_queue, settings.max_queue_s)

@@ -44,10 +44,11 @@ def load_voice(path: str | Path) -> Voice:
     """
     path = _named(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
-        with np.load(path, allow_pickle=False) as held:
-            return _voice(held["codes"], json.loads(str(held["about"])))
+        with path.open("rb") as file:
+            if path.stat().st_size > MAX_BYTES:
+                raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+            with np.load(file, allow_pickle=False) as held:
+                return _voice(held["codes"], json.loads(str(held["about"])))
     except FileNotFoundError as error:
         raise AudioError(f"There is no file {path}. Give one that `save_voice` wrote.") from error
     except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from limits import HANG_S
 from web import listening, served
+from websockets.asyncio.client import connect
 
 from benchmarks.far_ends import Caller
 from moss_stream import Audio
@@ -77,6 +79,37 @@ async def test_webrtc_bot(tmp_path: Path) -> None:
     caller.channel.send("Stop")
     assert "heard: You said: Good morning. Is there anything else?".startswith(await caller.texts.get())
     await caller.aclose()
+    bot.terminate()
+    await bot.communicate()
+
+
+async def test_telephone_bot() -> None:
+    """A call as Twilio makes it: it is greeted, speaks into the greeting, and the bot falls silent."""
+    command = [sys.executable, str(EXAMPLES / "telephone_bot.py"), "0"]
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    pipe = asyncio.subprocess.PIPE
+    bot = await asyncio.create_subprocess_exec(*command, env=environment, stderr=pipe, stdout=pipe)
+    assert bot.stderr is not None and bot.stdout is not None
+    found = None
+    while found is None:
+        found = re.search(rb"http://(127\.0\.0\.1:\d+)", await bot.stderr.readline())
+    address = found[1].decode()
+    async with httpx.AsyncClient(base_url=f"http://{address}") as client:
+        assert f'url="wss://{address}/call"' in (await client.post("/voice")).text
+    async with connect(f"ws://{address}/call") as phone:
+        await phone.send(json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}))
+        await phone.send(json.dumps({"event": "start", "streamSid": "MZ1", "start": {"streamSid": "MZ1"}}))
+        messages = [json.loads(await phone.recv()) for _ in range(30)]
+        await phone.send(json.dumps(next(each for each in messages if each["event"] == "mark")))
+        for _ in range(5):
+            payload = base64.b64encode(bytes(range(160))).decode()
+            await phone.send(
+                json.dumps({"event": "media", "streamSid": "MZ1", "media": {"payload": payload}})
+            )
+        while json.loads(await phone.recv())["event"] != "clear":
+            pass
+        while not (await bot.stdout.readline()).startswith(b"heard:"):
+            pass
     bot.terminate()
     await bot.communicate()
 

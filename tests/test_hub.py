@@ -9,9 +9,10 @@ from huggingface_hub import constants
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
 from moss_stream import CorruptCheckpoint, LoadError, ModelNotFound
-from moss_stream.hub import DEFAULT_CODEC, codec_of, locate, read_json
+from moss_stream.hub import codec_of, locate, read_json
 
 OLD, NEW = "0" * 40, "f" * 40
+USUAL = "org/usual"
 
 
 @pytest.fixture
@@ -141,21 +142,26 @@ def test_an_unreadable_file_is_a_load_error(tmp_path: Path) -> None:
             },
             "a/b",
         ),
-        ({"audio_tokenizer": "org/codec"}, DEFAULT_CODEC),
-        ({"audio_tokenizer": None, "audio_tokenizer_name_or_path": ""}, DEFAULT_CODEC),
-        ({}, DEFAULT_CODEC),
+        ({"audio_tokenizer": "org/codec"}, USUAL),
+        ({"audio_tokenizer": None, "audio_tokenizer_name_or_path": ""}, USUAL),
+        ({}, USUAL),
     ],
     ids=["nested", "flat", "nested-first", "not-nested", "empty", "absent"],
 )
 def test_the_codec_a_checkpoint_names(tmp_path: Path, config: dict[str, object], codec: str) -> None:
     """The codec is the one of the processor config, wherever it stands there, or the usual one."""
     (tmp_path / "processor_config.json").write_text(json.dumps(config))
-    assert codec_of(tmp_path) == codec
+    assert codec_of(tmp_path, USUAL) == codec
 
 
 def test_a_checkpoint_without_processor_config(tmp_path: Path) -> None:
-    """A checkpoint that names no codec takes the usual one."""
-    assert codec_of(tmp_path) == DEFAULT_CODEC
+    """Its config.json may name a codec; otherwise it is the usual one."""
+    assert codec_of(tmp_path, USUAL) == USUAL
+    for name, codec in ((None, USUAL), ("org/codec", "org/codec")):
+        (tmp_path / "config.json").write_text(json.dumps({"audio_tokenizer_name_or_path": name}))
+        assert codec_of(tmp_path, USUAL) == codec
+    (tmp_path / "processor_config.json").write_text('{"audio_tokenizer_name_or_path": "a/b"}')
+    assert codec_of(tmp_path, USUAL) == "a/b", "the processor config goes first"
 
 
 @pytest.mark.parametrize("name", ["codec", "../codec", "{absolute}/codec"])
@@ -167,14 +173,14 @@ def test_a_codec_folder_is_relative_to_the_checkpoint(tmp_path: Path, name: str)
     config = {"audio_tokenizer_name_or_path": name.format(absolute=tmp_path)}
     (checkpoint / "processor_config.json").write_text(json.dumps(config))
     wanted = checkpoint / "codec" if name == "codec" else tmp_path / "codec"
-    assert Path(codec_of(checkpoint)).resolve() == wanted.resolve()
+    assert Path(codec_of(checkpoint, USUAL)).resolve() == wanted.resolve()
 
 
 def test_a_damaged_processor_config_is_named(tmp_path: Path) -> None:
     """A broken processor config is an error rather than another codec."""
     (tmp_path / "processor_config.json").write_text("{")
     with pytest.raises(CorruptCheckpoint, match=r"processor_config\.json is not valid JSON"):
-        codec_of(tmp_path)
+        codec_of(tmp_path, USUAL)
 
 
 def bare(kind: type[Exception]) -> Exception:

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
-from fakes import FakeEngine, synthesizer_on
+from fakes import AbleFake, FakeEngine, synthesizer_on
 from golden_data import GOLDEN
 
 from moss_stream import ConfigError, EngineOptions, StreamingSynthesizer, SynthesisOptions, Use
-from moss_stream.engine.protocol import EngineInfo
 from moss_stream.text.message import Message
-
-
-@dataclass
-class Able(FakeEngine):
-    """Can be asked for anything; its codec has twice the codebooks that its model uses."""
-
-    frames_per_segment: int = 12
-
-    @property
-    def info(self) -> EngineInfo:
-        return replace(super().info, uses=frozenset(Use), codec_codebooks=8)
-
-    def encode(self, samples: Any) -> Any:
-        codes = super().encode(samples)
-        return np.concatenate([codes, codes + 1], axis=1)
 
 
 def messages(engine: FakeEngine) -> list[Message]:
@@ -36,7 +19,7 @@ def messages(engine: FakeEngine) -> list[Message]:
 
 async def test_a_sound_is_streamed_like_speech() -> None:
     """Its description is no text, and its length is in the prompt."""
-    engine = Able()
+    engine = AbleFake()
     async with await synthesizer_on(engine) as synth:
         chunks = [chunk async for chunk in synth.sound("rain on a *tin* roof", seconds=1.0)]
     assert len(chunks) == 13 and chunks[-1].is_final
@@ -46,7 +29,7 @@ async def test_a_sound_is_streamed_like_speech() -> None:
 
 async def test_a_voice_is_made_up_and_can_be_used() -> None:
     """What was said in the described way is encoded as a recording would be; other models may use it."""
-    engine = Able()
+    engine = AbleFake()
     async with await synthesizer_on(engine) as synth:
         voice = await synth.design_voice("A calm, low voice", text="Good morning.", seed=3)
         await synth.say("Hello.", voice=voice)
@@ -66,7 +49,7 @@ async def test_what_a_model_was_not_trained_for_is_refused() -> None:
             synth.sound("rain")
         with pytest.raises(ConfigError, match="not for voice design. Load MOSS-VoiceGenerator"):
             await synth.design_voice("calm")
-    engine = Able()
+    engine = AbleFake()
     async with await synthesizer_on(engine) as synth:
         synth.info = replace(synth.info, uses=frozenset({Use.SOUND}))
         for speak in (synth.stream, synth.conversation):
@@ -77,7 +60,7 @@ async def test_what_a_model_was_not_trained_for_is_refused() -> None:
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 121.0, float("nan"), float("inf")])
 async def test_lengths_of_sounds(seconds: float) -> None:
     """A frame to two minutes."""
-    async with await synthesizer_on(Able()) as synth:
+    async with await synthesizer_on(AbleFake()) as synth:
         with pytest.raises(ConfigError, match="0.08 to 120 s"):
             synth.sound("rain", seconds=seconds)
 
@@ -85,7 +68,7 @@ async def test_lengths_of_sounds(seconds: float) -> None:
 @pytest.mark.parametrize("description", ["", "  ", "x" * 2001, None])
 async def test_descriptions(description: Any) -> None:
     """Some words, not a book."""
-    async with await synthesizer_on(Able()) as synth:
+    async with await synthesizer_on(AbleFake()) as synth:
         with pytest.raises(ConfigError, match="description"):
             synth.sound(description)
         with pytest.raises(ConfigError, match="description"):

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from moss_stream.families.frame_prompts import FramePrompts
 from moss_stream.families.local.config import LocalConfig
-from moss_stream.families.local.prompt import LocalPrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.text.message import Codes, Message, Rows
 from training.tokenizer import TEXT_FIELD
@@ -90,7 +90,7 @@ class Examples:
     def __init__(
         self,
         voices: list[list[Utterance]],
-        builder: LocalPrompts,
+        builder: FramePrompts,
         tokenizer: ChatTokenizer,
         config: LocalConfig,
     ) -> None:

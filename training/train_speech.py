@@ -14,8 +14,8 @@ import torch
 
 from moss_stream.codec.config import CatConfig
 from moss_stream.engine.device import choose_device
+from moss_stream.families.frame_prompts import FramePrompts
 from moss_stream.families.local.config import LocalConfig
-from moss_stream.families.local.prompt import LocalPrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.hub import read_json
 from training.command import stage_parser
@@ -107,7 +107,7 @@ def main() -> None:
     voices = [read_codes(args.work / "codes", voice) for voice in settings.corpus.voices]
     pad_row = [config.pad_token_id, *[config.audio_pad_code] * config.n_vq]
     batches = Batches(
-        Examples(voices, LocalPrompts(config, tokenizer), tokenizer, config),
+        Examples(voices, FramePrompts(config, tokenizer), tokenizer, config),
         pad_row,
         settings.speech.batch_rows,
     )

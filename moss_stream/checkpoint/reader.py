@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,7 +15,7 @@ from moss_stream.checkpoint.plan import Plan, Weight
 from moss_stream.errors import CorruptCheckpoint, ModelNotFound, WeightsMismatch
 from moss_stream.hub import read_json
 
-__all__ = ["Tensors", "check", "fill"]
+__all__ = ["OwnFormat", "Tensors", "check", "fill", "put"]
 
 _SHARD = re.compile(r"[A-Za-z0-9][\w.-]{0,200}\.safetensors")
 
@@ -64,7 +64,8 @@ class Tensors:
             else:
                 part = file.get_slice(key)
                 tensor = torch.cat([part[row : row + 1] for row in rows])
-        if not torch.isfinite(tensor).all():
+        # The least and the largest value say it in one pass; a comparison of each would need its own memory.
+        if not all(torch.isfinite(value) for value in torch.aminmax(tensor)):
             raise CorruptCheckpoint(
                 f"{name} in {path} holds values that are not finite: the file is damaged. Download it again."
             )
@@ -101,13 +102,29 @@ class _opened:
         self._file.__exit__(*details)
 
 
+@runtime_checkable
+class OwnFormat(Protocol):
+    """A layer that keeps its weight in a format of its own."""
+
+    def take(self, weight: Tensor) -> None:
+        """Keep a weight."""
+
+
+def put(module: nn.Module, name: str, value: Tensor) -> None:
+    """Make a tensor the parameter `name` of a module."""
+    path, _, leaf = name.rpartition(".")
+    owner = module.get_submodule(path)
+    if leaf == "weight" and isinstance(owner, OwnFormat):
+        owner.take(value)
+    else:
+        setattr(owner, leaf, nn.Parameter(value, requires_grad=False))
+
+
 def fill(module: nn.Module, plan: Plan, tensors: Tensors, device: torch.device, dtype: torch.dtype) -> None:
     """Replace the parameters of a module on the meta device, one at a time."""
     with torch.inference_mode():
         for name in [name for name, _ in module.named_parameters()]:
-            owner, _, leaf = name.rpartition(".")
-            value = _build(plan[name], tensors).to(device, dtype)
-            setattr(module.get_submodule(owner), leaf, nn.Parameter(value, requires_grad=False))
+            put(module, name, _build(plan[name], tensors).to(device, dtype))
 
 
 def _build(weight: Weight, tensors: Tensors) -> Tensor:

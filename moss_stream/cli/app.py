@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,18 +10,42 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from typer.completion import completion_init, get_completion_script  # type: ignore[attr-defined]
 
 import moss_stream
 from moss_stream.cli.bench import bench
 from moss_stream.cli.console import read_stdin
 from moss_stream.cli.creations import design, dialogue, sound
 from moss_stream.cli.family_table import family_table
-from moss_stream.cli.options import Codec, Device, Dtype, Model, Output, Play, errors, shows_tracebacks
+from moss_stream.cli.options import (
+    Codec,
+    Device,
+    Dtype,
+    Model,
+    Output,
+    Play,
+    Speed,
+    Subtitles,
+    errors,
+    shows_tracebacks,
+)
+from moss_stream.cli.render import render_jobs
 from moss_stream.cli.serve import serve
-from moss_stream.cli.speaking import Heard, Loading, speak
+from moss_stream.cli.speaking import Loading, Outlet, speak
 from moss_stream.embedded import embedded_model
 
 __all__ = ["app", "main"]
+
+
+class Shell(StrEnum):
+    """Shells that can be told how commands go on."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+    POWERSHELL = "powershell"
+    PWSH = "pwsh"
+
 
 app = typer.Typer(
     name="moss-stream",
@@ -33,10 +58,12 @@ app.command()(serve)
 app.command()(dialogue)
 app.command()(sound)
 app.command()(design)
+app.command("render")(render_jobs)
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line, or tell a shell how it goes on."""
+    completion_init()
     app()
 
 
@@ -69,9 +96,18 @@ def say(
     n_vq: Annotated[
         int | None, typer.Option("--n-vq", help="Codebooks to use: fewer are faster and rougher.")
     ] = None,
+    first_n_vq: Annotated[
+        int | None,
+        typer.Option("--first-n-vq", help="Of the first frame: fewer are heard earlier (MOSS-TTS 8B, TTSD)."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed says the same text the same way.")] = 0,
     tokens: Annotated[int | None, typer.Option(help="Wanted length in frames of 80 ms.")] = None,
     language: Annotated[str | None, typer.Option(help='Language of the text, such as "English".')] = None,
+    instruction: Annotated[
+        str | None, typer.Option(help='How to speak, or with which voice: "a calm, low voice".')
+    ] = None,
+    speed: Speed = 1.0,
+    subtitles: Subtitles = None,
     play: Play = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -79,15 +115,21 @@ def say(
         Path | None, typer.Option(help="Draw what happened when, and the audio in hand (png, svg).")
     ] = None,
 ) -> None:
-    """Say TEXT into a WAV file, the loudspeaker, or both."""
+    """Say TEXT into a file, the loudspeaker, or both; [pause 1.5s] in it is a pause."""
 
     def stream(synth: moss_stream.StreamingSynthesizer) -> moss_stream.SynthesisStream:
         options = moss_stream.SynthesisOptions(
-            seed=seed, n_vq=n_vq, tokens=tokens, language=language, trace=trace is not None
+            seed=seed,
+            n_vq=n_vq,
+            first_n_vq=first_n_vq,
+            tokens=tokens,
+            language=language,
+            instruction=instruction,
+            trace=trace is not None,
         )
         return synth.stream(read_stdin() if text == "-" else text, voice=voice, options=options)
 
-    speak(stream, Loading(model, codec, device, dtype), Heard(output, play), trace)
+    speak(stream, Loading(model, codec, device, dtype), Outlet(output, play, speed, subtitles), trace)
 
 
 @app.command()
@@ -124,11 +166,10 @@ def download(
     with errors(Console(stderr=True)):
         folder = locate(model, revision)
         is_codec = "quantizer_kwargs" in read_json(folder, "config.json")
-        if not is_codec:
-            find(folder, model)
+        usual = None if is_codec else find(folder, model).codec.repository
         typer.echo(folder)
-        if not is_codec:
-            typer.echo(locate(codec_of(folder)))
+        if usual is not None:
+            typer.echo(locate(codec_of(folder, usual)))
 
 
 @app.command()
@@ -141,3 +182,15 @@ def doctor() -> None:
         table.add_row(name, Text(value))
     Console().print(table)
     Console().print(family_table())
+
+
+@app.command()
+def completion(
+    shell: Annotated[Shell, typer.Argument(help="bash, zsh, fish, powershell or pwsh.")] = Shell.BASH,
+) -> None:
+    """Print a script that completes commands and options: source <(moss-stream completion bash)."""
+    typer.echo(
+        get_completion_script(
+            prog_name="moss-stream", complete_var="_MOSS_STREAM_COMPLETE", shell=shell.value
+        )
+    )

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from moss_stream import StreamingSynthesizer, SynthesisOptions, SynthesisStream
 from moss_stream.cli.console import read_stdin
-from moss_stream.cli.options import Codec, Device, Dtype, Output, Play, errors, note
-from moss_stream.cli.speaking import Heard, Loading, speak
+from moss_stream.cli.options import Codec, Device, Dtype, Output, Play, Speed, Subtitles, errors, note
+from moss_stream.cli.speaking import Loading, Outlet, speak
+from moss_stream.config import AUDITION
 from moss_stream.errors import ConfigError
-from moss_stream.synthesizer import AUDITION
 from moss_stream.voice_file import VOICE_SUFFIX, save_voice
 
 __all__ = ["design", "dialogue", "sound"]
@@ -33,6 +33,8 @@ def dialogue(
     output: Output = None,
     codec: Codec = None,
     seed: Seed = 0,
+    speed: Speed = 1.0,
+    subtitles: Subtitles = None,
     play: Play = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -43,7 +45,7 @@ def dialogue(
         lines = read_stdin() if text == "-" else text
         return synth.dialogue(lines, voices=_voices(voice), options=SynthesisOptions(seed=seed))
 
-    speak(stream, Loading(model, codec, device, dtype), Heard(output, play))
+    speak(stream, Loading(model, codec, device, dtype), Outlet(output, play, speed, subtitles))
 
 
 def sound(
@@ -62,7 +64,7 @@ def sound(
     def stream(synth: StreamingSynthesizer) -> SynthesisStream:
         return synth.sound(description, seconds=seconds, options=SynthesisOptions(seed=seed))
 
-    speak(stream, Loading(model, codec, device, dtype), Heard(output, play))
+    speak(stream, Loading(model, codec, device, dtype), Outlet(output, play))
 
 
 def design(

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextvars import ContextVar
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +16,31 @@ from rich.console import Console
 from rich.text import Text
 
 from moss_stream.errors import MossError
+from moss_stream.formats.tempo import FASTEST, SLOWEST
 
-__all__ = ["Codec", "Device", "Dtype", "Model", "Output", "Play", "errors", "note", "shows_tracebacks"]
+__all__ = [
+    "Codec",
+    "Device",
+    "Dtype",
+    "Model",
+    "Output",
+    "Play",
+    "Speed",
+    "SubtitleKind",
+    "Subtitles",
+    "errors",
+    "note",
+    "shows_tracebacks",
+]
+
+
+class SubtitleKind(StrEnum):
+    """Formats of subtitles; see `moss_stream.subtitles`."""
+
+    SRT = "srt"
+    VTT = "vtt"
+    JSON = "json"
+
 
 Model = Annotated[
     str | None,
@@ -24,7 +48,16 @@ Model = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="WAV file to write (speech.wav if nothing else is asked for)."),
+    typer.Option(
+        "-o",
+        "--output",
+        help="File to write: .wav, .mp3, .flac, .ogg, .opus, .aac or .pcm; - for a WAV stream on standard "
+        "output. speech.wav if nothing else is asked for.",
+    ),
+]
+Speed = Annotated[float, typer.Option(min=SLOWEST, max=FASTEST, help="Faster or slower, at the same pitch.")]
+Subtitles = Annotated[
+    SubtitleKind | None, typer.Option(help="Write subtitles beside the file: srt, vtt or json.")
 ]
 Play = Annotated[
     bool | None,
@@ -38,6 +71,8 @@ Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")]
 Codec = Annotated[str | None, typer.Option(help="Folder or repository id of the codec.")]
 
 
+CLOSED_PIPE = 141
+"""What a shell reports of a program that SIGPIPE ended."""
 shows_tracebacks: ContextVar[bool] = ContextVar("shows_tracebacks", default=False)
 """Of the command that runs: --debug."""
 
@@ -48,6 +83,8 @@ def errors(console: Console) -> Iterator[None]:
     try:
         yield
     except MossError as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            sys.exit(CLOSED_PIPE)  # whoever read standard output has had enough
         if shows_tracebacks.get():
             console.print(Text("".join(traceback.format_exception(error))), soft_wrap=True)
         note(console, f"error: {error}", style="red")

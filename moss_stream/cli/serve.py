@@ -38,6 +38,9 @@ def serve(
     voices_folder: Annotated[
         Path | None, typer.Option("--voices", help="Folder for uploaded voices.")
     ] = None,
+    wyoming: Annotated[
+        str | None, typer.Option(help="Serve Home Assistant too, on tcp://HOST:PORT (Wyoming).")
+    ] = None,
     max_streams: Annotated[int, typer.Option(help="Streams that are spoken at the same time.")] = 8,
     streams_per_key: Annotated[
         int | None,
@@ -57,7 +60,7 @@ def serve(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Serve OpenAI's speech endpoint, WS /v1/speak and WS /tts/websocket."""
+    """Serve clients of OpenAI, ElevenLabs, Cartesia, Deepgram and Wyoming, and WS /v1/speak."""
 
     async def run() -> None:
         options = moss_stream.EngineOptions(
@@ -75,6 +78,7 @@ def serve(
         try:
             from moss_stream.server.run import run as run_server
             from moss_stream.server.settings import ServerSettings
+            from moss_stream.server.wyoming.port import wyoming_address
         except ImportError as error:
             raise MissingDependency("Serving needs FastAPI and uvicorn", "server") from error
         try:
@@ -85,12 +89,15 @@ def serve(
                 is_open=is_open,
                 origins=tuple(origin or ()),
                 voices=voices_folder,
+                wyoming=wyoming,
                 streams_per_key=streams_per_key,
                 logs_json=log_json,
                 logs_texts=log_texts,
             )
         except ValidationError as error:
             raise ConfigError(_sentence(error)) from error
+        if wyoming is not None:
+            wyoming_address(wyoming, settings)  # before a model is loaded
         asyncio.run(run())
 
 

@@ -1,8 +1,8 @@
-"""The Cat codec (MOSS-Audio-Tokenizer v1): causal transformers between patch reshapes.
+"""The Cat codec (MOSS-Audio-Tokenizer v1 and v2): causal transformers between patch reshapes.
 
 `CatDecoder` turns codes into samples and `CatEncoder` samples into codes. Both are causal, so they
 run in chunks of any size: what they remember is passed in, and the result does not depend on the
-chunking.
+chunking. The samples of several channels take turns in one sequence: left, right, left, right.
 """
 
 from __future__ import annotations
@@ -54,14 +54,15 @@ class _Stages(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList()
         self.frame_rate_hz = config.sampling_rate / config.downsample_rate
+        always_projects = config.format.always_projects
         self._rates: list[int] = []
         for stage in stages:
             if stage.module_type == "PatchedPretransform":
                 self.stages.append(Patch(stage.patch_size))
                 rate_hz = rate_hz / stage.patch_size if down else rate_hz * stage.patch_size
             else:
-                window = int(rate_hz * config.causal_transformer_context_duration)
-                self.stages.append(CatTransformer(stage, window))
+                window = config.window(stage, rate_hz)
+                self.stages.append(CatTransformer(stage, window, always_projects))
                 self._rates.append(round(rate_hz / self.frame_rate_hz))
 
     @property
@@ -112,7 +113,7 @@ class CatDecoder(_Stages):
             used: [B, K] bool: the codebooks that count; None for all.
 
         Returns:
-            Samples [B, T * 1920], about -1 to 1.
+            Samples [B, T * S] of T frames, about -1 to 1; S is 1920, or twice 3840 for stereo.
         """
         samples = self._run(self.quantizer.decode(codes, used), state, down=False)
         state.advance(
@@ -125,11 +126,12 @@ class CatEncoder(_Stages):
     """Samples to codes."""
 
     def __init__(self, config: CatConfig, quantizer: ResidualQuantizer) -> None:
-        super().__init__(config.encoder_kwargs, config, float(config.sampling_rate), down=True)
+        rate_hz = float(config.sampling_rate * config.number_channels)
+        super().__init__(config.encoder_kwargs, config, rate_hz, down=True)
         self.quantizer = quantizer
 
     def hidden(self, samples: Tensor, state: CatState) -> Tensor:
-        """Return the vectors before the quantizer, [B, T, input_dim], of samples [B, T * 1920]."""
+        """Return the vectors before the quantizer, [B, T, input_dim], of T frames: samples [B, T * S]."""
         x = self._run(samples[:, :, None], state, down=True)
         state.advance(x.shape[1], x.new_ones(x.shape[0], dtype=torch.bool))
         return x
@@ -172,12 +174,15 @@ class Cat(nn.Module):
 
     @torch.inference_mode()
     def encode(self, samples: Tensor) -> Tensor:
-        """Encode a whole recording [N] into codes [N // 1920, Nq]; a last part of a frame is dropped.
+        """Encode a whole recording into codes [T, Nq]; a last part of a frame is dropped.
 
         The memory needed does not grow with the length.
+
+        Args:
+            samples: [N], which goes to every channel, or [N, channels].
         """
         state = self.encoder.new_state(max_frames=25)
-        frame = self.config.downsample_rate
-        whole = samples[: len(samples) // frame * frame]
-        chunks = whole[None].split(frame * state.max_frames, dim=1)
+        whole = samples[: len(samples) // self.frame_samples * self.frame_samples]
+        turns = whole.view(len(whole), -1).expand(-1, self.channels).flatten()
+        chunks = turns[None].split(self.frame_samples * self.channels * state.max_frames, dim=1)
         return torch.cat([self.encoder(chunk, state)[0] for chunk in chunks])

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from moss_stream.checkpoint.checked import Checked, Count, Positive, Width, validated
+from moss_stream.codec.formats import FORMATS, CatFormat
 from moss_stream.errors import UnsupportedModel
 from moss_stream.quote import quoted
 
 __all__ = ["CatConfig", "CatStage", "QuantizerConfig"]
 
-FRAME_SAMPLES = 1920
-"""80 ms at 24 kHz: what the codec's patches multiply to."""
+
+Context = Annotated[
+    float, Field(ge=0.08, le=120, description="Seconds that are attended over: a frame or more.")
+]
 
 
 class CatStage(Checked):
@@ -35,6 +38,7 @@ class CatStage(Checked):
     norm: Literal["layer_norm"] = "layer_norm"
     positional_embedding: Literal["rope"] = "rope"
     layer_scale: float | None = None
+    context_duration: Context | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -67,14 +71,13 @@ class QuantizerConfig(Checked):
 
 
 class CatConfig(Checked):
-    """A MOSS-Audio-Tokenizer v1 (Cat) checkpoint."""
+    """A MOSS-Audio-Tokenizer (Cat) checkpoint."""
 
-    sampling_rate: Literal[24000]
-    downsample_rate: Literal[1920]
-    number_channels: Literal[1] = 1
-    causal_transformer_context_duration: float = Field(
-        ge=0.08, le=120, description="Seconds: a frame or more."
-    )
+    sampling_rate: int
+    downsample_rate: int
+    number_channels: int = 1
+    enable_channel_interleave: bool = True
+    causal_transformer_context_duration: Context
     encoder_kwargs: tuple[CatStage, ...] = Field(max_length=64)
     decoder_kwargs: tuple[CatStage, ...] = Field(max_length=64)
     quantizer_kwargs: QuantizerConfig
@@ -82,10 +85,26 @@ class CatConfig(Checked):
     @model_validator(mode="after")
     def _stages_fit(self) -> Self:
         """Follow the width through the stages: each takes what the one before gives."""
-        quantizer = self.quantizer_kwargs
-        _follow("encoder_kwargs", self.encoder_kwargs, 1, quantizer.input_dim, is_down=True)
-        _follow("decoder_kwargs", self.decoder_kwargs, quantizer.output_dim, 1, is_down=False)
+        quantizer, wanted = self.quantizer_kwargs, self.format.frame_samples
+        if self.downsample_rate != wanted:
+            raise ValueError(f"downsample_rate is {self.downsample_rate} instead of {wanted}")
+        if self.number_channels > 1 and not self.enable_channel_interleave:
+            raise ValueError("the samples of the channels do not take turns (enable_channel_interleave)")
+        samples = wanted * self.format.channels
+        _follow("encoder_kwargs", self.encoder_kwargs, (1, quantizer.input_dim), samples, is_down=True)
+        _follow("decoder_kwargs", self.decoder_kwargs, (quantizer.output_dim, 1), samples, is_down=False)
         return self
+
+    @property
+    def format(self) -> CatFormat:
+        """Its version."""
+        return FORMATS[self.sampling_rate, self.number_channels]
+
+    def window(self, stage: CatStage, rate_hz: float) -> int:
+        """Return how many positions a transformer at `rate_hz` attends over."""
+        return self.format.whole(
+            rate_hz * (stage.context_duration or self.causal_transformer_context_duration)
+        )
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any], where: str) -> Self:
@@ -100,17 +119,22 @@ class CatConfig(Checked):
                 f"{where} is not a codec (its model_type is {quoted(raw.get('model_type'))}). "
                 "Give the MOSS-Audio-Tokenizer's folder or repository as codec."
             )
-        rate, channels = raw.get("sampling_rate"), raw.get("number_channels", 1)
-        if rate != 24_000 or channels != 1:
+        # Both spellings are in use.
+        rate, channels = raw.get("sampling_rate", raw.get("sample_rate")), raw.get("number_channels", 1)
+        if not any((rate, channels) == known for known in FORMATS):
+            supported = ", ".join(each.name for each in FORMATS.values())
             raise UnsupportedModel(
-                f"{where} is a codec of {quoted(rate)} Hz and {quoted(channels)} channel(s), probably "
-                "MOSS-Audio-Tokenizer-v2. Supported: MOSS-Audio-Tokenizer v1 (24 kHz, mono)."
+                f"{where} is a codec of {quoted(rate)} Hz and {quoted(channels)} channel(s). Supported: "
+                f"{supported}."
             )
-        return validated(cls, raw, where)
+        return validated(cls, {**raw, "sampling_rate": rate}, where)
 
 
-def _follow(name: str, stages: Sequence[CatStage], width: int, wanted: int, is_down: bool) -> None:
+def _follow(
+    name: str, stages: Sequence[CatStage], widths: tuple[int, int], samples: int, is_down: bool
+) -> None:
     """Check that stages lead from one width to another, and that a frame is a frame."""
+    width, wanted = widths
     for number, stage in enumerate(stages):
         if stage.module_type == "Transformer":
             if stage.input_dimension != width:
@@ -125,5 +149,5 @@ def _follow(name: str, stages: Sequence[CatStage], width: int, wanted: int, is_d
     if width != wanted:
         raise ValueError(f"{name} ends with {width} values a position instead of {wanted}")
     patches = math.prod(stage.patch_size for stage in stages if stage.module_type == "PatchedPretransform")
-    if patches != FRAME_SAMPLES:
-        raise ValueError(f"the patches of {name} make {patches} samples a frame instead of {FRAME_SAMPLES}")
+    if patches != samples:
+        raise ValueError(f"the patches of {name} make {patches} samples a frame instead of {samples}")

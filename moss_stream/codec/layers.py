@@ -4,59 +4,37 @@ from __future__ import annotations
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from moss_stream.codec.config import CatStage
 from moss_stream.nn.cache import RingCache
 from moss_stream.nn.layers import Heads, Rotation, WideRotary
 from moss_stream.nn.ops import Ops, Place, TorchOps
+from moss_stream.nn.pre_norm import PreNormLayer
 
 __all__ = ["CatTransformer", "Patch"]
 
-
-class CatLayer(nn.Module):
-    """A pre-norm transformer layer with layer scale."""
-
-    def __init__(self, stage: CatStage) -> None:
-        super().__init__()
-        d = stage.d_model
-        self.norm1, self.norm2 = nn.LayerNorm(d, eps=1e-5), nn.LayerNorm(d, eps=1e-5)
-        self.in_proj, self.out_proj = nn.Linear(d, 3 * d, bias=False), nn.Linear(d, d, bias=False)
-        self.linear1 = nn.Linear(d, stage.dim_feedforward, bias=False)
-        self.linear2 = nn.Linear(stage.dim_feedforward, d, bias=False)
-        self.scale1, self.scale2 = nn.Parameter(torch.empty(d)), nn.Parameter(torch.empty(d))
-
-    def run(self, ops: Ops, x: Tensor, heads: Heads, cache: RingCache, index: int, place: Place) -> Tensor:
-        """Run a chunk [B, T, d] through layer `index` of a stack."""
-        attended = ops.attend(ops.project(x, self.in_proj, self.norm1), heads, cache, index, place)
-        x = ops.add(attended, self.out_proj, x, self.scale1)
-        inner = ops.project(x, self.linear1, self.norm2, "gelu")
-        return ops.add(inner, self.linear2, x, self.scale2)
+NORM_EPS = 1e-5
+"""Of the reference implementation."""
 
 
 class CatTransformer(nn.Module):
     """A stack of layers over a sliding window, with projections in and out where widths differ."""
 
-    def __init__(self, stage: CatStage, window: int) -> None:
+    def __init__(self, stage: CatStage, window: int, always_projects: bool) -> None:
         super().__init__()
         self.window = window
         self.heads = Heads(stage.num_heads, stage.num_heads, stage.d_model // stage.num_heads)
         self.ops: Ops = TorchOps()
         self.max_period = stage.max_period
         self.output_width = stage.output_dimension
-        widths = stage.input_dimension, stage.d_model, stage.output_dimension
-        self.input_proj = (
-            nn.Linear(widths[0], widths[1], bias=False) if widths[0] != widths[1] else nn.Identity()
-        )
-        self.output_proj = (
-            nn.Linear(widths[1], widths[2], bias=False) if widths[1] != widths[2] else nn.Identity()
-        )
-        self.layers = nn.ModuleList(CatLayer(stage) for _ in range(stage.num_layers))
+        self.input_proj = _projection(stage.input_dimension, stage.d_model, always_projects)
+        self.output_proj = _projection(stage.d_model, stage.output_dimension, always_projects)
+        self.layers = nn.ModuleList(_layer(stage) for _ in range(stage.num_layers))
 
     def prepare(self) -> None:
         """Make the rotary table; needed once before use."""
-        device = cast(CatLayer, self.layers[0]).scale1.device
+        device = cast(PreNormLayer, self.layers[0]).norm1.weight.device
         self._rotary = WideRotary(self.heads.dim, self.max_period, device)
 
     @property
@@ -66,9 +44,9 @@ class CatTransformer(nn.Module):
 
     def new_cache(self, batch: int, max_chunk: int) -> RingCache:
         """Return an empty ring for chunks of up to `max_chunk` positions."""
-        scale = cast(CatLayer, self.layers[0]).scale1
+        norm = cast(PreNormLayer, self.layers[0]).norm1.weight
         shape = (len(self.layers), batch, self.heads.heads, self.heads.dim)
-        return RingCache.zeros(shape, self.window, max_chunk, scale.device, scale.dtype)
+        return RingCache.zeros(shape, self.window, max_chunk, norm.device, norm.dtype)
 
     def forward(self, x: Tensor, cache: RingCache) -> Tensor:
         """Run a chunk [B, T, input] through the stack: [B, T, output]. Does not advance the cache."""
@@ -78,9 +56,20 @@ class CatTransformer(nn.Module):
         mask = None if self.ops.finds_rows(self.heads, x.shape[1]) else cache.mask(positions)
         place = Place(positions, cache.capacity, mask, rotation)
         for index, layer in enumerate(self.layers):
-            x = cast(CatLayer, layer).run(self.ops, x, self.heads, cache, index, place)
+            x = cast(PreNormLayer, layer).run(self.ops, x, self.heads, cache, index, place)
         out: Tensor = self.output_proj(x)
         return out
+
+
+def _layer(stage: CatStage) -> PreNormLayer:
+    """Return a layer of the codec: with layer scale, without biases."""
+    return PreNormLayer(
+        stage.d_model, stage.dim_feedforward, "gelu", NORM_EPS, has_bias=False, is_scaled=True
+    )
+
+
+def _projection(inputs: int, outputs: int, always: bool) -> nn.Module:
+    return nn.Linear(inputs, outputs, bias=False) if always or inputs != outputs else nn.Identity()
 
 
 class Patch(nn.Module):

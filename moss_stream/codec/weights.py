@@ -16,9 +16,10 @@ Shape = tuple[int, ...]
 
 
 def modern_name(name: str) -> str:
-    """Return today's spelling of a tensor name that older exports of the codec spell differently."""
+    """Return one spelling of a tensor name, whatever export or version of the codec it comes from."""
     name = re.sub(r"weight_g$", "parametrizations.weight.original0", name)
     name = re.sub(r"weight_v$", "parametrizations.weight.original1", name)
+    name = re.sub(r"\.ffn\.([02])\.", lambda found: ".linear1." if found[1] == "0" else ".linear2.", name)
     return (
         re.sub(r"\.(in|out)_proj(?:\.|_)weight$", r".\1_projs.0.weight", name)
         if ".self_attn." in name
@@ -32,7 +33,7 @@ def cat_weights(config: CatConfig) -> Plan:
     for side, stages in (("encoder", config.encoder_kwargs), ("decoder", config.decoder_kwargs)):
         for i, stage in enumerate(stages):
             if stage.module_type == "Transformer":
-                plan |= _cat_stage(f"{side}.stages.{i}", f"{side}.{i}", stage)
+                plan |= _cat_stage(f"{side}.stages.{i}", f"{side}.{i}", stage, config.format.always_projects)
     q = config.quantizer_kwargs
     num_codebooks, dim, width = q.num_quantizers, q.codebook_dim, q.rvq_dim
     names = [f"quantizer.quantizers.{i}" for i in range(num_codebooks)]
@@ -46,14 +47,14 @@ def cat_weights(config: CatConfig) -> Plan:
     return plan
 
 
-def _cat_stage(ours: str, theirs: str, stage: CatStage) -> Plan:
+def _cat_stage(ours: str, theirs: str, stage: CatStage, always_projects: bool) -> Plan:
     d, inner = stage.d_model, stage.dim_feedforward
     plan: Plan = {}
-    if stage.input_dimension != d:
+    if always_projects or stage.input_dimension != d:
         plan[f"{ours}.input_proj.weight"] = Weight(
             {f"{theirs}.input_proj.weight": (d, stage.input_dimension)}
         )
-    if stage.output_dimension != d:
+    if always_projects or stage.output_dimension != d:
         plan[f"{ours}.output_proj.weight"] = Weight(
             {f"{theirs}.output_proj.weight": (stage.output_dimension, d)}
         )

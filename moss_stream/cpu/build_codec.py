@@ -9,13 +9,14 @@ import numpy as np
 from torch import Tensor, nn
 
 from moss_stream.codec.cat import CatDecoder, CatState
-from moss_stream.codec.layers import CatLayer, CatTransformer, Patch
+from moss_stream.codec.layers import CatTransformer, Patch
 from moss_stream.cpu.build import Floats, Packer, Weights, array, stacked
 from moss_stream.cpu.codec import CodecScratch, Quantizer
 from moss_stream.cpu.linear import padded
 from moss_stream.cpu.ring import Stage
 from moss_stream.cpu.vectors import WIDTH
 from moss_stream.nn.cache import RingCache
+from moss_stream.nn.pre_norm import PreNormLayer
 
 __all__ = ["codec_scratch", "codec_stages", "quantizer_arrays"]
 
@@ -40,7 +41,7 @@ def codec_stages(decoder: CatDecoder, state: CatState, packer: Packer) -> tuple[
 
 
 def _stage(transformer: CatTransformer, patch: int, ring: RingCache, rate: int, packer: Packer) -> Stage:
-    layers = [cast(CatLayer, layer) for layer in transformer.layers]
+    layers = [cast(PreNormLayer, layer) for layer in transformer.layers]
 
     def matrices(name: str) -> Weights:
         return packer.all(getattr(layer, name) for layer in layers)

@@ -68,8 +68,9 @@ def why_not_compiled(device: torch.device, options: EngineOptions) -> str | None
     """Return why no model's frames can be compiled here, in a few words; None if they can."""
     if device.type != "cpu":
         return f"it is for the CPU, and the device is {device}"
-    if options.depth_int8:
-        return "depth_int8=True keeps weights as PyTorch's operations read them"
+    for name in ("depth_int8", "backbone_int8"):
+        if getattr(options, name):
+            return f"{name}=True keeps weights as PyTorch's operations read them"
     try:
         import moss_stream.cpu.linear  # noqa: F401
     except ImportError as error:

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from moss_stream.config import SynthesisOptions
-from moss_stream.engine.aligner import Aligned
+from moss_stream.engine.aligner import Aligned, Aligner, Immediate
 from moss_stream.engine.generator import Step
 from moss_stream.families.network import DelayFormat, RowFormat
 
-__all__ = ["Delayed"]
+__all__ = ["Delayed", "aligner_for"]
 
 NOT_ENDING = 1 << 40
 """Frames of an audio whose end is not known: more than any context holds."""
@@ -98,3 +98,8 @@ class Delayed:
         places = torch.remainder(number[:, None] + self._codebooks, count)
         found = self._ring[: len(number)].gather(1, places[:, None])[:, 0]
         return found.clamp(max=self._last_code)  # where there is no frame, there may be pads
+
+
+def aligner_for(rows: RowFormat, batch: int, device: torch.device) -> Aligner:
+    """Return what finds the frames in a network's rows, for `batch` streams."""
+    return Immediate(rows) if rows.delay is None else Delayed(rows, rows.delay, batch, device)

@@ -104,7 +104,15 @@ class FrameGenerator:
         count = rows.num_codebooks
         draw = model.ops.sample
         self.sampler = Sampler(
-            batch, count, rows.vocab_size, device, rows.pad_code, draw, rows.window, rows.penalises_greedy
+            batch,
+            count,
+            rows.vocab_size,
+            device,
+            rows.pad_code,
+            draw,
+            rows.window,
+            rows.penalises_greedy,
+            rows.penalises_prompt,
         )
         self._caches = [self.cache.part(0, n) for n in range(1, batch + 1)]
         self._scratches = [self.scratch.part(0, n) for n in range(1, batch + 1)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from moss_stream.codec.cat import Cat
+from moss_stream.codec.config import CatConfig
 from moss_stream.codec.load import load_cat
 from moss_stream.config import EngineOptions
 from moss_stream.engine.choose_compute import choose_compute, wants_compiled
@@ -19,6 +20,7 @@ from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.errors import ConfigError, UnsupportedModel
 from moss_stream.families.family import Checkpoint, find
 from moss_stream.families.network import Network
+from moss_stream.hub import read_json
 from moss_stream.kernels.choose import choose_ops
 from moss_stream.nn.ops import TorchOps, use
 from moss_stream.voices import read_voices
@@ -43,6 +45,7 @@ def load_engine(model: Path, codec: Path, device: str, dtype: str, options: Engi
     if target.type == "cpu":
         torch.set_num_threads(choose_threads(options.threads, size))
     checkpoint = find(model)
+    _check_fit(checkpoint, model, codec)
     number_format, is_compiled = _choose(checkpoint, target, dtype, options, size)
     plain = options.replace(pack_weights=False) if is_compiled else options
     network = checkpoint.network(target, number_format, plain)
@@ -50,7 +53,6 @@ def load_engine(model: Path, codec: Path, device: str, dtype: str, options: Engi
     cat = load_cat(codec, target, plain)
     use(choose_ops(target, number_format), network)
     use(choose_ops(target, torch.float32), cat)
-    _check_fit(checkpoint, cat, model, codec)
     voices = read_voices(model, checkpoint.num_codebooks, checkpoint.codebook_size)
     compute = partial(choose_compute, network, cat, options) if is_compiled else None
     build = partial(
@@ -112,8 +114,15 @@ def answer_rows(capacity: int) -> int:
     return min(capacity // 4, MAX_ANSWER_ROWS)
 
 
-def _check_fit(model: Checkpoint, codec: Cat, model_path: Path, codec_path: Path) -> None:
-    quantizer = codec.config.quantizer_kwargs
+def _check_fit(model: Checkpoint, model_path: Path, codec_path: Path) -> None:
+    """Hold the two configs against each other, before the weights of either are read."""
+    config = CatConfig.parse(read_json(codec_path, "config.json"), str(codec_path))
+    found, quantizer = config.format, config.quantizer_kwargs
+    if found is not model.codec:
+        raise UnsupportedModel(
+            f"The codec {codec_path} does not belong to the model {model_path}: it is {found.name}, and the "
+            f"model speaks through {model.codec.name}. Give {model.codec.repository} as codec."
+        )
     if quantizer.num_quantizers < model.num_codebooks or quantizer.codebook_size != model.codebook_size:
         raise UnsupportedModel(
             f"The codec {codec_path} does not belong to the model {model_path}: it has "

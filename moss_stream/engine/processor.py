@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
 
 from moss_stream.errors import ConfigError
-from moss_stream.nn.int8 import MIN_NUMEL, quantize_linears
+from moss_stream.nn.int8 import try_int8
 from moss_stream.nn.packing import why_plain
 
 __all__ = ["describe_features", "describe_weights"]
@@ -46,9 +45,8 @@ def describe_weights() -> str:
 
 
 def _has_int8() -> bool:
-    size = int(MIN_NUMEL**0.5)
     try:
-        quantize_linears(nn.Sequential(nn.Linear(size, size, bias=False)))
+        try_int8(torch.device("cpu"), torch.float32, "int8")
     except ConfigError:
         return False
     return True

@@ -71,6 +71,8 @@ class EngineInfo:
     """
     is_delayed: bool = False
     """A frame's codebooks come one row after the other: the fewer are heard, the earlier it is."""
+    needs_all_codebooks: bool = False
+    """It was trained with all codebooks in every row, and does not do without the finer ones."""
     codec_codebooks: int | None = None
     """Codebooks that a voice is encoded with; None: those of the model. Models with the same codec share
     voices."""

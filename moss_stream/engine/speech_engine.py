@@ -15,17 +15,16 @@ import torch
 from moss_stream.audio import FRAME_S
 from moss_stream.codec.cat import Cat
 from moss_stream.config import EngineOptions, SynthesisOptions
-from moss_stream.engine.aligner import Aligner, Immediate
 from moss_stream.engine.capture import GraphCapture
 from moss_stream.engine.defaults import Defaults
-from moss_stream.engine.delayed import Delayed
+from moss_stream.engine.delayed import aligner_for
 from moss_stream.engine.generator import FrameGenerator
 from moss_stream.engine.protocol import EngineInfo, Frame
 from moss_stream.engine.runner import Compute, EagerCompute, FrameRunner
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.errors import AudioError, TextError
 from moss_stream.families.family import Prompts
-from moss_stream.families.network import Network, RowFormat
+from moss_stream.families.network import Network
 from moss_stream.text.message import Codes, Message, Prompt
 from moss_stream.voices import Voice
 
@@ -73,7 +72,7 @@ class SpeechEngine:
         self._device = model.device
         dtype = str(model.dtype).removeprefix("torch.")
         self.generator = FrameGenerator(model, options)
-        aligner = _aligner(rows, options.max_streams, self._device)
+        aligner = aligner_for(rows, options.max_streams, self._device)
         self.vocoder = Vocoder(codec, rows.num_codebooks, aligner, self._device, options.max_streams)
         is_cuda = self._device.type == "cuda"
         # Recordings are encoded beside the frames, not between them.
@@ -97,6 +96,7 @@ class SpeechEngine:
             uses=used.uses,
             is_incremental=rows.feed is not None,
             is_delayed=rows.delay is not None,
+            needs_all_codebooks=rows.needs_all,
             codec_codebooks=codec.quantizer.num_codebooks,
             sample_rate=codec.sample_rate,
             channels=codec.channels,
@@ -196,7 +196,3 @@ class SpeechEngine:
         with contextlib.nullcontext() if self._aside is None else torch.cuda.stream(self._aside):
             codes = self._codec.encode(torch.from_numpy(samples).to(self._device))
             return np.asarray(codes.cpu().numpy(), dtype=np.int64)
-
-
-def _aligner(rows: RowFormat, batch: int, device: torch.device) -> Aligner:
-    return Immediate(rows) if rows.delay is None else Delayed(rows, rows.delay, batch, device)

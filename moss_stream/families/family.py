@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from moss_stream.errors import UnsupportedModel
 from moss_stream.families.delay.family import Delay
 from moss_stream.families.local.family import Local
+from moss_stream.families.local_v15.family import LocalV15
 from moss_stream.families.realtime.family import Realtime
 from moss_stream.hub import read_json
 from moss_stream.quote import quoted
@@ -17,6 +18,7 @@ from moss_stream.uses import Use
 if TYPE_CHECKING:
     import torch
 
+    from moss_stream.codec.formats import CatFormat
     from moss_stream.config import EngineOptions, SamplingOptions
     from moss_stream.families.network import Network
     from moss_stream.nn.config import TransformerConfig
@@ -49,6 +51,10 @@ class Checkpoint(Protocol):
     @property
     def codebook_size(self) -> int:
         """Codes of a codebook, without the pad."""
+
+    @property
+    def codec(self) -> CatFormat:
+        """The codec that it was trained with."""
 
     @property
     def backbone(self) -> TransformerConfig:
@@ -104,7 +110,7 @@ class Family(Protocol):
         """
 
 
-FAMILIES: tuple[Family, ...] = (Local(), Realtime(), Delay())
+FAMILIES: tuple[Family, ...] = (Local(), LocalV15(), Realtime(), Delay())
 
 
 def find(folder: Path, name: str | None = None) -> Checkpoint:
@@ -130,7 +136,6 @@ def find(folder: Path, name: str | None = None) -> Checkpoint:
 
 _CODEC = "the MOSS-Audio-Tokenizer codec (give it as codec, not as model)"
 _OTHERS = {
-    "moss_tts_local": "MOSS-TTS-Local v1.5",
     "moss_tts_nano": "MOSS-TTS-Nano",
     "speech_tokenizer": _CODEC,
     "moss-audio-tokenizer": _CODEC,

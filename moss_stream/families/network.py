@@ -67,6 +67,10 @@ class RowFormat:
     """Frames that the repetition penalty looks back on; None: all rows, those of the prompt included."""
     penalises_greedy: bool = False
     """The repetition penalty holds at temperature 0, too; with a `window` it always does."""
+    penalises_prompt: bool = True
+    """The repetition penalty counts the codes of the prompt, too; with a `window` it never does."""
+    needs_all: bool = False
+    """The model was trained with all codebooks in every row, and does not do without the finer ones."""
     delay: DelayFormat | None = None
     """None: a row is a frame."""
 

@@ -26,6 +26,8 @@ MEDIA_TYPES: dict[Container, str] = {
     "opus": "audio/ogg",
     "aac": "audio/aac",
 }
+LEAST, MOST = -32_768, 32_767
+"""Of int16."""
 LOWEST_HZ, HIGHEST_HZ = 8_000, 48_000
 """From telephones to the highest rate that Opus, and every player, has."""
 
@@ -50,6 +52,8 @@ class AudioFormat:
     """Bits a second of `mp3`, `opus` and `aac`; None: 64,000 of each channel."""
     speed: float = 1.0
     """Faster or slower, at the same pitch."""
+    volume: float = 1.0
+    """What samples are multiplied with; louder than loud is cut off."""
 
     def __post_init__(self) -> None:
         if self.rate is not None:
@@ -87,10 +91,12 @@ class AudioEncoder:
     def __init__(self, wanted: AudioFormat, source_rate: int, source_channels: int = 1) -> None:
         self.rate = wanted.rate or source_rate
         self.channels = wanted.channels or source_channels
-        self._encoding = wanted.encoding
+        self._encoding, self._volume = wanted.encoding, wanted.volume
         self._tempo = Tempo(wanted.speed, source_rate, source_channels) if wanted.speed != 1.0 else None
         self._converter = PcmConverter(self.rate, self.channels, source_rate, source_channels)
         self._source_channels = source_channels
+        self.num_samples = 0
+        """Of each channel, in what was made so far."""
         self._header = b""
         self._coder: CodedStream | None = None
         if wanted.container == "wav":
@@ -110,9 +116,14 @@ class AudioEncoder:
     def _converted(self, pcm: bytes, is_last: bool) -> npt.NDArray[np.int16]:
         if self._tempo is not None:
             pcm = self._tempo.feed(as_samples(pcm, self._source_channels), is_last).tobytes()
-        return self._converter.convert(pcm, is_last)
+        samples = self._converter.convert(pcm, is_last)
+        if self._volume == 1.0:
+            return samples
+        louder: npt.NDArray[np.int16] = np.clip(np.rint(samples * self._volume), LEAST, MOST).astype(np.int16)
+        return louder
 
     def _coded(self, samples: npt.NDArray[np.int16]) -> bytes:
+        self.num_samples += len(samples)
         if self._coder is not None:
             return self._coder.feed(samples)
         header, self._header = self._header, b""

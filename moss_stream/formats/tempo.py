@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FASTEST", "SLOWEST", "Tempo"]
+from moss_stream.audio import AudioChunk
+
+__all__ = ["FASTEST", "SLOWEST", "Tempo", "at_speed"]
 
 SLOWEST, FASTEST = 0.25, 4.0
 """Beyond these nothing is understood any more; OpenAI's clients ask for no more either."""
@@ -71,3 +75,25 @@ class Tempo:
                 parts.append(self._graph.pull().to_ndarray().reshape(-1))
             except (av.BlockingIOError, av.EOFError):
                 return parts
+
+
+async def at_speed(chunks: AsyncIterable[AudioChunk], speed: float) -> AsyncIterator[AudioChunk]:
+    """Yield chunks as they are played at another speed: the audio of each, as far as it is ready.
+
+    Their times are those of what is played. The final chunk carries the rest, and is the last one still.
+    """
+    tempo: Tempo | None = None
+    played_s = 0.0
+    async for chunk in chunks:
+        if speed == 1.0:
+            yield chunk
+            continue
+        tempo = tempo or Tempo(speed, chunk.sample_rate, chunk.channels)
+        samples = tempo.feed(chunk.samples, is_last=chunk.is_final)
+        duration_s = len(samples) / chunk.sample_rate
+        changed = replace(chunk, pcm=samples.tobytes(), start_s=played_s, duration_s=duration_s)
+        played_s += duration_s
+        if chunk.is_final and changed.pcm:
+            yield replace(changed, is_final=False)
+            changed = replace(changed, pcm=b"", start_s=played_s, duration_s=0.0, is_final=True)
+        yield changed

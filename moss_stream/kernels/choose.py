@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from moss_stream.config import ChannelSampling
 from moss_stream.nn.cache import KVCache, RingCache
+from moss_stream.nn.int8 import Int8Linear
 from moss_stream.nn.layers import Heads, RMSNorm, Rotation
 from moss_stream.nn.ops import Ops, Place, TorchOps
 from moss_stream.nn.sampling import Sampler
@@ -91,14 +92,17 @@ Random = Callable[..., Tensor]
 def _products(ops: Ops, random: Random, rows: int) -> dict[str, Tensor]:
     x, residual = random(rows, 1, DIM), random(rows, 1, DIM)
     wide, narrow = nn.Linear(DIM, 2 * INNER, bias=False), nn.Linear(DIM, DIM, bias=False)
-    rms, layer = RMSNorm(DIM), nn.LayerNorm(DIM)
-    for module in (wide, narrow, rms, layer):
+    rms, layer, biased = RMSNorm(DIM), nn.LayerNorm(DIM), nn.Linear(DIM, DIM)
+    for module in (wide, narrow, rms, layer, biased):
         _fill(module, random)
     return {
         "product": ops.project(x, narrow),
         "product behind an RMS norm": ops.project(x, narrow, rms),
         "gated product": ops.project(x, wide, rms, "gated"),
         "product with GELU": ops.project(x, wide, layer, "gelu"),
+        "product with bias and SiLU": ops.project(x, biased, layer, "silu"),
+        "product in 8 bits": ops.project(x, Int8Linear(wide), rms, "gated"),
+        "sum in 8 bits": ops.add(x, Int8Linear(narrow), residual),
         "sum": ops.add(x, narrow, residual),
         "scaled sum": ops.add(x, narrow, residual, random(DIM)),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -98,16 +100,19 @@ class KernelOps(TorchOps):
         """Return what a kernel has to do; None if it cannot."""
         if x.numel() > self._max_rows * x.shape[-1]:
             return None
+        weight: Tensor
+        row_scale: Tensor | None
         if isinstance(linear, Int8Linear):
             weight, row_scale = linear.weight, linear.scale
-        elif isinstance(linear, nn.Linear) and linear.bias is None:
+        elif isinstance(linear, nn.Linear):
             weight, row_scale = linear.weight, None
         else:
             return None
+        plain = Product(weight, row_scale, activation=activation, bias=linear.bias)
         if norm is None:
-            return Product(weight, row_scale, activation=activation)
+            return plain
         if isinstance(norm, RMSNorm):
-            return Product(weight, row_scale, "rms", norm.weight, None, norm.eps, activation)
+            return replace(plain, norm="rms", norm_weight=norm.weight, eps=norm.eps)
         if isinstance(norm, nn.LayerNorm) and norm.elementwise_affine:
-            return Product(weight, row_scale, "layer", norm.weight, norm.bias, norm.eps, activation)
+            return replace(plain, norm="layer", norm_weight=norm.weight, norm_bias=norm.bias, eps=norm.eps)
         return None

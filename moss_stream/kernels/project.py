@@ -20,7 +20,7 @@ __all__ = ["ACTIVATIONS", "MAX_ROWS", "NORMS", "Blocks", "Product", "blocks_for"
 MAX_ROWS = 8
 """Of a product that is bound by reading its weights; more rows are left to the library."""
 NORMS = {"none": 0, "rms": 1, "layer": 2}
-ACTIVATIONS = {"none": 0, "gated": 1, "gelu": 2}
+ACTIVATIONS = {"none": 0, "gated": 1, "gelu": 2, "silu": 3}
 
 
 @triton.jit
@@ -54,6 +54,7 @@ def _project(
     x,
     weight,
     row_scale,
+    bias,
     norm_weight,
     norm_bias,
     residual,
@@ -70,6 +71,7 @@ def _project(
     NORM: tl.constexpr,
     ACTIVATION: tl.constexpr,
     HAS_ROW_SCALE: tl.constexpr,
+    HAS_BIAS: tl.constexpr,
     HAS_RESIDUAL: tl.constexpr,
     HAS_SCALE: tl.constexpr,
 ):
@@ -99,13 +101,19 @@ def _project(
     result = tl.sum(sums, 2)
     if HAS_ROW_SCALE:
         result *= tl.load(row_scale + n, n < columns, other=0.0).to(tl.float32)[None, :]
+    if HAS_BIAS:
+        result += tl.load(bias + n, n < columns, other=0.0).to(tl.float32)[None, :]
     if ACTIVATION == 1:
         up = tl.sum(ups, 2)
         if HAS_ROW_SCALE:
             up *= tl.load(row_scale + columns + n, n < columns, other=0.0).to(tl.float32)[None, :]
+        if HAS_BIAS:
+            up += tl.load(bias + columns + n, n < columns, other=0.0).to(tl.float32)[None, :]
         result = result * tl.sigmoid(result) * up
     if ACTIVATION == 2:
         result = 0.5 * result * (1.0 + tl.erf(result * 0.7071067811865476))
+    if ACTIVATION == 3:
+        result = result * tl.sigmoid(result)
     if HAS_SCALE:
         result *= tl.load(layer_scale + n, n < columns, other=0.0).to(tl.float32)[None, :]
     target = row[:, None] * columns + n[None, :]
@@ -142,7 +150,8 @@ class Product:
         norm_weight: [K], if there is a norm.
         norm_bias: [K], for "layer".
         eps: Of the norm.
-        activation: "none", "gated" (silu(gate) * up) or "gelu".
+        activation: "none", "gated" (silu(gate) * up), "gelu" or "silu".
+        bias: [N], added before the activation ([2 N] for "gated"); None for none.
     """
 
     weight: Tensor
@@ -152,6 +161,7 @@ class Product:
     norm_bias: Tensor | None = None
     eps: float = 0.0
     activation: str = "none"
+    bias: Tensor | None = None
 
 
 def project(
@@ -161,7 +171,7 @@ def project(
     layer_scale: Tensor | None = None,
     blocks: Blocks | None = None,
 ) -> Tensor:
-    """Return residual + layer_scale * activation(norm(x) @ weight.T).
+    """Return residual + layer_scale * activation(norm(x) @ weight.T + bias).
 
     Args:
         x: [..., K], contiguous; at most `MAX_ROWS` rows in all.
@@ -184,6 +194,7 @@ def project(
         x,
         product.weight,
         product.row_scale,
+        product.bias,
         product.norm_weight,
         product.norm_bias,
         residual,
@@ -200,6 +211,7 @@ def project(
         NORM=NORMS[product.norm],
         ACTIVATION=ACTIVATIONS[product.activation],
         HAS_ROW_SCALE=product.row_scale is not None,
+        HAS_BIAS=product.bias is not None,
         HAS_RESIDUAL=residual is not None,
         HAS_SCALE=layer_scale is not None,
         num_warps=cut.warps,

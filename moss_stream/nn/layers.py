@@ -142,7 +142,7 @@ class Rotation:
 
 
 class WideRotary:
-    """Interleaved rotary embedding that stays exact for a day of positions.
+    """Interleaved rotary embedding that stays exact for a day of positions at 100 Hz, six hours at 400 Hz.
 
     An angle is position * frequency; in float32 it is off by 0.02 rad after an hour at 100 Hz. Here
     a position is split into a high and a low part, their cosines and sines come from two tables made

@@ -19,7 +19,7 @@ from moss_stream.nn.sampling import Draw, sample
 
 __all__ = ["Activation", "Ops", "Place", "TorchOps", "use"]
 
-Activation = Literal["none", "gated", "gelu"]
+Activation = Literal["none", "gated", "gelu", "silu"]
 """What follows a product; "gated" is silu(first half) * second half."""
 
 
@@ -80,6 +80,8 @@ class TorchOps:
         if activation == "gated":
             gate, up = out.chunk(2, dim=-1)
             return F.silu(gate) * up
+        if activation == "silu":
+            return F.silu(out)
         return F.gelu(out) if activation == "gelu" else out
 
     def add(self, x: Tensor, linear: nn.Module, residual: Tensor, scale: Tensor | None = None) -> Tensor:

@@ -149,6 +149,7 @@ class Sampler:
         sample: Callable[[Tensor, Draw, Tensor], None] = sample,
         window: int | None = None,
         penalises_greedy: bool = False,
+        penalises_prompt: bool = True,
     ) -> None:
         """Allocate the state.
 
@@ -163,7 +164,9 @@ class Sampler:
                 MOSS-TTS-Realtime does it: generated codes only, and when it is greedy, too. None: all
                 that was seen, and not when it is greedy, as the reference of MossTTSLocal does it.
             penalises_greedy: All that was seen, and when it is greedy, too.
+            penalises_prompt: What was seen before the first frame counts; with a window it never does.
         """
+        self._penalises_prompt = penalises_prompt
         self._penalises_greedy = penalises_greedy or window is not None
         self.pad, self._draw = pad, sample
         self.sampled = torch.zeros(batch, 1 + num_codebooks, dtype=torch.int64, device=device)
@@ -193,10 +196,13 @@ class Sampler:
     def remember(self, slot: int, codes: Tensor) -> None:
         """Set what sequence `slot` has seen to the codes of its rows [T, Nq] (on the CPU), pad included.
 
-        With a window, these are not counted: its frames are still to come.
+        If a prompt is not penalised, nothing was seen: the frames are still to come.
         """
         if self._recent is not None:
             self._recent.restart(slot)
+            return
+        if not self._penalises_prompt:
+            self.seen[slot].zero_()
             return
         if self._copied is not None:
             self._copied.synchronize()  # the device may still be reading what was set before
@@ -253,8 +259,9 @@ class Sampler:
         batch, count = logits.shape[:2]
         first, others = self.seen[:batch, :1], self.seen[:batch, 1:].any(dim=1, keepdim=True)
         seen = torch.cat([first, others.expand(-1, count - 1, -1)], dim=1)
-        temperature, tail, penalty = self.floats[:, 1:, :batch].transpose(1, 2).reshape(3, -1, 1)
-        top_k = self.top_k[1:, :batch].transpose(0, 1).reshape(-1, 1)
+        # Of one sequence among several the options would be a view with gaps; a kernel reads on without them.
+        temperature, tail, penalty = self.floats[:, 1:, :batch].transpose(1, 2).reshape(3, -1, 1).contiguous()
+        top_k = self.top_k[1:, :batch].transpose(0, 1).reshape(-1, 1).contiguous()
         active = self._active[:batch, None] & wanted
         draw = Draw(
             ChannelOptions(temperature, tail, top_k, penalty),

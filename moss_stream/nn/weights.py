@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from moss_stream.checkpoint.plan import Plan, Weight
-from moss_stream.nn.config import TransformerConfig
+from moss_stream.nn.config import Gpt2Config, TransformerConfig
 
-__all__ = ["gated_mlp", "qwen3_stack"]
+__all__ = ["gated_mlp", "gpt2_stack", "qwen3_stack"]
 
 
 def gated_mlp(ours: str, theirs: str, inputs: int, inner: int, outputs: int) -> Plan:
@@ -43,3 +43,28 @@ def qwen3_stack(ours: str, theirs: str, config: TransformerConfig) -> Plan:
         plan[f"{a}.post_norm.weight"] = Weight({f"{b}.post_attention_layernorm.weight": (hidden,)})
         plan |= gated_mlp(f"{a}.mlp", f"{b}.mlp", hidden, config.intermediate_size, hidden)
     return plan
+
+
+def gpt2_stack(ours: str, theirs: str, config: Gpt2Config) -> Plan:
+    """Name the tensors of a stack of GPT-2 layers and the norm after it."""
+    width, inner = config.n_embd, config.n_inner
+    shapes = {
+        "norm1": ("ln_1", (width,)),
+        "in_proj": ("attn.c_attn", (3 * width, width)),
+        "out_proj": ("attn.c_proj", (width, width)),
+        "norm2": ("ln_2", (width,)),
+        "linear1": ("mlp.fc_in", (inner, width)),
+        "linear2": ("mlp.fc_out", (width, inner)),
+    }
+    plan = _with_bias(f"{ours}.norm", f"{theirs}.ln_f", (width,))
+    for i in range(config.n_layer):
+        for name, (source, shape) in shapes.items():
+            plan |= _with_bias(f"{ours}.layers.{i}.{name}", f"{theirs}.h.{i}.{source}", shape)
+    return plan
+
+
+def _with_bias(ours: str, theirs: str, shape: tuple[int, ...]) -> Plan:
+    return {
+        f"{ours}.weight": Weight({f"{theirs}.weight": shape}),
+        f"{ours}.bias": Weight({f"{theirs}.bias": shape[:1]}),
+    }

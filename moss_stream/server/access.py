@@ -15,7 +15,7 @@ from moss_stream.server.http.connections import HEALTH
 from moss_stream.server.http.problems import Problem, response
 from moss_stream.server.settings import ServerSettings
 
-__all__ = ["Access", "KeyGuard"]
+__all__ = ["OPEN", "Access", "KeyGuard"]
 
 PUBLIC = HEALTH | {"/", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
 PUBLIC_FOLDER = "/page/"
@@ -47,7 +47,7 @@ class Access:
         Args:
             headers: `Authorization: Bearer KEY` (or `Token KEY`, as Deepgram's clients say), `X-API-Key: KEY`
                 or `xi-api-key: KEY`, as those of ElevenLabs do.
-            query: Of a WebSocket, whose headers a web page cannot set: `api_key`.
+            query: Of a WebSocket, whose headers a web page cannot set: `api_key`, or `access_token`.
 
         Raises:
             Problem: There is none, or it opens nothing.
@@ -56,7 +56,9 @@ class Access:
             return OPEN
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() not in ("bearer", "token") or not given:
-            given = headers.get("x-api-key") or headers.get("xi-api-key") or (query or {}).get("api_key", "")
+            asked = query or {}
+            given = headers.get("x-api-key") or headers.get("xi-api-key") or asked.get("api_key", "")
+            given = given or asked.get("access_token", "")
         # Every key is compared, each in constant time: the answer's timing tells nothing.
         found = [key for key in self._keys if hmac.compare_digest(key.encode(), given.encode())]
         if not found:

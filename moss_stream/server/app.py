@@ -12,29 +12,17 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from moss_stream import MossError, StreamingSynthesizer, Voice, __version__
 from moss_stream.server.access import Access, KeyGuard
-from moss_stream.server.cartesia import tts_bytes
-from moss_stream.server.cartesia import websocket as cartesia
-from moss_stream.server.elevenlabs import catalogue
-from moss_stream.server.elevenlabs import speech as elevenlabs_speech
-from moss_stream.server.elevenlabs import websocket as elevenlabs
-from moss_stream.server.elevenlabs.errors import ElevenLabsShape
-from moss_stream.server.http import health, page
 from moss_stream.server.http.bodies import BodyLimit
 from moss_stream.server.http.connections import PlaceGuard, Places
 from moss_stream.server.http.origins import PageGuard
 from moss_stream.server.http.problems import ErrorAnswer, handlers
-from moss_stream.server.openai import models, speech, voices
+from moss_stream.server.routes import SHAPES, add_routes
 from moss_stream.server.settings import ServerSettings
-from moss_stream.server.speak import calls
-from moss_stream.server.speak import websocket as speak
 from moss_stream.server.speak.calls import Calls
 from moss_stream.server.state import OPENAI_VOICES, State
 from moss_stream.server.voice_store import VoiceStore
 
 __all__ = ["create_app"]
-
-SHAPES = (ElevenLabsShape(),)
-ELEVENLABS = elevenlabs_speech, elevenlabs, catalogue
 
 logger = logging.getLogger("moss_stream.server")
 
@@ -75,9 +63,7 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
     app.state.moss, app.state.calls, app.state.shapes = state, held, SHAPES
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
-    app.include_router(catalogue.models_router)  # before OpenAI's models, which have the same address
-    for part in (page, speech, voices, models, speak, cartesia, tts_bytes, *ELEVENLABS, calls, health):
-        app.include_router(part.router)
+    add_routes(app)
     app.add_middleware(
         BodyLimit,
         most=settings.max_body_bytes,

@@ -15,7 +15,7 @@ from moss_stream.server.settings import ServerSettings
 __all__ = ["LineFormatter", "config", "log_stream"]
 
 logger = logging.getLogger("moss_stream.server")
-_SECRET = re.compile(r"(api_key=)[^&\s\"']+")
+_SECRET = re.compile(r"((?:api_key|access_token)=)[^&\s\"']+")
 
 
 def config(is_json: bool) -> dict[str, Any]:

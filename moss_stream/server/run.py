@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from typing import Any
 
@@ -16,8 +17,11 @@ from moss_stream.server.app import create_app
 from moss_stream.server.http.idle_limits import PatientProtocol, PatientSocketProtocol
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.state import state_of
+from moss_stream.server.wyoming.port import WyomingPort, wyoming_address
 
 __all__ = ["Server", "allow_files", "config_of", "run"]
+
+logger = logging.getLogger("moss_stream.server")
 
 DRAIN_S, CLOSE_S = 30, 5
 """How long streams may go on when the server is asked to stop, and connections after them; what is still
@@ -55,15 +59,33 @@ async def run(synth: StreamingSynthesizer, settings: ServerSettings) -> None:
     """Serve until SIGTERM or SIGINT; then take no more connections and let streams end for half a minute."""
     app = create_app(synth, settings)
     allow_files(2 * settings.max_connections + OTHER_FILES)
-    await Server(config_of(app, settings, logs.config(settings.logs_json))).serve()
+    listener = WyomingPort(state_of(app))
+    server = Server(config_of(app, settings, logs.config(settings.logs_json)), listener)
+    if settings.wyoming is not None:
+        host, port = wyoming_address(settings.wyoming, settings)
+        port = await listener.listen(host, port)
+        logger.info("Wyoming's clients are served on tcp://%s:%d", host, port)
+    await server.serve()
+    await listener.aclose()
     await synth.close(drain=True, drain_s=CLOSE_S)
 
 
 class Server(uvicorn.Server):
-    """Closes its sockets only when what they carry is spoken; uvicorn would close them at once."""
+    """Closes its sockets only when what they carry is spoken; uvicorn would close them at once.
+
+    Args:
+        config: What is served, and how.
+        listener: Stops taking connections when the server does.
+    """
+
+    def __init__(self, config: uvicorn.Config, listener: WyomingPort | None = None) -> None:
+        super().__init__(config)
+        self._listener = listener
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn."""
+        if self._listener is not None:
+            self._listener.stop()
         for server in self.servers:
             server.close()
         access = state_of(self.config.app).access  # type: ignore[arg-type]

@@ -47,6 +47,8 @@ class ServerSettings(BaseModel):
     """Write down what is spoken; otherwise only how much."""
     logs_json: bool = False
     """Write a JSON object for each line of the log."""
+    wyoming: str | None = None
+    """Where Wyoming's clients are served too, such as tcp://127.0.0.1:10200; they have no keys."""
     voices: Path | None = None
     """Folder for uploaded voices; None: none can be uploaded."""
 

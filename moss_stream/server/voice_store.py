@@ -79,7 +79,11 @@ class VoiceStore:
         return None if found is None else found[1]
 
     async def add(self, name: str, recording: bytes, consent: str) -> StoredVoice:
-        """Encode and store a recording.
+        """Encode and store a recording; see `keep`."""
+        return await self.keep(name, lambda: self._encode(recording), consent)
+
+    async def keep(self, name: str, make: Callable[[], Awaitable[Voice]], consent: str) -> StoredVoice:
+        """Make a voice and store it.
 
         Raises:
             Problem: The name is taken or no name, nobody agreed, or nothing can be stored here.
@@ -89,7 +93,7 @@ class VoiceStore:
         self._check(name, consent)
         self._coming.add(name)
         try:
-            voice = await self._encode(recording)
+            voice = await make()
             stored = StoredVoice(name, consent.strip()[:2000], voice.duration_s)
             await asyncio.to_thread(_write, folder, stored, voice)
             self._known[name] = stored, replace(voice, description=stored.consent)

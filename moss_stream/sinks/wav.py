@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
 import wave
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
-from uuid import uuid4
 
 from moss_stream.audio import AudioChunk
-from moss_stream.errors import SinkError
+from moss_stream.sinks.part_file import PartFile
 from moss_stream.sinks.sink import PlaybackReport
 
 __all__ = ["WavSink"]
@@ -35,21 +30,16 @@ class WavSink:
     """
 
     def __init__(self, path: str | Path, sample_rate: int | None = None, channels: int | None = None) -> None:
-        self._path = str(path)
+        self._file = PartFile(path)
         self._rate = sample_rate
         self._channels = channels
         self._samples = 0
-        self._lock = threading.Lock()
-        self._file: BinaryIO | None = None
         self._wave: wave.Wave_write | None = None
-        self._part: Path | None = None
-        """Where the audio is until there is some; None for what cannot be replaced, such as /dev/stdout."""
-        self._is_closed = False
 
     @property
     def path(self) -> str:
         """Of the file, as it was given."""
-        return self._path
+        return self._file.path
 
     @property
     def sample_rate(self) -> int | None:
@@ -97,55 +87,29 @@ class WavSink:
         await asyncio.to_thread(self._close)
 
     def _open(self) -> None:
-        with self._exclusively():
-            self._opened()
-
-    def _opened(self) -> BinaryIO:
-        if self._is_closed:
-            raise SinkError(f"{self._path!r} is closed already. Open a new WavSink.")
-        if self._file is None:
-            target = Path(self._path)
-            if target.is_file() or not target.exists():
-                self._part = target.resolve().with_name(f".{target.name}.{uuid4().hex[:8]}.part")
-            self._file = (self._part or target).open("wb")
-        return self._file
+        with self._file.exclusively():
+            self._file.opened()
 
     def _append(self, chunk: AudioChunk) -> None:
-        with self._exclusively():
-            file = self._opened()
+        with self._file.exclusively():
+            file = self._file.opened()
             if not chunk.pcm:
                 return
             if self._wave is None:
                 self._wave = wave.open(file, "wb")
                 self._wave.setparams((chunk.channels, 2, chunk.sample_rate, 0, "NONE", ""))
             self._wave.writeframes(chunk.pcm)  # and the header, so that what is there can be played
-            file.flush()
-            if not self._samples and self._part is not None:
-                self._part.replace(Path(self._path).resolve())
+            self._file.show()
             self._samples += len(chunk.samples)
 
     def _flush(self) -> None:
-        with self._exclusively():
-            if self._file is not None and not self._is_closed:
-                self._file.flush()
+        with self._file.exclusively():
+            self._file.flush()
 
     def _close(self) -> None:
-        with self._exclusively():
-            self._is_closed = True
-            if self._file is None or self._file.closed:
-                return
-            with self._file:
-                if self._wave is not None:
+        with self._file.exclusively():
+            try:
+                if self._wave is not None and self._file.is_open:
                     self._wave.close()
-            if not self._samples and self._part is not None:
-                self._part.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _exclusively(self) -> Iterator[None]:
-        """Hold the file, and translate its errors."""
-        try:
-            with self._lock:
-                yield
-        except (OSError, ValueError) as error:  # a path with a null character
-            why = getattr(error, "strerror", None) or error
-            raise SinkError(f"{self._path!r} cannot be written ({why}). Choose another path.") from error
+            finally:
+                self._file.close()

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from moss_stream.audio import Audio
-from moss_stream.config import EngineOptions, SynthesisOptions
+from moss_stream.config import AUDITION, EngineOptions, SynthesisOptions
 from moss_stream.engine.protocol import EngineInfo
 from moss_stream.engine_metrics import EngineMetrics
 from moss_stream.errors import SynthesizerClosed
@@ -17,7 +17,7 @@ from moss_stream.stream import SynthesisStream
 from moss_stream.sync.conversation import SyncConversation
 from moss_stream.sync.loop_thread import LoopThread
 from moss_stream.sync.stream import SyncStream
-from moss_stream.synthesizer import AUDITION, DRAIN_S, StreamingSynthesizer
+from moss_stream.synthesizer import DRAIN_S, StreamingSynthesizer
 from moss_stream.text_source import Text
 from moss_stream.voices import Reference, Voice
 

@@ -22,7 +22,8 @@ from moss_stream.text.message import Message
 
 OPTIONS = EngineOptions(max_streams=1, max_context=256, compiled=False)
 IGNORED = shutil.ignore_patterns("expected*", "cases*")
-KINDS = "local", "cat"
+PAIRS = ("local", "cat"), ("local_v15", "cat_v2")
+KINDS = [kind for pair in PAIRS for kind in pair]
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +34,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {kind: made / kind for kind in KINDS}
 
 
-def load(folders: dict[str, Path]) -> SpeechEngine:
-    return load_engine(folders["local"], folders["cat"], "cpu", "float32", OPTIONS)
+def load(folders: dict[str, Path], kind: str = "local") -> SpeechEngine:
+    """Load a checkpoint, and the one that it belongs with."""
+    model, codec = next(pair for pair in PAIRS if kind in pair)
+    return load_engine(folders[model], folders[codec], "cpu", "float32", OPTIONS)
 
 
 def paths(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -77,7 +80,7 @@ def test_whatever_a_config_says(
     file = folders[kind] / "config.json"
     try:
         file.write_text(json.dumps(changed(CONFIGS[kind], at, new)))
-        load(folders)
+        load(folders, kind)
     except LoadError as error:
         assert len(str(error)) < 5_000
     finally:
@@ -104,6 +107,11 @@ def test_whatever_a_config_says(
         ("cat", ("decoder_kwargs", 1, "patch_size"), 3),
         ("cat", ("causal_transformer_context_duration",), 1e9),
         ("cat", ("quantizer_kwargs", "num_quantizers"), 500),
+        ("local_v15", ("gpt2_config", "n_inner"), 200_000),
+        ("local_v15", ("local_transformer_layers",), 400),
+        ("local_v15", ("audio_assistant_gen_slot_token_id",), 512),
+        ("cat_v2", ("decoder_kwargs", 0, "context_duration"), 1e9),
+        ("cat_v2", ("downsample_rate",), 1920),
     ],
 )
 def test_sizes_that_are_not_there(folders: dict[str, Path], kind: str, at: tuple[Any, ...], new: Any) -> None:
@@ -112,7 +120,7 @@ def test_sizes_that_are_not_there(folders: dict[str, Path], kind: str, at: tuple
     try:
         file.write_text(json.dumps(changed(CONFIGS[kind], at, new)))
         with pytest.raises(LoadError, match=r"config\.json"):
-            load(folders)
+            load(folders, kind)
     finally:
         file.write_text(json.dumps(CONFIGS[kind]))
 

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import moss_stream
+from moss_stream import Use
+from moss_stream.cli.app import app
 from moss_stream.cli.diagnosis import diagnose
 from moss_stream.engine.trial import Trial
+from moss_stream.families.catalog import CATALOG
+from moss_stream.families.delay.kinds import kind_of
 
 
 class PortAudioError(Exception):
@@ -113,3 +119,23 @@ def test_without_a_loudspeaker(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a machine without a device the sound line says so instead of failing."""
     monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(has_output=False))
     assert "no output device (Error querying device -1)" in dict(diagnose())["sound"]
+
+
+@pytest.mark.parametrize("command", ["doctor", "download"])
+def test_the_family_is_listed(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What there is to download, how large it is, and what for."""
+    monkeypatch.setenv("COLUMNS", "200")
+    result = CliRunner().invoke(app, [command])
+    assert result.exit_code == 0
+    for model in CATALOG:
+        assert model.repository in result.output and f"{model.gigabytes:.1f} GB" in result.output
+        assert model.purpose in result.output
+
+
+def test_every_use_has_a_model() -> None:
+    """And every model is one that its family takes for what the list says."""
+    assert frozenset().union(*(model.uses for model in CATALOG)) == frozenset(Use)
+    raw = {"language_config": {"hidden_size": 4096}, "n_vq": 32}
+    for model in CATALOG:
+        kind = kind_of(Path(model.name), raw)
+        assert kind.uses == model.uses or "Local" in model.name or "Realtime" in model.name

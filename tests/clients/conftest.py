@@ -24,6 +24,8 @@ class Server:
 
     address: str
     """Host and port."""
+    wyoming: str
+    """Of the port for Home Assistant."""
 
     def count(self, metric: str) -> float:
         """Return one of its figures."""
@@ -37,10 +39,15 @@ class Server:
 def server() -> Iterator[Server]:
     """One for all tests."""
     command = [os.environ.get("MOSS_STREAM", "moss-stream"), "serve", "--port", "0"]
+    command += ["--wyoming", "tcp://127.0.0.1:0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        found = next(hit for line in process.stderr if (hit := re.search(r"http://(127\.0\.0\.1:\d+)", line)))
-        yield Server(found[1])
+        found: dict[str, str] = {}
+        for line in process.stderr:
+            found |= {hit[1]: hit[2] for hit in re.finditer(r"(tcp|http)://(127\.0\.0\.1:\d+)", line)}
+            if "http" in found:  # the last one to be told
+                break
+        yield Server(found["http"], found["tcp"])
         process.terminate()
 
 

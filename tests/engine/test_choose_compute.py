@@ -55,13 +55,18 @@ def test_other_number_formats_and_options_are_pytorchs() -> None:
     """Half precision and 8 bits are not what the loops compute in."""
     assert isinstance(load(compiled=False).compute, EagerCompute)
     assert isinstance(load(dtype="float16").compute, EagerCompute)
-    assert not wants(EngineOptions(depth_int8=True))
+    assert not wants(EngineOptions(depth_int8=True)) and not wants(EngineOptions(backbone_int8=True))
     assert not wants(device=torch.device("cuda"))
 
 
 @pytest.mark.parametrize(
     ("options", "dtype", "message"),
-    [({"depth_int8": True}, "auto", "depth_int8"), ({}, "bfloat16", "float32"), ({}, "float16", "float32")],
+    [
+        ({"depth_int8": True}, "auto", "depth_int8"),
+        ({"backbone_int8": True}, "auto", "backbone_int8"),
+        ({}, "bfloat16", "float32"),
+        ({}, "float16", "float32"),
+    ],
 )
 def test_what_cannot_be_is_an_error(options: dict[str, object], dtype: str, message: str) -> None:
     """Asked for by name, it is not left out in silence."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from golden_data import codec
 from virtual_time import PREFILL_S, STEP_S, Lab
 
 from moss_stream.config import SynthesisOptions
-from moss_stream.engine.delayed import Delayed
+from moss_stream.engine.aligner import Immediate
+from moss_stream.engine.delayed import Delayed, aligner_for
 from moss_stream.engine.generator import Step
 from moss_stream.families.network import DelayFormat
 
@@ -132,3 +134,10 @@ def test_the_model_does_not_notice_how_many_codebooks_are_heard(n_vq: int) -> No
     frames, full = run(made, which, n_vq=n_vq), run(made, which)
     np.testing.assert_array_equal(whole_codes(frames), whole_codes(full))
     assert heard(frames)[0] == n_vq - 1 and heard(full)[0] == 7
+
+
+def test_the_rows_say_whether_they_are_frames() -> None:
+    """A model without a delay pattern makes a frame a row."""
+    cpu = torch.device("cpu")
+    assert isinstance(aligner_for(ROWS, 2, cpu), Immediate)
+    assert isinstance(aligner_for(replace(ROWS, delay=DelayFormat(START, SLOT, END_SLOT)), 2, cpu), Delayed)

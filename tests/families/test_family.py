@@ -26,6 +26,9 @@ def test_a_checkpoint_is_found_by_its_config() -> None:
     assert found.backbone.num_hidden_layers == 3
     found = find(GOLDEN / "delay_half")
     assert (found.num_codebooks, found.codebook_size) == (4, 64)
+    found = find(GOLDEN / "local_v15")
+    assert (found.num_codebooks, found.codebook_size, found.codec.channels) == (6, 64, 2)
+    assert found.sampling.text == ChannelSampling(temperature=1.0, top_p=1.0, top_k=50)
     found = find(GOLDEN / "realtime")
     assert (found.num_codebooks, found.codebook_size) == (6, 1024)
     assert found.sampling.audio == ChannelSampling(
@@ -37,7 +40,6 @@ def test_a_checkpoint_is_found_by_its_config() -> None:
     ("config", "name"),
     [
         ({**DELAY, "local_num_layers": 4}, "Delay"),
-        ({"model_type": "moss_tts_local"}, "v1.5"),
         ({"model_type": "moss_tts_nano"}, "Nano"),
         ({"model_type": "speech_tokenizer"}, "codec"),
         ({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, "LlamaForCausalLM"),

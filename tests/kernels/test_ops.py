@@ -15,6 +15,7 @@ from moss_stream.engine.aligner import Immediate
 from moss_stream.engine.generator import FrameGenerator
 from moss_stream.engine.vocoder import Vocoder
 from moss_stream.families.local.load import load_local
+from moss_stream.families.local_v15.load import load_local_v15
 from moss_stream.families.realtime.load import load_realtime
 from moss_stream.kernels import project
 from moss_stream.kernels.ops import KernelOps
@@ -83,12 +84,12 @@ def test_golden_codes_of_a_model_that_reads_while_it_speaks() -> None:
 
 
 def test_what_does_not_fit_is_left_to_pytorch() -> None:
-    """Many rows, a bias, a norm that no kernel has: the result is the same."""
+    """Many rows, a norm that no kernel has: the result is the same."""
     ours, theirs, x = KernelOps(max_rows=4), TorchOps(), random(5, 1, 32)
     plain, bias = nn.Linear(32, 48, bias=False).to(DEVICE), nn.Linear(32, 48).to(DEVICE)
     with torch.inference_mode():
         assert torch.equal(ours.project(x, plain), theirs.project(x, plain))
-        assert torch.equal(ours.project(x[:1], bias), theirs.project(x[:1], bias))
+        assert torch.equal(ours.project(x, bias, None, "silu"), theirs.project(x, bias, None, "silu"))
         odd = nn.LayerNorm(32, elementwise_affine=False).to(DEVICE)
         assert near(ours.project(x[:1], plain, odd), theirs.project(x[:1], plain, odd))
         residual, scale, norm = random(5, 1, 48), random(48), RMSNorm(32).to(DEVICE)
@@ -101,10 +102,27 @@ def test_what_does_not_fit_is_left_to_pytorch() -> None:
 
 
 def test_a_layer_of_8_bits() -> None:
-    """Its weights are read as they are."""
-    rounded, norm = Int8Linear(nn.Linear(64, 96, bias=False, device=DEVICE)), RMSNorm(64).to(DEVICE)
-    x = random(2, 64)
+    """Its weights are read as they are; a bias is added."""
+    norm, x = RMSNorm(64).to(DEVICE), random(2, 64)
     nn.init.normal_(norm.weight)
-    with torch.inference_mode():
-        ours = KernelOps().project(x, rounded, norm, "gated")
-        assert near(ours, TorchOps().project(x, rounded, norm, "gated"))
+    for has_bias in (False, True):
+        rounded = Int8Linear(nn.Linear(64, 96, bias=has_bias, device=DEVICE))
+        with torch.inference_mode():
+            ours = KernelOps().project(x, rounded, norm, "gated")
+            assert near(ours, TorchOps().project(x, rounded, norm, "gated"))
+
+
+@pytest.mark.ci
+@pytest.mark.slow
+def test_golden_codes_of_a_model_with_biases() -> None:
+    """Its depth transformer has LayerNorm, biases, SiLU, and heads that are no power of two wide."""
+    from local_v15_data import FOLDER, PENALISED, case, prompts
+
+    options = EngineOptions(max_streams=1, max_context=512, pack_weights=False)
+    model = load_local_v15(FOLDER, DEVICE, torch.float32, options)
+    made = FrameGenerator(model, options)
+    made.open(0, SynthesisOptions(sampling=PENALISED))
+    prefill(made, prompts().build(case("clone").message))
+    use(KernelOps(), model)
+    rows = np.stack([made.step([0]).rows[0].cpu().numpy().copy() for _ in range(3)])
+    np.testing.assert_array_equal(rows, expected("local_v15")["clone.topk1_rp1.3"].numpy())

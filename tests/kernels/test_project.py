@@ -22,10 +22,12 @@ def wanted(x: Tensor, product: Product) -> Tensor:
     weight = product.weight.float()
     if product.row_scale is not None:
         weight = weight * product.row_scale.float()[:, None]
-    value = value @ weight.T
+    value = value @ weight.T if product.bias is None else value @ weight.T + product.bias.float()
     if product.activation == "gated":
         gate, up = value.chunk(2, dim=-1)
         return F.silu(gate) * up
+    if product.activation == "silu":
+        return F.silu(value)
     return F.gelu(value) if product.activation == "gelu" else value
 
 
@@ -54,6 +56,17 @@ def test_a_sum_and_its_scale(dtype: torch.dtype) -> None:
     assert near(project(x, product, residual, blocks=BLOCKS), residual.float() + plain)
     both = project(x, product, residual, scale, blocks=BLOCKS)
     assert near(both, residual.float() + scale.float() * plain)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("norm", "activation"), [("layer", "silu"), ("none", "none"), ("rms", "gated")])
+def test_a_bias(norm: str, activation: str, dtype: torch.dtype) -> None:
+    """It is added before the activation, to both halves of a gated one."""
+    x, columns = random(2, 64, dtype=dtype), 80 if activation == "gated" else 40
+    weight, bias = random(columns, 64, dtype=dtype) / 8, random(columns, dtype=dtype)
+    norms = random(64, dtype=dtype), random(64, seed=1, dtype=dtype)
+    product = Product(weight, None, norm, *norms, 1e-5, activation, bias)
+    assert near(project(x, product, blocks=BLOCKS), wanted(x, product))
 
 
 @pytest.mark.parametrize("activation", ["none", "gated"])

@@ -61,3 +61,22 @@ def test_two_values_without_a_penalty() -> None:
     wanted = torch.zeros_like(out)
     by_torch(logits, draw, wanted)
     assert out.tolist() == wanted.tolist() and {0, 1} == set(out.tolist())
+
+
+@pytest.mark.parametrize("batch", [1, 3, 4])
+def test_all_codebooks_at_once(batch: int) -> None:
+    """Of the first sequences of four, each with its own options: the same codes, and the same memory."""
+    drawn = []
+    for draw in (sample, by_torch):
+        made = Sampler(4, 3, 33, DEVICE, 32, draw, penalises_greedy=True)
+        for slot in range(4):
+            audio = ChannelSampling(temperature=0.3 * slot, top_k=5 + slot, repetition_penalty=1.5)
+            made.configure(slot, [ChannelSampling(), audio, audio, audio], slot)
+            made.remember(slot, torch.randint(0, 32, (9, 3), generator=torch.Generator().manual_seed(slot)))
+        logits, wanted = 3 * random(batch, 3, 33), torch.tensor([True, False, True], device=DEVICE)
+        codes = []
+        for _ in range(3):
+            made.next_frame(torch.ones(batch, dtype=torch.bool, device=DEVICE))
+            codes.append(made.codes(logits.clone(), wanted.expand(batch, -1)).tolist())
+        drawn.append((codes, made.seen.tolist()))
+    assert drawn[0] == drawn[1]

@@ -21,6 +21,7 @@ def test_products_are_their_formulas() -> None:
     near(ops.project(x, linear), linear(x))
     near(ops.project(x, linear, norm, "gated"), F.silu(gate) * up)
     near(ops.project(x, linear, None, "gelu"), F.gelu(linear(x)))
+    near(ops.project(x, linear, None, "silu"), F.silu(linear(x)))
     residual, scale = torch.randn(2, 6), torch.randn(6)
     near(ops.add(x, linear, residual), residual + linear(x))
     near(ops.add(x, linear, residual, scale), residual + scale * linear(x))

@@ -152,3 +152,17 @@ def test_a_tuple_gives_each_codebook_its_own_options() -> None:
         made.next_frame(torch.ones(len(made.frame), dtype=torch.bool))
         codes.append((made.code(0, logits.clone()).item(), made.code(1, logits.clone()).item()))
     assert {first for first, _ in codes} == {1} and len({second for _, second in codes}) > 1
+
+
+def test_a_prompt_need_not_be_penalised() -> None:
+    """Then only what was drawn since counts, also where the most likely value is taken."""
+    made = Sampler(1, 1, 4, CPU, penalises_greedy=True, penalises_prompt=False)
+    made.configure(0, [ChannelSampling(), ChannelSampling(temperature=0.0, repetition_penalty=2.0)], 0)
+    logits = torch.tensor([[3.0, 2.9, 0.1, 0.0]])
+    for _ in range(2):
+        made.remember(0, torch.tensor([[0], [1]]))
+        drawn = []
+        for _ in range(3):
+            made.next_frame(torch.ones(1, dtype=torch.bool))
+            drawn.append(int(made.code(0, logits.clone())))
+        assert drawn == [0, 1, 0]

@@ -118,7 +118,21 @@ CARTESIA = [
 ]
 
 
+MULTI = "/v1/text-to-speech/JBFqnCBsd6RMkjVDRZzb/multi-stream-input"
+ELEVENLABS = [
+    {"text": " ", "context_id": "c", "voice_settings": {"speed": 1.1}},
+    {"text": "Hello there. ", "context_id": "c", "flush": True},
+    {"context_id": "c", "close_context": True},
+    {"text": "", "context_id": "c"},
+]
+
+
+DEEPGRAM = [{"type": "Speak", "text": "Hello there. "}, {"type": "Flush"}, {"type": "Clear"}]
+
+
 LAST = {
+    "/v1/speak?model=aura-2-thalia-en": {"type": "4242"},
+    MULTI: {"context_id": "4242", "close_context": True},
     "/v1/speak": {"type": "flush", "stream": 4242},
     "/tts/websocket": {"context_id": "4242", "transcript": "", "continue": False},
 }
@@ -131,7 +145,15 @@ async def heard_last(socket: ClientConnection) -> None:
             return
 
 
-@pytest.mark.parametrize(("path", "orders"), [("/v1/speak", SPEAK), ("/tts/websocket", CARTESIA)])
+@pytest.mark.parametrize(
+    ("path", "orders"),
+    [
+        ("/v1/speak", SPEAK),
+        ("/tts/websocket", CARTESIA),
+        (MULTI, ELEVENLABS),
+        ("/v1/speak?model=aura-2-thalia-en", DEEPGRAM),
+    ],
+)
 async def test_messages_of_all_kinds(
     path: str, orders: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
 ) -> None:

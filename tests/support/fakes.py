@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from moss_stream import EngineOptions, StreamingSynthesizer, Voice
+from moss_stream import EngineOptions, StreamingSynthesizer, Use, Voice
 from moss_stream.config import SynthesisOptions
 from moss_stream.engine.protocol import EngineInfo, Frame, FrameKind
 from moss_stream.engine.worker import Worker
@@ -172,6 +172,21 @@ class FakeEngine:
         return [
             message.text for kind, message in self.log if kind == "begin" and isinstance(message, Message)
         ]
+
+
+@dataclass
+class AbleFake(FakeEngine):
+    """Can be asked for anything; its codec has twice the codebooks that its model uses."""
+
+    frames_per_segment: int = 12
+
+    @property
+    def info(self) -> EngineInfo:
+        return replace(super().info, uses=frozenset(Use), codec_codebooks=8)
+
+    def encode(self, samples: npt.NDArray[np.float32]) -> Codes:
+        codes = super().encode(samples)
+        return np.concatenate([codes, codes + 1], axis=1)
 
 
 @dataclass

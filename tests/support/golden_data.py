@@ -16,9 +16,9 @@ from moss_stream.codec.cat import Cat
 from moss_stream.codec.load import load_cat
 from moss_stream.config import EngineOptions
 from moss_stream.engine.generator import FrameGenerator
+from moss_stream.families.frame_prompts import FramePrompts
 from moss_stream.families.local.load import load_local
 from moss_stream.families.local.network import MossTTSLocal
-from moss_stream.families.local.prompt import LocalPrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.text.message import Codes, Message, Rows
 
@@ -40,7 +40,7 @@ class Case:
 
 @cache
 def expected(kind: str) -> dict[str, Tensor]:
-    """The reference's outputs of `local`, `cat` or `sampler`."""
+    """The reference's outputs of a golden folder, such as `local` or `cat`."""
     return load_file(GOLDEN / kind / "expected.safetensors")
 
 
@@ -67,14 +67,14 @@ def model() -> MossTTSLocal:
 
 
 @cache
-def codec() -> Cat:
-    """The golden codec."""
-    return load_cat(GOLDEN / "cat", CPU, EngineOptions())
+def codec(kind: str = "cat") -> Cat:
+    """A golden codec: "cat" or "cat_v2"."""
+    return load_cat(GOLDEN / kind, CPU, EngineOptions())
 
 
-def prompts() -> LocalPrompts:
+def prompts() -> FramePrompts:
     """A builder with the golden tokenizer and chat template."""
-    return LocalPrompts(model().config, ChatTokenizer(GOLDEN / "local"))
+    return FramePrompts(model().config, ChatTokenizer(GOLDEN / "local"))
 
 
 def generator(prefill_chunk: int = 128, max_context: int = 512, **options: Any) -> FrameGenerator:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from golden_data import CPU
 
-from moss_stream.families.local.prompt import LocalPrompts
+from moss_stream.families.frame_prompts import FramePrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.text.message import Message
 from tests.training.test_speech import TINY, make
@@ -34,7 +34,7 @@ def examples(folder: Path) -> tuple[Examples, SpeechTrainer]:
     config = make(folder).config
     tokenizer = ChatTokenizer(folder)
     voices = [utterances(1), utterances(2), utterances(3)]
-    drawn = Examples(voices, LocalPrompts(config, tokenizer), tokenizer, config)
+    drawn = Examples(voices, FramePrompts(config, tokenizer), tokenizer, config)
     return drawn, SpeechTrainer(TINY, config, CPU)
 
 
@@ -66,7 +66,7 @@ def test_an_example_is_the_same_every_time(tmp_path: Path) -> None:
 def test_a_continuation_has_the_rows_of_two_sentences(tmp_path: Path) -> None:
     """What is learned from two sentences is what the model reads when it goes on after the first."""
     drawn, trainer = examples(tmp_path)
-    builder = LocalPrompts(trainer.model.config, ChatTokenizer(tmp_path))
+    builder = FramePrompts(trainer.model.config, ChatTokenizer(tmp_path))
     same = 0
     for example in (drawn.draw(number) for number in range(60)):
         frames = slice(example.prompt_length, example.prompt_length + 3)

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from golden_data import CPU
 
 from moss_stream.config import EngineOptions
+from moss_stream.families.frame_prompts import FramePrompts
 from moss_stream.families.local.config import LocalConfig
 from moss_stream.families.local.load import load_local
-from moss_stream.families.local.prompt import LocalPrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.nn.qwen3 import causal_mask
 from moss_stream.text.message import Message
@@ -53,7 +53,7 @@ def rows_of(folder: Path, model: TrainableLocal) -> torch.Tensor:
     """A prompt with a voice, three frames and the end."""
     random = np.random.default_rng(0)
     voice, spoken = random.integers(0, 16, (5, 4)), random.integers(0, 16, (3, 4))
-    builder = LocalPrompts(model.config, ChatTokenizer(folder))
+    builder = FramePrompts(model.config, ChatTokenizer(folder))
     rows = builder.build(Message(text="Hëllo there.", reference=[voice], tokens=3))
     audio = np.concatenate([np.full((3, 1), model.config.audio_assistant_gen_slot_token_id), spoken], axis=1)
     end = np.array([[model.config.audio_end_token_id, 16, 16, 16, 16]])

@@ -5,36 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from moss_stream.checkpoint.checked import Checked, Count, validated
-from moss_stream.nn.config import TransformerConfig, qwen3_fields
+from moss_stream.checkpoint.checked import validated
+from moss_stream.families.row_config import RowConfig
+from moss_stream.nn.config import qwen3_fields
 
 __all__ = ["DelayConfig"]
 
 
-class DelayConfig(Checked):
+class DelayConfig(RowConfig):
     """A MossTTSDelay checkpoint."""
 
-    language_config: TransformerConfig
-    n_vq: Count
-    audio_vocab_size: int = Field(gt=0, lt=1 << 15, description="Codes travel to the host as int16.")
-    audio_pad_code: int
-    pad_token_id: int
     im_start_token_id: int
     im_end_token_id: int
-    audio_start_token_id: int
-    audio_end_token_id: int
-    audio_user_slot_token_id: int
-    audio_assistant_gen_slot_token_id: int
     audio_assistant_delay_slot_token_id: int
 
     @model_validator(mode="after")
-    def _ids_are_embedded(self) -> Self:
-        size = self.language_config.vocab_size
-        for name in type(self).model_fields:
-            if name.endswith("_token_id") and not 0 <= getattr(self, name) < size:
-                raise ValueError(f"{name} is not below vocab_size, {size}")
+    def _pad_is_the_next_value(self) -> Self:
         if self.audio_pad_code != self.audio_vocab_size:
             raise ValueError(f"audio_pad_code is not audio_vocab_size, {self.audio_vocab_size}")
         return self

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moss_stream.codec.formats import V1
 from moss_stream.config import SamplingOptions
 from moss_stream.families.delay.config import DelayConfig
 from moss_stream.families.delay.kinds import DelayKind, kind_of
@@ -49,6 +50,7 @@ class DelayCheckpoint:
     config: DelayConfig
     kind: DelayKind
 
+    codec = V1
     has_loops = False
 
     @property

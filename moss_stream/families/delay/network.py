@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moss_stream.families.delay.config import DelayConfig
 from moss_stream.families.delay.pattern import DelayPattern
 from moss_stream.families.network import DelayFormat, NetworkScratch, RowFormat
-from moss_stream.nn.cache import KVCache
-from moss_stream.nn.ops import Ops
-from moss_stream.nn.qwen3 import Backbone
+from moss_stream.families.row_network import RowNetwork
 from moss_stream.nn.sampling import Sampler
 
 __all__ = ["MossTTSDelay"]
 
 
-class MossTTSDelay(nn.Module):
+class MossTTSDelay(RowNetwork):
     """Implements `moss_stream.families.network.Network`; rows are [text id, code 0, ..., code Nq - 1].
 
     There is no depth transformer: all channels of a row are sampled from one hidden state, and what makes
@@ -27,27 +24,27 @@ class MossTTSDelay(nn.Module):
     """
 
     def __init__(self, config: DelayConfig) -> None:
-        super().__init__()
+        super().__init__(config.language_config, config.n_vq, config.audio_vocab_size + 1)
         self.config = config
         width, vocab = config.language_config.hidden_size, config.language_config.vocab_size
         self.pair = sorted(
             [config.audio_assistant_gen_slot_token_id, config.audio_assistant_delay_slot_token_id]
         )
-        self.text_embedding = nn.Parameter(torch.empty(vocab, width))
-        self.audio_embedding = nn.Parameter(torch.empty(config.n_vq, config.audio_vocab_size + 1, width))
-        self.backbone = Backbone(config.language_config)
         self.text_head = nn.Linear(width, vocab, bias=False)
         self.slot_head = nn.Linear(width, len(self.pair), bias=False)
         self.code_heads = nn.Linear(width, config.n_vq * (config.audio_vocab_size + 1), bias=False)
 
     @torch.inference_mode()
     def prepare(self, max_context: int) -> None:
-        """Compute the tables that follow from the weights; needed once before use."""
-        device, dtype, c = self.device, self.dtype, self.config
-        self.backbone.prepare(max_context + 1, device, dtype)  # and the row that nobody reads
-        self._codebook_rows = torch.arange(c.n_vq, device=device) * (c.audio_vocab_size + 1)
+        """See `RowNetwork`."""
+        super().prepare(max_context)
+        device, c = self.device, self.config
         self._pair = torch.tensor(self.pair, device=device)
         self._not_outside = torch.tensor([c.pad_token_id, *self.pair, c.audio_end_token_id], device=device)
+
+    def each_codebook(self) -> list[nn.Module]:
+        """See `RowNetwork`: the heads of all codebooks are one matrix, which is read once a row."""
+        return []
 
     @property
     def rows(self) -> RowFormat:
@@ -69,56 +66,9 @@ class MossTTSDelay(nn.Module):
             ),
         )
 
-    @property
-    def width(self) -> int:
-        """See `Network`."""
-        return self.config.language_config.hidden_size
-
-    @property
-    def device(self) -> torch.device:
-        """See `Network`."""
-        return self.text_embedding.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """See `Network`."""
-        return self.text_embedding.dtype
-
-    @property
-    def ops(self) -> Ops:
-        """See `Network`."""
-        return self.backbone.ops
-
-    @property
-    def finds_rows(self) -> bool:
-        """See `Network`."""
-        return self.backbone.finds_rows()
-
-    def new_cache(self, batch: int, capacity: int) -> KVCache:
-        """See `Network`."""
-        return self.backbone.new_cache(batch, capacity)
-
     def new_scratch(self, batch: int) -> DelayPattern:
         """See `Network`: where each sequence is in its diagonals."""
         return DelayPattern.new(self.config, batch, self.device)
-
-    def embed(self, rows: Tensor) -> Tensor:
-        """Sum the embeddings of rows [B, T, 1 + Nq]; pads have embeddings like any other value."""
-        audio = F.embedding(rows[..., 1:] + self._codebook_rows, self.audio_embedding.flatten(0, 1))
-        return F.embedding(rows[..., 0], self.text_embedding) + audio.sum(dim=2)
-
-    def hidden(
-        self,
-        rows: Tensor,
-        n_vq: int,
-        positions: Tensor,
-        cache: KVCache,
-        context: int,
-        mask: Tensor | None,
-        used: Tensor | None = None,
-    ) -> Tensor:
-        """See `Network`; all codebooks count, whatever `n_vq` and `used` say."""
-        return self.backbone.forward(self.embed(rows), positions, cache, context, mask)
 
     def next_row(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moss_stream.codec.formats import V1
 from moss_stream.config import SamplingOptions
 from moss_stream.families.local.config import LocalConfig
 from moss_stream.nn.config import TransformerConfig
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     import torch
 
     from moss_stream.config import EngineOptions
+    from moss_stream.families.frame_prompts import FramePrompts
     from moss_stream.families.local.network import MossTTSLocal
-    from moss_stream.families.local.prompt import LocalPrompts
 
 __all__ = ["Local", "LocalCheckpoint"]
 
@@ -53,6 +54,7 @@ class LocalCheckpoint:
     history_s = 20.0
     """See `Checkpoint`."""
     uses = frozenset({Use.SPEECH})
+    codec = V1
     has_loops = True
 
     @property
@@ -76,9 +78,9 @@ class LocalCheckpoint:
 
         return load_local(self.folder, device, dtype, options)
 
-    def prompts(self, max_rows: int) -> LocalPrompts:
+    def prompts(self, max_rows: int) -> FramePrompts:
         """See `Checkpoint`."""
-        from moss_stream.families.local.prompt import LocalPrompts
+        from moss_stream.families.frame_prompts import FramePrompts
         from moss_stream.families.tokenizer import ChatTokenizer
 
-        return LocalPrompts(self.config, ChatTokenizer(self.folder))
+        return FramePrompts(self.config, ChatTokenizer(self.folder))

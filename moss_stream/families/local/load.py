@@ -6,16 +6,14 @@ from pathlib import Path
 
 import torch
 
-from moss_stream.checkpoint.reader import Tensors, check, fill
 from moss_stream.config import EngineOptions
+from moss_stream.families.loading import load_rows
 from moss_stream.families.local.config import LocalConfig
 from moss_stream.families.local.network import MossTTSLocal, text_rows
 from moss_stream.families.local.weights import local_weights
 from moss_stream.hub import read_json
-from moss_stream.nn.int8 import quantize_linears
-from moss_stream.nn.packing import pack_linears
 
-__all__ = ["is_ignored", "load_local", "quantize_depth"]
+__all__ = ["is_ignored", "load_local"]
 
 
 def load_local(
@@ -25,27 +23,13 @@ def load_local(
 
     Raises:
         LoadError: See `moss_stream.errors`: not found, not supported, damaged, or with other weights.
-        ConfigError: `options.depth_int8` does not work here.
+        ConfigError: An option does not work here.
     """
     config = LocalConfig.parse(read_json(folder, "config.json"), str(folder))
-    tensors = Tensors(folder)
     plan = local_weights(config, text_rows(config, options.text_head))
-    check(plan, tensors, is_ignored)
-    with torch.device("meta"):
-        model = MossTTSLocal(config, options.text_head)
-    fill(model, plan, tensors, device, dtype)
-    model.prepare(options.max_context)
-    if options.depth_int8:
-        quantize_depth(model)
-    if options.pack_weights:
-        pack_linears(model)
-    return model.eval()
-
-
-def quantize_depth(model: MossTTSLocal) -> None:
-    """Round what is read once for each codebook to 8 bits; the input MLP is a table by now."""
-    for part in (model.depth.layers, model.depth.out_mlps, model.depth.heads):
-        quantize_linears(part)
+    return load_rows(
+        lambda: MossTTSLocal(config, options.text_head), plan, is_ignored, folder, device, dtype, options
+    )
 
 
 def is_ignored(name: str) -> bool:

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from moss_stream.families.local.config import LocalConfig
 from moss_stream.families.local.depth import LocalDepth
 from moss_stream.families.network import NetworkScratch, RowFormat
+from moss_stream.families.row_network import RowNetwork
 from moss_stream.nn.cache import KVCache
-from moss_stream.nn.ops import Ops
-from moss_stream.nn.qwen3 import Backbone
 from moss_stream.nn.sampling import Sampler
 
 __all__ = ["MossTTSLocal", "text_rows"]
@@ -29,30 +28,26 @@ def text_rows(config: LocalConfig, text_head: Literal["pair", "full"]) -> list[i
     return _pair(config) if text_head == "pair" else None
 
 
-class MossTTSLocal(nn.Module):
+class MossTTSLocal(RowNetwork):
     """Implements `moss_stream.families.network.Network`; rows are [text id, code 0, ..., code Nq - 1]."""
 
     def __init__(self, config: LocalConfig, text_head: Literal["pair", "full"]) -> None:
-        super().__init__()
+        super().__init__(config.language_config, config.n_vq, config.audio_vocab_size + 1)
         self.config = config
-        width = config.language_config.hidden_size
         self.pair = _pair(config)
         self.text_rows = text_rows(config, text_head)
-        self.text_embedding = nn.Parameter(torch.empty(config.language_config.vocab_size, width))
-        self.audio_embedding = nn.Parameter(torch.empty(config.n_vq, config.audio_vocab_size + 1, width))
-        self.backbone = Backbone(config.language_config)
         self.depth = LocalDepth(config, self.text_rows)
 
     @torch.inference_mode()
     def prepare(self, max_context: int) -> None:
-        """Compute the tables that follow from the weights; needed once before use."""
-        device, dtype = self.text_embedding.device, self.text_embedding.dtype
-        self.backbone.prepare(max_context + 1, device, dtype)  # and the row that nobody reads
+        """See `RowNetwork`."""
+        super().prepare(max_context)
         self.depth.tabulate(self.audio_embedding)
-        self._codebook_rows = torch.arange(self.config.n_vq, device=device) * (
-            self.config.audio_vocab_size + 1
-        )
-        self._text_ids = torch.tensor(self.pair, device=device)
+        self._text_ids = torch.tensor(self.pair, device=self.device)
+
+    def each_codebook(self) -> list[nn.Module]:
+        """See `RowNetwork`; the input MLP is a table by now."""
+        return [self.depth.layers, self.depth.out_mlps, self.depth.heads]
 
     @property
     def rows(self) -> RowFormat:
@@ -69,55 +64,9 @@ class MossTTSLocal(nn.Module):
             max_rows=most,
         )
 
-    @property
-    def width(self) -> int:
-        """See `Network`."""
-        return self.config.language_config.hidden_size
-
-    @property
-    def device(self) -> torch.device:
-        """See `Network`."""
-        return self.text_embedding.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """See `Network`."""
-        return self.text_embedding.dtype
-
-    @property
-    def ops(self) -> Ops:
-        """See `Network`."""
-        return self.depth.ops
-
-    @property
-    def finds_rows(self) -> bool:
-        """See `Network`."""
-        return self.backbone.finds_rows()
-
-    def new_cache(self, batch: int, capacity: int) -> KVCache:
-        """See `Network`."""
-        return self.backbone.new_cache(batch, capacity)
-
     def new_scratch(self, batch: int) -> KVCache:
         """See `Network`: the depth transformer's cache."""
         return self.depth.new_cache(batch)
-
-    def embed(self, rows: Tensor, n_vq: int, used: Tensor | None = None) -> Tensor:
-        """Sum the embeddings of rows.
-
-        Args:
-            rows: [B, T, 1 + Nq].
-            n_vq: How many codebooks are embedded; the pad code has an embedding like any other.
-            used: [B, n_vq] bool: which of them count; None for all.
-
-        Returns:
-            [B, T, hidden].
-        """
-        flat = rows[..., 1 : 1 + n_vq] + self._codebook_rows[:n_vq]
-        audio = F.embedding(flat, self.audio_embedding.flatten(0, 1))
-        if used is not None:
-            audio = audio * used[:, None, :, None]
-        return F.embedding(rows[..., 0], self.text_embedding) + audio.sum(dim=2)
 
     def hidden(
         self,
@@ -129,7 +78,7 @@ class MossTTSLocal(nn.Module):
         mask: Tensor | None,
         used: Tensor | None = None,
     ) -> Tensor:
-        """Embed `rows` (see `embed`) and run them through the backbone (see `Backbone.forward`)."""
+        """See `Network`."""
         x = self.embed(rows, n_vq, used)
         return self.backbone.forward(x, positions, cache, context, mask)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moss_stream.codec.formats import V1
 from moss_stream.config import ChannelSampling, SamplingOptions
 from moss_stream.families.realtime.config import RealtimeConfig
 from moss_stream.nn.config import TransformerConfig
@@ -50,6 +51,7 @@ class RealtimeCheckpoint:
     history_s = 20.0
     """See `Checkpoint`."""
     uses = frozenset({Use.SPEECH})
+    codec = V1
     has_loops = False
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 from fastapi import APIRouter, WebSocket
 from pydantic import ValidationError
 
-from moss_stream import Word
 from moss_stream.errors import MossError
-from moss_stream.formats.output import AudioEncoder, AudioFormat
+from moss_stream.formats.output import AudioEncoder
 from moss_stream.quote import MAX_QUOTE, brief, complaint
+from moss_stream.server.cartesia import events
 from moss_stream.server.cartesia.shapes import Order
 from moss_stream.server.http.problems import Problem, as_problem
 from moss_stream.server.session import (
@@ -48,7 +47,8 @@ async def cartesia(socket: WebSocket) -> None:
 class _Context:
     """How the client wants the audio of a stream."""
 
-    audio: AudioEncoder
+    encoder: AudioEncoder
+    speed: float
     is_timed: bool
     flushes: int = 0
 
@@ -74,12 +74,13 @@ class _Connection:
         except ValidationError as error:
             first = error.errors()[0]
             where = brief(".".join(str(part) for part in first["loc"]) or "message", MAX_QUOTE)
-            await self._error("", Problem(400, "invalid_message", f"{where}: {complaint(first)}."))
+            problem = Problem(400, "invalid_message", f"{where}: {complaint(first)}.")
+            await self._say(None, events.error(problem))
             return
         try:
-            await self._carry_out(order, order.context_id)
+            await self._carry_out(order, order.context_id or "")
         except (Problem, MossError) as error:
-            await self._error(order.context_id, as_problem(error))
+            await self._say(order.context_id or "", events.error(as_problem(error)))
 
     async def _carry_out(self, order: Order, name: str) -> None:
         if order.cancel:
@@ -87,7 +88,7 @@ class _Connection:
             return
         if not self._session.has(name):
             if not order.transcript.strip() and not order.goes_on:
-                await self._say(name, "done", 200, done=True)  # nothing was said, and nothing will be
+                await self._say(name, events.done())  # nothing was said, and nothing will be
                 return
             await self._open(order, name)
         is_last = not order.goes_on and not order.flush
@@ -101,55 +102,40 @@ class _Connection:
             self._session.end(name)
 
     async def _open(self, order: Order, name: str) -> None:
-        await self._session.open(name, order.voice_in(self._state), order.options())
-        wanted = order.output_format
-        audio = self._state.encoder(AudioFormat("raw", wanted.encoding, wanted.sample_rate))
-        self._contexts[name] = _Context(audio, order.add_timestamps)
+        wanted = order.audio()
+        if wanted.container != "raw":
+            message = "A socket needs the container raw. Ask /tts/bytes for files."
+            raise Problem(400, "unsupported_format", message, "output_format")
+        await self._session.open(name, order.voice_in(self._state), order.options(), wanted.speed)
+        encoder = self._state.encoder(wanted)
+        self._contexts[name] = _Context(encoder, wanted.speed, bool(order.add_timestamps))
 
     async def _emit(self, event: Event) -> None:
         match event:
             case AudioPart(id=name, chunk=chunk):
-                await self._chunk(name, self._contexts[name].audio.feed(chunk.pcm))
+                await self._chunk(name, self._contexts[name].encoder.feed(chunk.pcm))
             case Words(id=name, words=words) if self._contexts[name].is_timed:
-                await self._say(name, "timestamps", 206, word_timestamps=_timestamps(words))
+                await self._say(name, events.timestamps(words, self._contexts[name].speed))
             case Flushed(id=name):
                 self._contexts[name].flushes += 1
-                await self._say(name, "flush_done", 206, flush_id=self._contexts[name].flushes)
+                await self._say(name, events.flush_done(self._contexts[name].flushes))
             case Done(id=name):
-                await self._chunk(name, self._contexts.pop(name).audio.end())
-                await self._say(name, "done", 200, done=True)
+                await self._chunk(name, self._contexts.pop(name).encoder.end())
+                await self._say(name, events.done())
             case Cancelled(id=name):
                 if self._contexts.pop(name, None) is not None:  # otherwise its end was told already
-                    await self._say(name, "done", 200, done=True)
+                    await self._say(name, events.done())
             case Failed(id=name, problem=problem):
                 self._contexts.pop(name, None)
-                await self._error(name, problem)
+                await self._say(name, events.error(problem))
             case Started() | SpeedChange() | Words():
                 pass
 
     async def _chunk(self, name: str, data: bytes) -> None:
         if data:
-            await self._say(name, "chunk", 206, data=base64.b64encode(data).decode(), step_time=0.0)
+            await self._say(name, events.chunk(data))
 
-    async def _say(self, name: str, kind: str, status: int, done: bool = False, **content: Any) -> None:
-        message = {"type": kind, "context_id": name, "status_code": status, "done": done, **content}
-        await self._socket.send(json.dumps(message))
-
-    async def _error(self, name: str, problem: Problem) -> None:
-        about: dict[str, Any] = {
-            "title": problem.code,
-            "message": str(problem),
-            "error_code": problem.code,
-            "error": str(problem),
-        }
-        if problem.retry_after_s is not None:
-            about["retry_after_s"] = problem.retry_after_s
-        await self._say(name, "error", problem.status, done=True, **about)
-
-
-def _timestamps(words: list[Word]) -> dict[str, list[str] | list[float]]:
-    return {
-        "words": [word.text for word in words],
-        "start": [word.start_s for word in words],
-        "end": [word.end_s for word in words],
-    }
+    async def _say(self, name: str | None, event: dict[str, Any]) -> None:
+        """Tell the client, of a context unless what it sent named none."""
+        about = {} if name is None else {"context_id": name}
+        await self._socket.send(json.dumps({**event, **about}))

@@ -11,12 +11,13 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from moss_stream.languages import LANGUAGES
+from moss_stream.server.elevenlabs.errors import ERRORS
 from moss_stream.server.http.problems import Problem
 from moss_stream.server.state import State, state_of
 
 __all__ = ["models_router", "router"]
 
-router = APIRouter()
+router = APIRouter(responses=ERRORS)
 
 
 @router.get("/v1/voices")

@@ -140,9 +140,8 @@ class ContextSocket:
         """End a context: what it has is spoken. Closed again, it is stopped: its listener has interrupted."""
         context = self._contexts.get(name)
         if context is None:
-            was_announced = self._speeds.pop(name, None) is not None
-            if was_announced or not self._wishes.is_multi:
-                await self._finish(name)
+            self._speeds.pop(name, None)
+            await self._finish(name)
         elif context.is_closed:
             await session.cancel(name)
         else:

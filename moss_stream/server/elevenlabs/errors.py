@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from moss_stream.server.http.problems import Problem
 from moss_stream.server.sockets import POLICY_VIOLATION
 
-__all__ = ["ElevenLabsShape", "socket_error"]
+__all__ = ["ERRORS", "ElevenLabsError", "ElevenLabsShape", "socket_error"]
 
 PATHS = ("/v1/text-to-speech/", "/v1/voices", "/v2/voices")
 STATUSES = {
@@ -19,6 +20,34 @@ STATUSES = {
     "overloaded": (429, "system_busy"),
 }
 """Our codes that they know by another status and name."""
+
+
+class Told(BaseModel):
+    """What is wrong."""
+
+    status: str
+    message: str
+
+
+class Misplaced(BaseModel):
+    """A field that is wrong."""
+
+    loc: list[str]
+    msg: str
+    type: str = "value_error"
+
+
+class ElevenLabsError(BaseModel):
+    """The body of an answer that is no success; fields are listed with status 422."""
+
+    detail: Told | list[Misplaced]
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ElevenLabsError},
+    "5XX": {"model": ElevenLabsError},
+}
+"""For the document that describes the endpoints."""
 
 
 class ElevenLabsShape:
@@ -32,9 +61,9 @@ class ElevenLabsShape:
         """See `ErrorShape`."""
         if problem.code == "invalid_request":
             where = ["body", *(problem.param or "").split(".")]
-            return 422, {"detail": [{"loc": where, "msg": str(problem), "type": "value_error"}]}
+            return 422, ElevenLabsError(detail=[Misplaced(loc=where, msg=str(problem))]).model_dump()
         status, code = STATUSES.get(problem.code, (problem.status, problem.code))
-        return status, {"detail": {"status": code, "message": str(problem)}}
+        return status, ElevenLabsError(detail=Told(status=code, message=str(problem))).model_dump()
 
 
 def socket_error(problem: Problem, context: str | None = None) -> dict[str, Any]:

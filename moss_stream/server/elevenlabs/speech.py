@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from moss_stream.formats.output import AudioEncoder
 from moss_stream.server.elevenlabs.alignment import Characters, CharacterTimes
+from moss_stream.server.elevenlabs.errors import ERRORS
 from moss_stream.server.elevenlabs.output_format import DEFAULT, audio_format
 from moss_stream.server.elevenlabs.shapes import TextRequest, voice_named
 from moss_stream.server.http.answers import Begun, StreamedAnswer, begin, encoded
@@ -19,7 +20,7 @@ from moss_stream.server.state import State, state_of
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1/text-to-speech")
+router = APIRouter(prefix="/v1/text-to-speech", responses=ERRORS)
 
 Part = tuple[bytes, tuple[Characters, Characters]]
 """Audio, and the characters whose times are new: of the text, and of the normalised text."""

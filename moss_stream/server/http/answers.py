@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from moss_stream.server.logs import log_stream
 from moss_stream.server.state import State
 from moss_stream.text.turn import TurnState
 
-__all__ = ["Begun", "StreamedAnswer", "begin", "encoded"]
+__all__ = ["Begun", "StreamedAnswer", "begin", "begin_stream", "encoded"]
 
 logger = logging.getLogger("moss_stream.server")
 
@@ -43,14 +43,31 @@ async def begin(state: State, key: str, text: str, voice: str | None, options: S
         Problem: The text is too long, there is no such voice, or the key has too many streams.
         MossError: The text cannot be spoken, or not now.
     """
+
+    async def make() -> SynthesisStream:
+        return state.synth.stream(text, voice=await state.voice(voice), options=options)
+
+    return await begin_stream(state, key, text, make)
+
+
+async def begin_stream(
+    state: State, key: str, text: str, make: Callable[[], Awaitable[SynthesisStream]]
+) -> Begun:
+    """Begin any stream; see `begin`.
+
+    Args:
+        state: Of the application.
+        key: Whose stream it is.
+        text: What it is made from.
+        make: Makes it, once there is a place for it.
+    """
     most = state.settings.max_text_chars
     if len(text) > most:
         message = f"The text has {len(text)} characters; {most} are allowed."
         raise Problem(400, "text_too_long", message, "input")
     async with AsyncExitStack() as stack:
         stack.enter_context(state.access.stream(key))
-        stream = state.synth.stream(text, voice=await state.voice(voice), options=options)
-        await stack.enter_async_context(stream)
+        stream = await stack.enter_async_context(await make())
         chunks = aiter(stream)
         first = await anext(chunks)
         return Begun(text, stream, _joined(first, chunks), stack.pop_all())

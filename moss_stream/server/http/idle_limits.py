@@ -140,3 +140,9 @@ class PatientSocketProtocol(WebSocketsSansIOProtocol):
         """See asyncio."""
         super().resume_writing()
         self._cut.stop()
+
+    async def send(self, message: Any) -> None:
+        """See ASGI."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # refused, with an answer: uvicorn would log that it got none

@@ -5,28 +5,21 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field, model_validator
 
 from moss_stream import SamplingOptions, SynthesisOptions, SynthesisStream
-from moss_stream.config import Codebooks, Language, PromptText, Seed, Tokens
-from moss_stream.formats.output import AudioFormat
-from moss_stream.formats.pcm import Encoding
-from moss_stream.formats.tempo import FASTEST, SLOWEST
+from moss_stream.config import Language, PromptText, Tokens
 from moss_stream.server.http.answers import StreamedAnswer, begin, encoded
+from moss_stream.server.openai.audio_request import AudioRequest, VoiceName
 from moss_stream.server.state import state_of
 
 __all__ = ["SpeechRequest", "router"]
 
 router = APIRouter()
-
-Format = Literal["pcm", "wav", "flac", "mp3", "opus", "aac"]
-PCM_RATE_HZ = 24_000
-"""Of the format "pcm", which has no header to say it: OpenAI's is mono at this rate."""
-VoiceName = Annotated[str, Field(max_length=100)]
 
 
 class VoiceId(BaseModel):
@@ -35,44 +28,35 @@ class VoiceId(BaseModel):
     id: VoiceName
 
 
-class SpeechRequest(BaseModel):
-    """OpenAI's fields, and those of this model. What is not known is passed over, as OpenAI does."""
+class SpeechRequest(AudioRequest):
+    """OpenAI's fields, and those of this model.
 
-    model_config = ConfigDict(extra="ignore")
+    What is not known is passed over, as OpenAI does; null is what was not given, as several clients mean it.
+    """
 
     input: str
     model: Annotated[str, Field(max_length=200)] = ""
     voice: VoiceName | VoiceId | None = None
     instructions: PromptText | None = None
-    response_format: Format = "mp3"
-    sample_rate: Annotated[int, Field(ge=8000, le=48_000)] | None = None
-    encoding: Encoding = "pcm_s16le"
-    """Of the formats "pcm" and "wav"."""
     stream_format: Literal["audio", "sse"] = "audio"
-    speed: Annotated[float, Field(ge=SLOWEST, le=FASTEST)] = 1.0
-    seed: Seed = 0
-    n_vq: Codebooks | None = None
     tokens: Tokens | None = None
     language: Language | None = None
     sampling: SamplingOptions | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        return {name: value for name, value in body.items() if value is not None}
+
     def options(self) -> SynthesisOptions:
         """Return how to speak."""
-        return SynthesisOptions(
-            seed=self.seed,
-            n_vq=self.n_vq,
+        return self.how().replace(
             tokens=self.tokens,
             language=self.language,
-            instruction=self.instructions,
+            instruction=self.instructions or None,
             sampling=self.sampling,
-        )
-
-    def audio(self) -> AudioFormat:
-        """Return how the audio is sent: as the model makes it, but for what was asked."""
-        if self.response_format == "pcm":
-            return AudioFormat("raw", self.encoding, self.sample_rate or PCM_RATE_HZ, 1, speed=self.speed)
-        return AudioFormat(
-            self.response_format, self.encoding, self.sample_rate, channels=None, speed=self.speed
         )
 
 

@@ -32,6 +32,9 @@ class Start(_Message):
     voice: str | None = Field(None, max_length=100, description="A name that /v1/audio/voices lists.")
     seed: Seed = 0
     n_vq: Codebooks | None = Field(None, description="Codebooks to use; all, if not given.")
+    first_n_vq: Codebooks | None = Field(
+        None, description="Of the first frame, where codebooks come one after the other; see docs/models.md."
+    )
     language: Language | None = None
     instruction: PromptText | None = None
     max_wait_ms: int = Field(300, ge=0, le=60_000, description="Pause after which single words are spoken.")

@@ -62,10 +62,12 @@ def test_a_missing_field_is_named() -> None:
 
 
 def test_a_codec_that_is_not_ours_is_named() -> None:
-    """A speech model as codec, the 48 kHz codec and another quantizer are told apart."""
+    """A speech model as codec, a codec of another rate and another quantizer are told apart."""
     with pytest.raises(UnsupportedModel, match="not a codec"):
         CatConfig.parse(LOCAL, "here")
-    with pytest.raises(UnsupportedModel, match="48000 Hz"):
+    with pytest.raises(UnsupportedModel, match="44100 Hz and 1 channel.*24 kHz mono.*48 kHz stereo"):
+        CatConfig.parse({**CAT, "sampling_rate": 44_100}, "here")
+    with pytest.raises(UnsupportedModel, match="48000 Hz and 1 channel"):
         CatConfig.parse({**CAT, "sampling_rate": 48_000}, "here")
     with pytest.raises(CorruptCheckpoint, match="quantizer_type"):
         CatConfig.parse(

@@ -157,14 +157,16 @@ async def test_bytes_are_one_recording() -> None:
     ("more", "code"),
     [
         ({"transcript": "..."}, "invalid_text"),
-        ({"output_format": {"container": "mp3"}}, "invalid_request"),
+        ({"output_format": {"container": "ogg"}}, "invalid_request"),
+        ({"output_format": {"container": "mp3", "sample_rate": 9000}}, "invalid_option"),
     ],
 )
 async def test_a_bad_request_for_bytes_is_refused(more: Message, code: str) -> None:
     """With the reason, before any audio."""
     async with served() as (client, _):
         answer = await client.post("/tts/bytes", json={**ORDER, "transcript": "Hello.", **more})
-        assert answer.status_code == 400 and answer.json()["error"]["code"] == code
+        assert answer.status_code == answer.json()["status_code"] == 400
+        assert answer.json()["error_code"] == code and answer.json()["message"]
 
 
 async def test_codes_of_languages_become_names() -> None:
@@ -191,3 +193,21 @@ async def test_a_stereo_model_is_mixed() -> None:
     for data in (pcm, wav[44:]):
         samples = np.frombuffer(data, dtype="<i2")
         assert len(samples) == pytest.approx(0.4 * 16_000, abs=8) and is_tone(samples, 16_000, TONE_PEAK / 2)
+
+
+async def test_speed_volume_and_how_long_text_may_wait() -> None:
+    """As `generation_config` and `max_buffer_delay_ms` ask; a voice may be a bare id."""
+    engine = FakeEngine(frames_per_segment=10)
+    async with socket(engine) as (connection, _):
+        config = {"generation_config": {"speed": 2.0, "volume": 0.5}, "max_buffer_delay_ms": 0, "voice": "x"}
+        await send(connection, "a", "Hello there.", False, **config)
+        messages = await until_done(connection)
+        await send(connection, "b", "Hello there.", False, output_format={"container": "mp3"})
+        assert (await until_done(connection))[-1]["error_code"] == "unsupported_format"
+    pcm = b"".join(base64.b64decode(message["data"]) for message in messages if "data" in message)
+    assert len(pcm) == pytest.approx(0.4 * 48_000, rel=0.05)
+    assert np.abs(np.frombuffer(pcm, "<i2").astype(int)).max() <= 12_345 / 2 + 1
+    times = [message["word_timestamps"] for message in messages if message["type"] == "timestamps"]
+    assert times[-1]["end"][-1] <= 0.4
+    (options,) = [options for kind, options in engine.log if kind == "open"]
+    assert options.max_wait_ms == 0  # type: ignore[attr-defined]

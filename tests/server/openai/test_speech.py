@@ -11,7 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from fakes import LOUD, TONE_PEAK, FakeEngine, StereoFake, is_silent, is_tone, synthesizer_on
+from fakes import LOUD, TONE_PEAK, FakeEngine, IncrementalFake, StereoFake, is_silent, is_tone, synthesizer_on
 from limits import HANG_S
 from web import served
 from websockets.asyncio.client import connect
@@ -204,6 +204,43 @@ async def test_a_stereo_model_in_each_format() -> None:
         samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1).reshape(-1, 2)
         assert len(samples) / 48_000 == pytest.approx(0.8, abs=0.06), name
         assert is_tone(samples[:, 0], 48_000) and is_silent(samples[4800:-4800, 1]), name
+
+
+BUILT_IN = "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse".split()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"model": "tts-1", "voice": voice} for voice in BUILT_IN),
+        # Open WebUI
+        {"model": "tts-1-hd", "voice": "nova"},
+        # SillyTavern
+        {"model": "tts-1", "voice": "alloy", "response_format": "mp3", "speed": 1},
+        {"model": "gpt-4o-mini-tts", "voice": "alloy", "response_format": "mp3", "instructions": "Be calm."},
+        # openai, LangChain and LiveKit
+        {"model": "gpt-4o-mini-tts", "voice": {"id": "alloy"}, "speed": 1.0, "instructions": ""},
+        {"model": "x", "voice": None, "response_format": None, "speed": None, "stream_format": None},
+    ],
+)
+async def test_what_clients_of_openai_send(body: dict[str, object]) -> None:
+    """Its models and voices stand for what is loaded; MP3 is what comes."""
+    async with served(FakeEngine(frames_per_segment=5)) as (client, _):
+        answer = await client.post(PATH, json={"input": TEXT, **body})
+    assert answer.status_code == 200 and answer.headers["content-type"] == "audio/mpeg"
+
+
+async def test_instructions_reach_the_model() -> None:
+    """A model that has no place for them refuses them, in OpenAI's shape."""
+    engine, body = FakeEngine(), {"input": TEXT, "instructions": "Be calm."}
+    async with served(engine) as (client, _):
+        assert (await client.post(PATH, json=body)).status_code == 200
+    (options,) = [options for kind, options in engine.log if kind == "open"]
+    assert options.instruction == "Be calm."  # type: ignore[attr-defined]
+    async with served(IncrementalFake()) as (client, _):
+        answer = await client.post(PATH, json=body)
+    assert answer.status_code == 400 and answer.json()["error"]["code"] == "invalid_option"
+    assert "instruction" in answer.json()["error"]["message"]
 
 
 async def test_other_rates_encodings_and_speeds() -> None:

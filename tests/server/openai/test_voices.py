@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from fakes import FakeEngine
+from fakes import AbleFake, FakeEngine
 from web import served
 
 from moss_stream import Voice
@@ -164,3 +164,25 @@ async def test_a_damaged_voice_does_not_stop_the_server(
         assert [voice["id"] for voice in (await client.get(PATH)).json()["voices"]] == ["bert"]
     assert "anna.json" in caplog.text
     assert not await asyncio.to_thread(lambda: list(tmp_path.glob("*.part")))
+
+
+async def test_a_voice_is_made_up_and_spoken_with(tmp_path: Path) -> None:
+    """Stored like one that was uploaded; its description stands where consent does."""
+    engine = AbleFake()
+    async with served(engine, voices=tmp_path / "voices") as (client, _):
+        body = {"name": "calm", "description": "A calm, low voice", "text": "Good morning.", "seed": 5}
+        made = await client.post(f"{PATH}/design", json=body)
+        assert made.status_code == 201 and made.json()["consent"] == "Made up: A calm, low voice"
+        spoken = await client.post("/v1/audio/speech", json={"input": "Hello.", "voice": "calm"})
+        assert spoken.status_code == 200
+        again = await client.post(f"{PATH}/design", json=body)
+        assert again.status_code == 409 and again.json()["error"]["code"] == "name_taken"
+
+
+async def test_what_cannot_be_made_up_is_refused(tmp_path: Path) -> None:
+    """Without a description, or by a model that was not trained for it; nothing is stored."""
+    for engine, description in ((AbleFake(), " "), (FakeEngine(), "calm")):
+        async with served(engine, voices=tmp_path / "voices") as (client, _):
+            answer = await client.post(f"{PATH}/design", json={"name": "a", "description": description})
+            assert answer.status_code == 400
+            assert (await client.get(PATH)).json()["voices"] == []

@@ -1,0 +1,1 @@
+"""Deepgram's speak, in one request and over a socket."""
