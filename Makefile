@@ -32,8 +32,9 @@ test: $(SETUP)
 AVX2 := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 DNNL_DEFAULT_FPMATH_MODE=STRICT \
 	MKL_ENABLE_INSTRUCTIONS=AVX2 NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=
 
+# WHERE names folders; without it all tests run.
 test-avx2: $(SETUP)
-	$(AVX2) $(BIN)/pytest -m "not ci and not slow"
+	$(AVX2) $(BIN)/pytest -m "not ci and not slow" $(WHERE)
 
 # SDKs, Pipecat and LiveKit, as they are published, against `moss-stream serve`, and with the model in their own
 # process (1.9 GB; installed once, in some minutes).
