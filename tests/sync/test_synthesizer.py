@@ -76,8 +76,10 @@ def test_a_closed_synthesizer_says_so() -> None:
 
 
 SCRIPT = """
-import itertools, sys, threading
+import itertools, signal, sys, threading
 from moss_stream.sync import load
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
 
 def deltas():
     yield "Hello there, how are you today? "
@@ -120,6 +122,5 @@ def test_ctrl_c_ends_a_script(moment: str) -> None:
 
 def test_ctrl_c_while_a_model_is_loaded() -> None:
     """The program ends; PyTorch may complain that it was torn down while it was imported."""
-    out, err, status = interrupted("loading")
-    assert status != 0 and "moss-stream-loop" not in out
-    assert "KeyboardInterrupt" in err
+    _, err, status = interrupted("loading")
+    assert status != 0 and "KeyboardInterrupt" in err
