@@ -29,6 +29,7 @@ from moss_stream.errors import (
     UnsupportedModel,
     WeightsMismatch,
 )
+from moss_stream.lexicon_file import load_lexicon
 from moss_stream.lines import Line
 from moss_stream.sinks.file import FileSink
 from moss_stream.sinks.playback import Playback, play
@@ -38,6 +39,7 @@ from moss_stream.sinks.tee import TeeSink
 from moss_stream.sinks.wav import WavSink
 from moss_stream.stream import SynthesisStream
 from moss_stream.synthesizer import StreamingSynthesizer
+from moss_stream.text.lexicon import Lexicon
 from moss_stream.text.timeline import Spoken, Word
 from moss_stream.text.turn import TurnState
 from moss_stream.uses import Use
@@ -58,6 +60,7 @@ __all__ = [
     "EngineError",
     "EngineOptions",
     "FileSink",
+    "Lexicon",
     "Line",
     "LoadError",
     "MemorySink",
@@ -89,6 +92,7 @@ __all__ = [
     "WavSink",
     "WeightsMismatch",
     "Word",
+    "load_lexicon",
     "load_voice",
     "play",
     "save_voice",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from moss_stream.errors import ConfigError
 from moss_stream.quote import MAX_QUOTE, brief, complaint, quoted
+from moss_stream.text.lexicon import Lexicon
 
 __all__ = [
     "AUDITION",
@@ -54,7 +56,7 @@ TagName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
 class _Options(BaseModel):
     """A frozen model whose bad values raise `ConfigError` with a sentence."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -173,6 +175,15 @@ class SynthesisOptions(_Options):
         le=600.0,
         description="Audio carried into the next segment; None: the model's.",
     )
+    lexicon: Lexicon | None = Field(
+        default=None,
+        description="How words are pronounced (a mapping will do); None: as the synthesizer's lexicon says.",
+    )
+
+    @field_validator("lexicon", mode="before")
+    @classmethod
+    def _is_lexicon(cls, given: object) -> object:
+        return Lexicon(given) if isinstance(given, Mapping) else given
 
 
 class EngineOptions(_Options):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from moss_stream.config import MAX_PROMPT_TEXT
 from moss_stream.errors import AudioError, ConfigError
+from moss_stream.quote import quoted
 from moss_stream.uses import Use
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def check_options(options: SynthesisOptions, info: EngineInfo) -> None:
     """Refuse what the model cannot do.
 
     Raises:
-        ConfigError: It has fewer codebooks, or needs more, or does not know the options.
+        ConfigError: It has fewer codebooks, or needs more, does not know the options, or cannot read how the
+            lexicon gives a word.
     """
     if options.n_vq is not None and options.n_vq > info.num_codebooks:
         raise ConfigError(
@@ -45,6 +47,13 @@ def check_options(options: SynthesisOptions, info: EngineInfo) -> None:
         raise ConfigError(
             f"n_vq={options.n_vq}: this model was trained with all of its {info.num_codebooks} codebooks and "
             "needs them. Leave n_vq out."
+        )
+    phonetic = None if options.lexicon is None else options.lexicon.phonetic
+    if phonetic is not None and not info.reads_phonetics:
+        raise ConfigError(
+            f"{phonetic.where}: {quoted(phonetic.word)} is given in IPA or pinyin "
+            f"({quoted(phonetic.spelling)}), which this model was not trained to read. Spell it in letters as "
+            "it sounds, or load MOSS-TTS or MossTTSLocal."
         )
     if info.is_incremental:
         _check_incremental(options)

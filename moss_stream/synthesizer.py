@@ -29,6 +29,7 @@ from moss_stream.stream import SynthesisStream
 from moss_stream.text.dialogue import Dialogue
 from moss_stream.text.history import History
 from moss_stream.text.incremental import Incremental
+from moss_stream.text.lexicon import Lexicon
 from moss_stream.text.message import Codes
 from moss_stream.text.script import Script
 from moss_stream.text.segmented import Segmented
@@ -56,8 +57,11 @@ class StreamingSynthesizer:
         info: The model that is loaded, where, its codebooks, and the rate and channels of its audio.
     """
 
-    def __init__(self, worker: Worker, info: EngineInfo, options: EngineOptions) -> None:
+    def __init__(
+        self, worker: Worker, info: EngineInfo, options: EngineOptions, lexicon: Lexicon | None = None
+    ) -> None:
         self._worker = worker
+        self._lexicon = lexicon
         self._options = options
         self._voice_cache = VoiceCache(
             worker.encode,
@@ -82,6 +86,7 @@ class StreamingSynthesizer:
         revision: str | None = None,
         offline: bool = False,
         options: EngineOptions | None = None,
+        lexicon: Lexicon | None = None,
     ) -> Self:
         """Load a model and its codec, on a thread of their own.
 
@@ -98,10 +103,12 @@ class StreamingSynthesizer:
             revision: Branch, tag or commit of the model's repository.
             offline: Use only what was downloaded before.
             options: How the model runs.
+            lexicon: How words are pronounced in all streams that have no lexicon of their own.
 
         Raises:
             LoadError: A checkpoint cannot be loaded; see `moss_stream.errors` for the kinds.
-            ConfigError: There is no such device or dtype.
+            ConfigError: There is no such device or dtype, or the model cannot read how the lexicon gives a
+                word.
         """
         settings = options or EngineOptions()
 
@@ -118,7 +125,13 @@ class StreamingSynthesizer:
             )
 
         worker = Worker(make, settings.max_queue, settings.max_queue_s)
-        return cls(worker, await worker.start(), settings)
+        synth = cls(worker, await worker.start(), settings, lexicon)
+        try:
+            check_options(SynthesisOptions(lexicon=lexicon), synth.info)
+        except ConfigError:
+            await synth.close()
+            raise
+        return synth
 
     async def __aenter__(self) -> Self:
         return self
@@ -252,7 +265,7 @@ class StreamingSynthesizer:
         check_description(description)
         if not FRAME_S <= seconds <= MAX_SOUND_S:
             raise ConfigError(f"seconds={seconds}: a sound is {FRAME_S} to {MAX_SOUND_S:.0f} s long.")
-        complete = self._complete(options).replace(tokens=round(seconds / FRAME_S))
+        complete = self._complete(options).replace(tokens=round(seconds / FRAME_S), lexicon=None)
         return self._stream(description, self._alone(None), complete, SoundScript(complete))
 
     async def design_voice(
@@ -331,9 +344,10 @@ class StreamingSynthesizer:
         return cast
 
     def _complete(self, options: SynthesisOptions | None) -> SynthesisOptions:
-        """Return options that say how much is carried from segment to segment."""
+        """Return options that say what the synthesizer knows: what is carried on, how words are pronounced."""
         options = options or SynthesisOptions()
-        return options if options.history_s is not None else options.replace(history_s=self.info.history_s)
+        known = {"history_s": self.info.history_s, "lexicon": self._lexicon}
+        return options.replace(**{name: known[name] for name in known if getattr(options, name) is None})
 
     def _stream(
         self,

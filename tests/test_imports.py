@@ -84,6 +84,7 @@ LOW |= {"prometheus", "sound_file", "text_source", "trace", "uses", "voice_cache
 LOW |= {"languages", "wire"}
 HIGH = {"__init__", "conversation", "inbox", "lines", "option_checks", "stream", "synthesizer"}
 HIGH |= {"render", "voice_finder"}
+LOW |= {"lexicon_file"}
 LOW |= {"subtitles"}
 PROTOCOLS = ("openai", "cartesia", "elevenlabs", "deepgram", "wyoming", "speak")
 

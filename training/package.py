@@ -58,7 +58,7 @@ def package(work: Path, target: Path, settings: VoiceSettings) -> None:
     codec = load_cat(target / "codec", torch.device("cpu"), EngineOptions())
     voices = packaged_voices(codec, Flite(work / "root"), settings.corpus)
     (target / VOICES_FILE).write_text(json.dumps(voices), encoding="utf-8")
-    defaults = {**SAMPLING.model_dump(), "history_s": HISTORY_S}
+    defaults = {**SAMPLING.model_dump(), "history_s": HISTORY_S, "reads_phonetics": False}
     (target / SAMPLING_FILE).write_text(json.dumps(defaults, indent=2), encoding="utf-8")
     (target / "README.md").write_text(model_card(work, settings), encoding="utf-8")
 

@@ -21,6 +21,7 @@ from moss_stream.cli.options import (
     Codec,
     Device,
     Dtype,
+    LexiconFile,
     Model,
     Output,
     Play,
@@ -106,6 +107,7 @@ def say(
     instruction: Annotated[
         str | None, typer.Option(help='How to speak, or with which voice: "a calm, low voice".')
     ] = None,
+    lexicon: LexiconFile = None,
     speed: Speed = 1.0,
     subtitles: Subtitles = None,
     play: Play = None,
@@ -129,7 +131,9 @@ def say(
         )
         return synth.stream(read_stdin() if text == "-" else text, voice=voice, options=options)
 
-    speak(stream, Loading(model, codec, device, dtype), Outlet(output, play, speed, subtitles), trace)
+    speak(
+        stream, Loading(model, codec, device, dtype, lexicon), Outlet(output, play, speed, subtitles), trace
+    )
 
 
 @app.command()

@@ -11,7 +11,18 @@ from rich.console import Console
 
 from moss_stream import StreamingSynthesizer, SynthesisOptions, SynthesisStream
 from moss_stream.cli.console import read_stdin
-from moss_stream.cli.options import Codec, Device, Dtype, Output, Play, Speed, Subtitles, errors, note
+from moss_stream.cli.options import (
+    Codec,
+    Device,
+    Dtype,
+    LexiconFile,
+    Output,
+    Play,
+    Speed,
+    Subtitles,
+    errors,
+    note,
+)
 from moss_stream.cli.speaking import Loading, Outlet, speak
 from moss_stream.config import AUDITION
 from moss_stream.errors import ConfigError
@@ -33,6 +44,7 @@ def dialogue(
     output: Output = None,
     codec: Codec = None,
     seed: Seed = 0,
+    lexicon: LexiconFile = None,
     speed: Speed = 1.0,
     subtitles: Subtitles = None,
     play: Play = None,
@@ -45,7 +57,7 @@ def dialogue(
         lines = read_stdin() if text == "-" else text
         return synth.dialogue(lines, voices=_voices(voice), options=SynthesisOptions(seed=seed))
 
-    speak(stream, Loading(model, codec, device, dtype), Outlet(output, play, speed, subtitles))
+    speak(stream, Loading(model, codec, device, dtype, lexicon), Outlet(output, play, speed, subtitles))
 
 
 def sound(

@@ -22,6 +22,7 @@ __all__ = [
     "Codec",
     "Device",
     "Dtype",
+    "LexiconFile",
     "Model",
     "Output",
     "Play",
@@ -66,6 +67,10 @@ Play = Annotated[
     ),
 ]
 
+LexiconFile = Annotated[
+    Path | None,
+    typer.Option("--lexicon", help='How words are pronounced: lines "word = spelling", or PLS (.pls, .xml).'),
+]
 Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")]
 Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")]
 Codec = Annotated[str | None, typer.Option(help="Folder or repository id of the codec.")]

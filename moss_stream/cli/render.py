@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from moss_stream.cli.options import Codec, Device, Dtype, Model, Speed, errors, note
+from moss_stream.cli.options import Codec, Device, Dtype, LexiconFile, Model, Speed, errors, note
 from moss_stream.cli.speaking import Loading
 from moss_stream.errors import TextError
 from moss_stream.render import Rendered, render
@@ -24,6 +24,7 @@ def render_jobs(
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
     model: Model = None,
     codec: Codec = None,
+    lexicon: LexiconFile = None,
     speed: Speed = 1.0,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -31,7 +32,9 @@ def render_jobs(
     """Speak every line of a JSONL file into a file of its own; what is there already is passed over."""
     console = Console(stderr=True)
     with errors(console):
-        num_failed = asyncio.run(_run(jobs, out, Loading(model, codec, device, dtype), speed, console))
+        num_failed = asyncio.run(
+            _run(jobs, out, Loading(model, codec, device, dtype, lexicon), speed, console)
+        )
     if num_failed:
         raise typer.Exit(1)
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 import moss_stream
-from moss_stream.cli.options import Codec, Device, Dtype, Model, errors
+from moss_stream.cli.options import Codec, Device, Dtype, LexiconFile, Model, errors
 from moss_stream.errors import ConfigError, MissingDependency
 from moss_stream.quote import complaint, quoted
 
@@ -41,6 +41,7 @@ def serve(
     wyoming: Annotated[
         str | None, typer.Option(help="Serve Home Assistant too, on tcp://HOST:PORT (Wyoming).")
     ] = None,
+    lexicon: LexiconFile = None,
     max_streams: Annotated[int, typer.Option(help="Streams that are spoken at the same time.")] = 8,
     streams_per_key: Annotated[
         int | None,
@@ -70,7 +71,7 @@ def serve(
             fixed_batch=fixed_batch,
         )
         async with await moss_stream.StreamingSynthesizer.load(
-            model, codec=codec, device=device, dtype=dtype, options=options
+            model, codec=codec, device=device, dtype=dtype, options=options, lexicon=words
         ) as synth:
             await run_server(synth, settings)
 
@@ -98,6 +99,7 @@ def serve(
             raise ConfigError(_sentence(error)) from error
         if wyoming is not None:
             wyoming_address(wyoming, settings)  # before a model is loaded
+        words = None if lexicon is None else moss_stream.load_lexicon(lexicon)
         asyncio.run(run())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from moss_stream import StreamingSynthesizer, SynthesisStream
+from moss_stream import StreamingSynthesizer, SynthesisStream, load_lexicon
 from moss_stream.cli.console import Progress
 from moss_stream.cli.options import SubtitleKind, errors, note
 from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
@@ -38,12 +38,14 @@ class Loading:
     codec: str | None
     device: str
     dtype: str
+    lexicon: Path | None = None
 
     async def load(self, console: Console) -> StreamingSynthesizer:
         """Load it, and say so while it takes its time."""
+        lexicon = None if self.lexicon is None else await asyncio.to_thread(load_lexicon, self.lexicon)
         with console.status(LOADING) if console.is_terminal else contextlib.nullcontext():
             return await StreamingSynthesizer.load(
-                self.model, codec=self.codec, device=self.device, dtype=self.dtype
+                self.model, codec=self.codec, device=self.device, dtype=self.dtype, lexicon=lexicon
             )
 
 

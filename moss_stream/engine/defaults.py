@@ -27,6 +27,8 @@ class Defaults:
     """Audio carried into the next segment; a model that was trained on less is lost with more."""
     uses: frozenset[Use] = frozenset({Use.SPEECH})
     """What the model can be asked for."""
+    reads_phonetics: bool = False
+    """It was trained with IPA between slashes and pinyin with tone numbers."""
 
 
 def read_defaults(model: Path, checkpoint: Checkpoint) -> Defaults:
@@ -38,16 +40,17 @@ def read_defaults(model: Path, checkpoint: Checkpoint) -> Defaults:
     Raises:
         CorruptCheckpoint: A file holds no such options.
     """
-    card = Defaults(checkpoint.sampling, checkpoint.history_s, checkpoint.uses)
+    card = Defaults(checkpoint.sampling, checkpoint.history_s, checkpoint.uses, checkpoint.reads_phonetics)
     if (model / GENERATION_FILE).is_file():
         card = replace(card, sampling=_generation(model, card.sampling))
     if not (model / SAMPLING_FILE).is_file():
         return card
     raw = read_json(model, SAMPLING_FILE)
     history_s = raw.pop("history_s", Defaults.history_s)
+    reads_phonetics = raw.pop("reads_phonetics", card.reads_phonetics) is True
     try:
         SynthesisOptions(history_s=history_s)
-        return Defaults(SamplingOptions(**raw), history_s, card.uses)
+        return Defaults(SamplingOptions(**raw), history_s, card.uses, reads_phonetics)
     except ConfigError as error:
         raise CorruptCheckpoint(f"{model / SAMPLING_FILE} is damaged: {error} Download it again.") from error
 

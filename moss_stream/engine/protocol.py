@@ -78,6 +78,8 @@ class EngineInfo:
     voices."""
     uses: frozenset[Use] = frozenset({Use.SPEECH})
     """What it can be asked for."""
+    reads_phonetics: bool = False
+    """It was trained with IPA between slashes and pinyin with tone numbers."""
     sample_rate: int = SAMPLE_RATE_HZ
     """Of its audio, in Hz."""
     channels: int = 1

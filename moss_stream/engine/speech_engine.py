@@ -94,6 +94,7 @@ class SpeechEngine:
             sampling=used.sampling,
             history_s=used.history_s,
             uses=used.uses,
+            reads_phonetics=used.reads_phonetics,
             is_incremental=rows.feed is not None,
             is_delayed=rows.delay is not None,
             needs_all_codebooks=rows.needs_all,

@@ -76,6 +76,10 @@ class Checkpoint(Protocol):
     def uses(self) -> frozenset[Use]:
         """What it can be asked for."""
 
+    @property
+    def reads_phonetics(self) -> bool:
+        """Whether its makers say that it reads IPA and pinyin."""
+
     def network(self, device: torch.device, dtype: torch.dtype, options: EngineOptions) -> Network:
         """Load the weights.
 

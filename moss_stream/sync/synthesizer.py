@@ -18,6 +18,7 @@ from moss_stream.sync.conversation import SyncConversation
 from moss_stream.sync.loop_thread import LoopThread
 from moss_stream.sync.stream import SyncStream
 from moss_stream.synthesizer import DRAIN_S, StreamingSynthesizer
+from moss_stream.text.lexicon import Lexicon
 from moss_stream.text_source import Text
 from moss_stream.voices import Reference, Voice
 
@@ -33,6 +34,7 @@ def load(
     revision: str | None = None,
     offline: bool = False,
     options: EngineOptions | None = None,
+    lexicon: Lexicon | None = None,
 ) -> SyncSynthesizer:
     """Load a model and its codec; close the result, or use it in `with`.
 
@@ -48,6 +50,7 @@ def load(
             revision=revision,
             offline=offline,
             options=options,
+            lexicon=lexicon,
         )
         return SyncSynthesizer(loop, loop.call(loading))
     except BaseException:

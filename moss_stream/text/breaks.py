@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from moss_stream.text.abbreviations import may_end_sentence
 
-__all__ = ["Break", "Strength", "breaks", "is_speakable", "last_gap", "may_stop_at_end"]
+__all__ = ["SPACELESS", "Break", "Strength", "breaks", "is_speakable", "last_gap", "may_stop_at_end"]
 
 
 class Strength(IntEnum):
@@ -54,8 +54,10 @@ _PINYIN = re.compile(
 )
 _NEXT_WORD = re.compile(r"\s*([^\W_]*)(.?)", re.DOTALL)
 _PAUSE_BEGUN = re.compile(r"\[(?:p|pa|pau|paus|pause|pause [\d.]{0,7} ?s?)?$")
-_SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_SPACELESS_END = re.compile(rf"[{_SPACELESS}]([{_SPACELESS}])\s*$")
+SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Letters of Thai, Lao, Burmese, Khmer, Chinese and Japanese, which are written without spaces: for a regular
+expression's brackets."""
+_SPACELESS_END = re.compile(rf"[{SPACELESS}]([{SPACELESS}])\s*$")
 _STOP_AT_END = re.compile(rf"[.!?…,;:。！？，、；：،؛؟।۔—][{_CLOSING}]*\s*$")
 
 

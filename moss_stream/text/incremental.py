@@ -13,8 +13,8 @@ from moss_stream.text.dialogue import Dialogue, Saying
 from moss_stream.text.duration import estimate_s
 from moss_stream.text.limits import TextLimits
 from moss_stream.text.message import Codes, Message, Prompt
-from moss_stream.text.normalizer import Normalizer
 from moss_stream.text.reader import Reader
+from moss_stream.text.respelled import normalizer_for
 from moss_stream.text.script import MAX_ATTEMPTS, SLOWEST, SPARE_S, Begin, Give
 from moss_stream.text.timeline import Timeline
 from moss_stream.text.words import WordSegmenter
@@ -48,7 +48,7 @@ class Incremental:
     def __init__(self, options: SynthesisOptions, dialogue: Dialogue | None = None) -> None:
         self.timeline = Timeline()
         self._words = WordSegmenter(options.max_wait_ms / 1000)
-        normalizer = Normalizer(options.hidden_tags)
+        normalizer = normalizer_for(options.hidden_tags, options.lexicon)
         self._reader = Reader(normalizer, self._words, self.timeline.read, options.max_wait_ms / 1000)
         self._limits = TextLimits(is_whole=False)
         self.memory = dialogue

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from moss_stream.text.normalizer import Normalizer, Readable
+from moss_stream.text.normalizer import Readable
+from moss_stream.text.respelled import ReadableSource
 from moss_stream.text.segmenter import RESERVE_S, WORD_S, Segmenter
 
 __all__ = ["Reader", "SegmentReader"]
@@ -73,7 +74,7 @@ class Reader:
 
     def __init__(
         self,
-        normalizer: Normalizer,
+        normalizer: ReadableSource,
         segmenter: Segmenter,
         on_read: Callable[[list[int]], None],
         max_wait_s: float | None,

@@ -13,8 +13,8 @@ from moss_stream.text.duration import estimate_s
 from moss_stream.text.history import History
 from moss_stream.text.limits import TextLimits
 from moss_stream.text.message import Codes, Message, Prompt
-from moss_stream.text.normalizer import Normalizer
 from moss_stream.text.reader import Reader, SegmentReader
+from moss_stream.text.respelled import normalizer_for
 from moss_stream.text.script import MAX_ATTEMPTS, SLOWEST, SPARE_S, Begin, Give
 from moss_stream.text.segmenter import LeadSegmenter, WholeSegmenter
 from moss_stream.text.speakers import joined
@@ -223,7 +223,8 @@ class Segmented:
 
     def _make_reader(self) -> SegmentReader:
         """Return what reads the text and cuts it."""
-        normalizer, options = Normalizer(self._options.hidden_tags), self._options
+        options = self._options
+        normalizer = normalizer_for(options.hidden_tags, options.lexicon)
         if options.tokens is not None:
             return Reader(normalizer, WholeSegmenter(), self.timeline.read, None)
         max_wait_s = options.max_wait_ms / 1000

@@ -8,8 +8,8 @@ from moss_stream.config import SynthesisOptions
 from moss_stream.text.dialogue_normalizer import dialogue_normalized
 from moss_stream.text.history import History
 from moss_stream.text.line_reader import LineReader
-from moss_stream.text.normalizer import Normalizer
 from moss_stream.text.reader import Reader, SegmentReader
+from moss_stream.text.respelled import normalizer_for
 from moss_stream.text.segmented import Segmented
 from moss_stream.text.segmenter import LeadSegmenter
 
@@ -33,7 +33,8 @@ class SpokenLines(Segmented):
 
     def _make_reader(self) -> SegmentReader:
         max_wait_s = self._options.max_wait_ms / 1000
-        normalizer, segmenter = Normalizer(self._options.hidden_tags), LeadSegmenter(max_wait_s)
+        normalizer = normalizer_for(self._options.hidden_tags, self._options.lexicon)
+        segmenter = LeadSegmenter(max_wait_s)
         return LineReader(
             lambda on_read: Reader(normalizer, segmenter, on_read, max_wait_s),
             self.timeline.read,

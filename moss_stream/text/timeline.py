@@ -16,6 +16,7 @@ from moss_stream.text.duration import elapsed_s
 __all__ = ["Spoken", "Timeline", "Word"]
 
 _WORD = re.compile(r"\S+")
+_MARKS = " \n\t*_~`[("
 PIECE = 1_000
 """Characters of written text that are kept as one string."""
 _HEARD_S = FRAME_S / 2
@@ -187,16 +188,32 @@ class Timeline:
     def _words_of(self, segment: _Segment) -> list[Word]:
         scale = segment.seconds(1.0) / segment.places_s[-1] if segment.places_s[-1] else 0.0
         start_s, written = segment.first_frame * FRAME_S, self.written
-        words = []
+        words: list[Word] = []
+        begun_s: float | None = None
         for found in _WORD.finditer(segment.text):
             first = segment.first_char + found.start()
-            # A letter begins where it was written; what stands for something else, after what was before it.
-            char_start = max(self._ends[first] - 1, self._written_end(first))
             char_end = self._written_end(segment.first_char + found.end())
             from_s, to_s = (start_s + segment.places_s[at] * scale for at in found.span())
+            if char_end <= self._written_end(first):  # a word is spelled as several: it ends with the last
+                begun_s = from_s if begun_s is None else begun_s
+                continue
+            char_start = self._written_start(first, found[0][0], char_end)
+            from_s, begun_s = from_s if begun_s is None else begun_s, None
             word = written[char_start:char_end]
             words.append(Word(word, char_start, char_end, from_s, to_s, segment.speaker))
         return words
+
+    def _written_start(self, first: int, character: str, char_end: int) -> int:
+        """Return where what is spoken from the character `first` on was written.
+
+        A letter begins where it stands; what stands for something else, after what was before it and the
+        marks between them.
+        """
+        written, before = self.written, self._written_end(first)
+        start = max(self._ends[first] - 1, before)
+        if written[start : start + 1] == character:
+            return start
+        return next((at for at in range(before, char_end) if written[at] not in _MARKS), before)
 
     def _heard(self, seconds: float) -> tuple[int, bool]:
         """Return how many characters were heard, and whether that is exact."""

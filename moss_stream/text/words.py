@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 
-from moss_stream.text.breaks import is_speakable, may_stop_at_end
+from moss_stream.text.breaks import SPACELESS, is_speakable, may_stop_at_end
 from moss_stream.text.segmenter import RESERVE_S, WORD_S
 
 __all__ = ["WordSegmenter"]
 
 # Line breaks belong to the word before them: the tokenizers of this family join them with a full stop.
 _WORD = re.compile(r"\s*+\S++[\r\n]*+")
-_SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_BEFORE_MARK = re.compile(rf"(?<=[{_SPACELESS}])(?=[^\w\s])")
-_RUN = re.compile(rf"\s*[^\w\s]*[{_SPACELESS}]+")
+_BEFORE_MARK = re.compile(rf"(?<=[{SPACELESS}])(?=[^\w\s])")
+_RUN = re.compile(rf"\s*[^\w\s]*[{SPACELESS}]+")
 MAX_RUN, KEPT = 12, 4
 """A run of letters without spaces is cut when it is longer than the one, before as many letters as the other:
 words of Chinese and Japanese have one to four, and a model reads twelve tokens before its first frame."""

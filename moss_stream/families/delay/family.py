@@ -69,6 +69,11 @@ class DelayCheckpoint:
         return self.kind.uses
 
     @property
+    def reads_phonetics(self) -> bool:
+        """See `Checkpoint`."""
+        return self.kind.reads_phonetics
+
+    @property
     def num_codebooks(self) -> int:
         """See `Checkpoint`."""
         return self.config.n_vq

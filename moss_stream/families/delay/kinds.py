@@ -27,6 +27,8 @@ class DelayKind:
     """The defaults of its model card."""
     history_s: float = 20.0
     """See `EngineInfo.history_s`."""
+    reads_phonetics: bool = False
+    """See `EngineInfo.reads_phonetics`."""
 
 
 def _sampling(temperature: float, top_p: float, top_k: int, penalty: float) -> SamplingOptions:
@@ -35,7 +37,9 @@ def _sampling(temperature: float, top_p: float, top_k: int, penalty: float) -> S
     )
 
 
-_SPEECH = DelayKind("moss-tts", frozenset({Use.SPEECH, Use.DIALOGUE}), _sampling(1.7, 0.8, 25, 1.0))
+_SPEECH = DelayKind(
+    "moss-tts", frozenset({Use.SPEECH, Use.DIALOGUE}), _sampling(1.7, 0.8, 25, 1.0), reads_phonetics=True
+)
 _DIALOGUE = DelayKind(
     "moss-ttsd", frozenset({Use.SPEECH, Use.DIALOGUE}), _sampling(1.1, 0.9, 50, 1.1), DIALOGUE_S
 )
@@ -43,7 +47,7 @@ _VOICE = DelayKind(
     "moss-voicegenerator", frozenset({Use.SPEECH, Use.VOICE_DESIGN}), _sampling(1.5, 0.6, 50, 1.1)
 )
 _SOUND = DelayKind("moss-soundeffect", frozenset({Use.SOUND}), _sampling(1.5, 0.6, 50, 1.2))
-_UNKNOWN = DelayKind("", frozenset(Use), _SPEECH.sampling)
+_UNKNOWN = DelayKind("", frozenset(Use), _SPEECH.sampling, reads_phonetics=True)
 """A checkpoint that does not say what it is, perhaps of the user's own training, is asked for anything."""
 
 _SMALL = 2048

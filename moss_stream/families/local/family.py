@@ -54,6 +54,7 @@ class LocalCheckpoint:
     history_s = 20.0
     """See `Checkpoint`."""
     uses = frozenset({Use.SPEECH})
+    reads_phonetics = True
     codec = V1
     has_loops = True
 

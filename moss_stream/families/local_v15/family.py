@@ -52,6 +52,7 @@ class LocalV15Checkpoint:
     history_s = 20.0
     """See `Checkpoint`."""
     uses = frozenset({Use.SPEECH})
+    reads_phonetics = True
     codec = V2
     has_loops = False
 

@@ -51,6 +51,7 @@ class RealtimeCheckpoint:
     history_s = 20.0
     """See `Checkpoint`."""
     uses = frozenset({Use.SPEECH})
+    reads_phonetics = False
     codec = V1
     has_loops = False
 
