@@ -64,7 +64,7 @@ def _of_lines(text: str, name: str) -> list[Entry]:
         word, mark, spelling = line.partition("\t" if "\t" in line.strip() else " = ")
         if not mark:
             raise ConfigError(
-                f'{where}: {quoted(line.strip())} is no entry. Write "word = spelling", or a tab between them.'
+                f'{where}: {quoted(line.strip())} is no entry. Write "word = spelling", or put a tab there.'
             )
         entries.append(Entry(word, spelling, where))
     return entries

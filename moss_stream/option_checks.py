@@ -52,8 +52,8 @@ def check_options(options: SynthesisOptions, info: EngineInfo) -> None:
     if phonetic is not None and not info.reads_phonetics:
         raise ConfigError(
             f"{phonetic.where}: {quoted(phonetic.word)} is given in IPA or pinyin "
-            f"({quoted(phonetic.spelling)}), which this model was not trained to read. Spell it in letters as "
-            "it sounds, or load MOSS-TTS or MossTTSLocal."
+            f"({quoted(phonetic.spelling)}), which this model was not trained to read. Spell it in letters "
+            "as it sounds, or load MOSS-TTS or MossTTSLocal."
         )
     if info.is_incremental:
         _check_incremental(options)

@@ -344,7 +344,7 @@ class StreamingSynthesizer:
         return cast
 
     def _complete(self, options: SynthesisOptions | None) -> SynthesisOptions:
-        """Return options that say what the synthesizer knows: what is carried on, how words are pronounced."""
+        """Return options that say what the synthesizer knows: its history, and how words are pronounced."""
         options = options or SynthesisOptions()
         known = {"history_s": self.info.history_s, "lexicon": self._lexicon}
         return options.replace(**{name: known[name] for name in known if getattr(options, name) is None})

@@ -81,7 +81,7 @@ class Lexicon:
                     f"{entry.where}: {quoted(entry.word)} has an entry already ({first.where})."
                 )
             for form in ("NFC", "NFD"):  # an accent may be written as a character of its own
-                word = unicodedata.normalize(form, entry.word)  # type: ignore[arg-type]
+                word = unicodedata.normalize(form, entry.word)
                 (self._any if word == _small(word) else self._exact)[word] = entry
         self._keys = sorted({_small(word) for word in (*self._exact, *self._any)})
         self._firsts = {key[0] for key in self._keys}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from moss_stream.text.lexicon import Entry, Lexicon, are_joined
+from moss_stream.text.lexicon import Entry, Lexicon
 from moss_stream.text.normalizer import Normalizer, Readable
 
 __all__ = ["ReadableSource", "Respelled", "normalizer_for"]
