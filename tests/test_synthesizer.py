@@ -17,6 +17,7 @@ from moss_stream import (
     ConfigError,
     DeviceFailed,
     EngineOptions,
+    Lexicon,
     ModelNotFound,
     StreamingSynthesizer,
     SynthesisOptions,
@@ -229,3 +230,30 @@ async def test_a_voice_of_another_codec_is_refused() -> None:
             AudioError, match="24000 Hz, this model's has 48000 Hz: .*Encode its recording again"
         ):
             stereo.stream("Hello.", voice=voice)
+
+
+async def test_words_are_pronounced_as_a_lexicon_says() -> None:
+    """The synthesizer's, or a stream's own; what chunks and words name is the text that was written."""
+    text = "Use kubectl now."
+    engine = FakeEngine()
+    async with await synthesizer_on(engine) as synth:
+        stream = synth.stream(
+            list(text), options=SynthesisOptions(lexicon=Lexicon({"kubectl": "cube control"}))
+        )
+        chunks = [chunk async for chunk in stream]
+        assert "".join(text[chunk.char_start : chunk.char_end] for chunk in chunks) == text
+        assert [word.text for word in stream.words] == text.split()
+        conversation = synth.conversation(options=SynthesisOptions().replace(lexicon={"now": "nou"}))
+        assert [chunk async for chunk in conversation.stream(text)]
+    said = [str(what.text) for kind, what in engine.log if kind == "begin"]  # type: ignore[attr-defined]
+    assert said == ["Use cube control now.", "Use kubectl nou."]
+
+
+async def test_a_lexicon_that_the_model_cannot_read() -> None:
+    """Is refused when it is given: when the model is loaded, or by the stream."""
+    lexicon = Lexicon({"tomato": "/təˈmɑːtəʊ/"})
+    with pytest.raises(ConfigError, match="'tomato' is given in IPA or pinyin"):
+        await StreamingSynthesizer.load(lexicon=lexicon)
+    async with await synthesizer_on(FakeEngine()) as synth:
+        with pytest.raises(ConfigError, match="Spell it in letters"):
+            synth.stream("A tomato.", options=SynthesisOptions(lexicon=lexicon))
