@@ -10,9 +10,9 @@ from pathlib import Path, PurePath
 
 from moss_stream.config import SynthesisOptions
 from moss_stream.errors import ConfigError, MossError, TextError
-from moss_stream.formats.output import AudioFormat
 from moss_stream.quote import brief, quoted
-from moss_stream.sinks.file import FileSink, container_of
+from moss_stream.sinks.file import container_of
+from moss_stream.sinks.whole import whole_file
 from moss_stream.synthesizer import StreamingSynthesizer
 
 __all__ = ["Job", "Rendered", "read_job", "render"]
@@ -129,16 +129,8 @@ async def _render_line(
 
 
 async def _speak(synth: StreamingSynthesizer, job: Job, target: Path, speed: float) -> float:
-    part = target.with_name(f".{target.name}.part")
-    await asyncio.to_thread(part.parent.mkdir, parents=True, exist_ok=True)
-    sink = FileSink(part, AudioFormat(container_of(job.file), channels=None, speed=speed))
-    try:
+    async with whole_file(target, speed) as sink:
         async with synth.stream(job.text, voice=job.voice, options=job.options) as stream:
             async for chunk in stream:
                 await sink.write(chunk)
-        await sink.aclose()
-        await asyncio.to_thread(part.replace, target)
-    finally:
-        await sink.aclose()
-        await asyncio.to_thread(part.unlink, missing_ok=True)
     return sink.position_s / speed

@@ -207,7 +207,7 @@ class StreamingSynthesizer:
         cannot be used), Overloaded, NoAudio, EngineError, SynthesizerClosed, and what `text` raises.
         """
         check_use(Use.SPEECH, self.info)
-        complete = self._complete(options)
+        complete = self.complete(options)
         script = Incremental(complete) if self.info.is_incremental else Segmented(complete)
         return self._stream(text, self._alone(voice), complete, script)
 
@@ -239,7 +239,7 @@ class StreamingSynthesizer:
         The stream itself raises what others do, and TextError if somebody speaks who is not in `voices`.
         """
         check_use(Use.DIALOGUE, self.info)
-        complete = self._complete(options)
+        complete = self.complete(options)
         if complete.tokens is not None:
             raise ConfigError("`tokens` is the length of one text. Leave it out for a dialogue.")
         history = History(complete.history_s)
@@ -265,7 +265,7 @@ class StreamingSynthesizer:
         check_description(description)
         if not FRAME_S <= seconds <= MAX_SOUND_S:
             raise ConfigError(f"seconds={seconds}: a sound is {FRAME_S} to {MAX_SOUND_S:.0f} s long.")
-        complete = self._complete(options).replace(tokens=round(seconds / FRAME_S), lexicon=None)
+        complete = self.complete(options).replace(tokens=round(seconds / FRAME_S), lexicon=None)
         return self._stream(description, self._alone(None), complete, SoundScript(complete))
 
     async def design_voice(
@@ -310,7 +310,7 @@ class StreamingSynthesizer:
         Raises: what `stream` raises.
         """
         check_use(Use.SPEECH, self.info)
-        complete = self._complete(options)
+        complete = self.complete(options)
         self._check(complete)
         found = self._alone(voice)
         if not self.info.is_incremental:
@@ -343,7 +343,7 @@ class StreamingSynthesizer:
 
         return cast
 
-    def _complete(self, options: SynthesisOptions | None) -> SynthesisOptions:
+    def complete(self, options: SynthesisOptions | None) -> SynthesisOptions:
         """Return options that say what the synthesizer knows: its history, and how words are pronounced."""
         options = options or SynthesisOptions()
         known = {"history_s": self.info.history_s, "lexicon": self._lexicon}
