@@ -55,13 +55,14 @@ class StreamingSynthesizer:
 
     Attributes:
         info: The model that is loaded, where, its codebooks, and the rate and channels of its audio.
+        lexicon: How words are pronounced in streams that have no lexicon of their own.
     """
 
     def __init__(
         self, worker: Worker, info: EngineInfo, options: EngineOptions, lexicon: Lexicon | None = None
     ) -> None:
         self._worker = worker
-        self._lexicon = lexicon
+        self.lexicon = lexicon
         self._options = options
         self._voice_cache = VoiceCache(
             worker.encode,
@@ -207,7 +208,7 @@ class StreamingSynthesizer:
         cannot be used), Overloaded, NoAudio, EngineError, SynthesizerClosed, and what `text` raises.
         """
         check_use(Use.SPEECH, self.info)
-        complete = self.complete(options)
+        complete = self._complete(options)
         script = Incremental(complete) if self.info.is_incremental else Segmented(complete)
         return self._stream(text, self._alone(voice), complete, script)
 
@@ -239,7 +240,7 @@ class StreamingSynthesizer:
         The stream itself raises what others do, and TextError if somebody speaks who is not in `voices`.
         """
         check_use(Use.DIALOGUE, self.info)
-        complete = self.complete(options)
+        complete = self._complete(options)
         if complete.tokens is not None:
             raise ConfigError("`tokens` is the length of one text. Leave it out for a dialogue.")
         history = History(complete.history_s)
@@ -265,7 +266,7 @@ class StreamingSynthesizer:
         check_description(description)
         if not FRAME_S <= seconds <= MAX_SOUND_S:
             raise ConfigError(f"seconds={seconds}: a sound is {FRAME_S} to {MAX_SOUND_S:.0f} s long.")
-        complete = self.complete(options).replace(tokens=round(seconds / FRAME_S), lexicon=None)
+        complete = self._complete(options).replace(tokens=round(seconds / FRAME_S), lexicon=None)
         return self._stream(description, self._alone(None), complete, SoundScript(complete))
 
     async def design_voice(
@@ -310,7 +311,7 @@ class StreamingSynthesizer:
         Raises: what `stream` raises.
         """
         check_use(Use.SPEECH, self.info)
-        complete = self.complete(options)
+        complete = self._complete(options)
         self._check(complete)
         found = self._alone(voice)
         if not self.info.is_incremental:
@@ -343,10 +344,10 @@ class StreamingSynthesizer:
 
         return cast
 
-    def complete(self, options: SynthesisOptions | None) -> SynthesisOptions:
+    def _complete(self, options: SynthesisOptions | None) -> SynthesisOptions:
         """Return options that say what the synthesizer knows: its history, and how words are pronounced."""
         options = options or SynthesisOptions()
-        known = {"history_s": self.info.history_s, "lexicon": self._lexicon}
+        known = {"history_s": self.info.history_s, "lexicon": self.lexicon}
         return options.replace(**{name: known[name] for name in known if getattr(options, name) is None})
 
     def _stream(

@@ -70,7 +70,7 @@ ALLOWED = {
     | {"text"}
     | {"voices", "wire"},
     "cli": BASE
-    | {"files", "formats", "render", "subtitles"}
+    | {"book", "files", "formats", "render", "subtitles"}
     | {"", "adapters", "embedded", "engine", "families", "hub", "kernels", "server", "sinks", "stream"}
     | {"synthesizer", "trace", "voice_file", "voices", "wire"},
     "sync": BASE
@@ -84,7 +84,8 @@ LOW |= {"prometheus", "sound_file", "text_source", "trace", "uses", "voice_cache
 LOW |= {"languages", "wire"}
 HIGH = {"__init__", "conversation", "inbox", "lines", "option_checks", "stream", "synthesizer"}
 HIGH |= {"render", "voice_finder"}
-LOW |= {"lexicon_file"}
+HIGH |= {"book"}
+LOW |= {"lexicon_file", "part_store"}
 LOW |= {"subtitles"}
 PROTOCOLS = ("openai", "cartesia", "elevenlabs", "deepgram", "wyoming", "speak")
 

@@ -1,4 +1,4 @@
-"""The command line: say, dialogue, sound, design, serve, bench, voices, download, doctor."""
+"""The command line: say, read, dialogue, sound, design, serve, bench, voices, download, doctor."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from moss_stream.cli.options import (
     errors,
     shows_tracebacks,
 )
+from moss_stream.cli.read import read
 from moss_stream.cli.render import render_jobs
 from moss_stream.cli.serve import serve
 from moss_stream.cli.speaking import Loading, Outlet, speak
@@ -60,6 +61,7 @@ app.command()(dialogue)
 app.command()(sound)
 app.command()(design)
 app.command("render")(render_jobs)
+app.command()(read)
 
 
 def main() -> None:
