@@ -25,7 +25,7 @@ from moss_stream.text.duration import estimate_s
 from moss_stream.text.parts import TextPart, text_parts, unwrapped
 from moss_stream.text.respelled import normalizer_for
 from moss_stream.text.timeline import Word
-from moss_stream.voices import Reference, Voice
+from moss_stream.voices import Voice
 
 __all__ = ["BookJob", "read_book", "read_text"]
 
@@ -46,7 +46,7 @@ class BookJob:
     text: str
     target: Path
     """Its suffix says the format. The parts are in a folder beside it until it is there."""
-    voice: Reference | None = None
+    voice: str | None = None
     """The name of one of the model's voices, or a file; None: the model's first one or, if it has none, the
     one that it takes for the first part."""
     options: SynthesisOptions = SynthesisOptions()
@@ -97,6 +97,8 @@ async def read_book(
         SinkError: A file cannot be written, or there is no room for it.
     """
     container_of(job.target)
+    if job.options.tokens is not None:
+        raise ConfigError("`tokens` is the length of one text. Leave it out for a book.")
     reading = _Reading(synth, job, on_read)
     await asyncio.to_thread(reading.prepare)
     await reading.speak()
@@ -108,8 +110,7 @@ class _Reading:
         self._synth, self._job, self._on_read = synth, job, on_read
         folder = job.target.with_name(f"{job.target.name}.parts")
         self._store = PartStore(folder, synth.info.sample_rate, synth.info.channels)
-        self._options = synth.complete(job.options)
-        self._voice: Reference | Voice | None = job.voice or next(iter(synth.voices), None)
+        self._voice: str | Voice | None = job.voice or next(iter(synth.voices), None)
         self._parts: list[tuple[str, TextPart]] = []
         """Those with something to say, and their names."""
 
@@ -132,7 +133,8 @@ class _Reading:
 
     def _about(self) -> str:
         """Return all but the text that the audio depends on."""
-        info, options = self._synth.info, self._options.model_dump(mode="json", exclude={"lexicon", "trace"})
+        info = self._synth.info
+        options = self._job.options.model_dump(mode="json", exclude={"lexicon", "trace"})
         voice = str(self._voice)
         path = Path(voice)
         if voice not in self._synth.voices and self._voice and path.is_file():
@@ -140,7 +142,8 @@ class _Reading:
         return json.dumps([self._job.model, info.description, info.sample_rate, voice, options])
 
     def _readable(self, text: str) -> str:
-        reader = normalizer_for(self._options.hidden_tags, self._options.lexicon)
+        options = self._job.options
+        reader = normalizer_for(options.hidden_tags, options.lexicon or self._synth.lexicon)
         return reader.feed(text).text + reader.end().text
 
     def _check_room(self) -> None:
@@ -155,7 +158,7 @@ class _Reading:
         if free < needed:
             raise SinkError(
                 f"There is no room for the audio in {self._store.folder.parent}: it takes up to "
-                f"{needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free. Make room, or choose another folder."
+                f"{needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free. Make room, or write elsewhere."
             )
 
     async def speak(self) -> None:
@@ -181,7 +184,7 @@ class _Reading:
             self._on_read(len(part.text))
             return
         chunks = []
-        async with self._synth.stream(part.text, voice=self._voice, options=self._options) as stream:
+        async with self._synth.stream(part.text, voice=self._voice, options=self._job.options) as stream:
             async for chunk in stream:
                 chunks.append(chunk.samples)
                 self._on_read(chunk.char_end - chunk.char_start)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,5 +111,5 @@ class PartStore:
     def _notes(self, name: str) -> Path:
         return self.folder / f"{name}.json"
 
-    def _read(self, name: str) -> dict[str, object]:
-        return json.loads(self._notes(name).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    def _read(self, name: str) -> Any:
+        return json.loads(self._notes(name).read_text(encoding="utf-8"))

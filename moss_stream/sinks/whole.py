@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from moss_stream.errors import SinkError
@@ -28,15 +28,23 @@ async def whole_file(target: Path, speed: float = 1.0) -> AsyncIterator[FileSink
     """
     part = target.with_name(f".{target.name}.part")
     sink = FileSink(part, AudioFormat(container_of(target.name), channels=None, speed=speed))
-    try:
+    with _told(target):
         await asyncio.to_thread(part.parent.mkdir, parents=True, exist_ok=True)
+    try:
         yield sink
         await sink.aclose()
-        await asyncio.to_thread(part.replace, target)
-    except OSError as error:
-        raise SinkError(
-            f"{str(target)!r} cannot be written ({error.strerror}). Choose another path."
-        ) from error
+        with _told(target):
+            await asyncio.to_thread(part.replace, target)
     finally:
         await sink.aclose()
-        await asyncio.to_thread(part.unlink, missing_ok=True)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(part.unlink, missing_ok=True)
+
+
+@contextlib.contextmanager
+def _told(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise SinkError(f"{str(target)!r} cannot be written ({why}). Choose another path.") from error

@@ -1,4 +1,4 @@
-"""Cuts a long text into parts that are spoken alone: groups of paragraphs, whose borders an edit hardly moves."""
+"""Cuts a long text into parts that are spoken alone: paragraphs in groups whose borders an edit hardly moves."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from moss_stream.text.breaks import Strength, breaks
 __all__ = ["TextPart", "text_parts", "unwrapped"]
 
 LEAST, MOST = 500, 3_000
-"""Characters of a part: half a minute, so that there are not too many pauses between parts, and three minutes,
-so that not much has to be spoken again after a stop."""
+"""Characters of a part: half a minute, since each has a prompt to run, and three minutes, since a stop loses
+what is spoken of it."""
 ONE_IN = 4
-"""Of so many paragraphs one ends a part. Its checksum says which: after an edit the next of them is the old one
-again, and so are the parts behind it."""
+"""Of so many paragraphs one ends a part. Its checksum says which: after an edit the next of them is the old
+one, and so are the parts behind it."""
 LONG_LINE = 50
 """Characters of a line that was broken for its length; verses and headings are shorter."""
 _WRAPPED = re.compile(
