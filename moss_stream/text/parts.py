@@ -1,4 +1,4 @@
-"""Cuts a long text into parts that are spoken alone: paragraphs in groups whose borders an edit hardly moves."""
+"""Cuts a long text into parts that are spoken alone: paragraphs, in groups that an edit hardly changes."""
 
 from __future__ import annotations
 
