@@ -204,10 +204,12 @@ class _Reading:
         start_s = 0.0
         async with whole_file(self._job.target, self._job.speed) as sink:
             for name, part in self._parts:
-                for chunk in self._store.chunks(name):
+                chunks = self._store.chunks(name)
+                while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
                     await sink.write(chunk)
-                words += (_moved(word, part.start, start_s) for word in self._store.words(name))
-                start_s += self._store.seconds(name)
+                spoken, seconds = await asyncio.to_thread(self._store.notes, name)
+                words += (_moved(word, part.start, start_s) for word in spoken)
+                start_s += seconds
         await asyncio.to_thread(self._store.remove)
         return words
 

@@ -72,13 +72,10 @@ class PartStore:
                 f"{self.folder}: a part cannot be written ({error}). Make room for it."
             ) from error
 
-    def seconds(self, name: str) -> float:
-        """Return how long a part is."""
-        return float(self._read(name)["samples"]) / self._rate
-
-    def words(self, name: str) -> list[Word]:
-        """Return the words of a part, their places and times counted from its beginning."""
-        return [Word(**word) for word in self._read(name)["words"]]
+    def notes(self, name: str) -> tuple[list[Word], float]:
+        """Return the words of a part, places and times counted from its beginning, and its seconds."""
+        notes = self._read(name)
+        return [Word(**word) for word in notes["words"]], notes["samples"] / self._rate
 
     def audio(self, name: str) -> npt.NDArray[np.int16]:
         """Return all samples of a part, [N] or [N, channels]."""

@@ -23,7 +23,7 @@ def test_a_part_is_kept_as_it_is(tmp_path: Path, channels: int) -> None:
     store.put("a", samples, WORDS)
     again = PartStore(tmp_path / "parts", 8000, channels)
     again.open()
-    assert again.has("a") and again.words("a") == WORDS and again.seconds("a") == 12.0
+    assert again.has("a") and again.notes("a") == (WORDS, 12.0)
     np.testing.assert_array_equal(again.audio("a"), samples)
     chunks = list(again.chunks("a"))
     assert b"".join(chunk.pcm for chunk in chunks) == samples.tobytes()

@@ -58,18 +58,18 @@ def _borders(text: str) -> Iterator[int]:
     start = end = 0
     is_code = False
     for match in _PARAGRAPH.finditer(text):
-        paragraph = match[0]
-        if len(_FENCE.findall(paragraph)) % 2:
-            is_code = not is_code
-        if end > start and match.end() - start > MOST and not is_code:
+        num_fences, was_code = len(_FENCE.findall(match[0])), is_code
+        is_code ^= bool(num_fences % 2)
+        if end > start and match.end() - start > MOST and not was_code:
             yield end
             start = end
         end = match.end()
-        while not is_code and end - start > MOST:
+        while end - start > MOST and not (num_fences or is_code):
             start += _sentence_end(text[start : start + MOST])
             yield start
-        ends_here = end - start >= LEAST and crc32(paragraph.encode("utf-8", "replace")) % ONE_IN == 0
-        if ends_here and not is_code:
+        checksum = crc32(match[0].encode("utf-8", "replace"))
+        is_over = end - start > MOST or (end - start >= LEAST and checksum % ONE_IN == 0)
+        if is_over and not is_code:
             yield end
             start = end
     if end > start:

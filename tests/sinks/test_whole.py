@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ async def test_a_file_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
         await sink.write(CHUNK)
         assert not target.exists()
     assert soundfile.info(target).duration == pytest.approx(0.5, abs=0.1)
-    assert [path.name for path in target.parent.iterdir()] == ["a.flac"]
+    assert os.listdir(target.parent) == ["a.flac"]
 
 
 async def test_a_block_that_raises_leaves_nothing(tmp_path: Path) -> None:
@@ -30,7 +31,7 @@ async def test_a_block_that_raises_leaves_nothing(tmp_path: Path) -> None:
         async with whole_file(target) as sink:
             await sink.write(CHUNK)
             raise RuntimeError("stopped")
-    assert target.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+    assert target.read_bytes() == b"old" and os.listdir(tmp_path) == ["a.wav"]
 
 
 async def test_what_cannot_be_written(tmp_path: Path) -> None:
