@@ -26,6 +26,7 @@ from moss_stream.cli.options import (
 )
 from moss_stream.cli.speaking import Loading
 from moss_stream.embedded import EMBEDDED_NOTE, embedded_model
+from moss_stream.errors import ConfigError
 from moss_stream.files import new_file
 from moss_stream.sinks.file import container_of
 from moss_stream.subtitles import subtitles as subtitles_of
@@ -61,6 +62,8 @@ def read(
     """Read a whole book into one file. Stopped at any moment, the same command goes on where it was."""
     console = Console(stderr=True)
     with errors(console):
+        if str(output) == "-":
+            raise ConfigError("-o -: what goes on where it was needs a file. Give one, or use `say -`.")
         container_of(output)
         options = SynthesisOptions(seed=seed, n_vq=n_vq, language=language, instruction=instruction)
         job = BookJob(read_text(file), output, voice, options, speed, f"{model} {codec}")
