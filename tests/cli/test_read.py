@@ -18,7 +18,7 @@ from moss_stream.cli.app import app
 
 TEXT = "# One\n\nIt was late.\n\nNobody came, and we waited.\n\nThen kubectl spoke:\n\n* * *\n\nGood night."
 WORDS = [word for word in TEXT.split() if word not in ("#", "*")]
-# A part for each paragraph, so that a short text has several; and the end, at a moment of a part or of the last file.
+# A part for each paragraph, so that a short text has several; and an end at a moment.
 PROGRAM = """
 import os, signal, sys
 from moss_stream.text import parts
@@ -33,9 +33,9 @@ def die(*arguments):
         os.kill(os.getpid(), number)
 
 def before(method):
-    def wrapped(*arguments):
+    def wrapped(*arguments, **named):
         die()
-        return method(*arguments)
+        return method(*arguments, **named)
     return wrapped
 
 if moment == "put":
