@@ -147,7 +147,7 @@ class SynthesisOptions(_Options):
 
     What stands in one of the `hidden_tags` is never read out; a tag that is not closed hides the rest
     of the text. Formulas between `$`, `$$`, `\(` and `\)`, `\[` and `\]` are read if they are as simple
-    as x + 1, and dropped otherwise.
+    as x + 1, and dropped otherwise. The words of the `lexicon` are read out as it spells them.
     """
 
     sampling: SamplingOptions | None = None

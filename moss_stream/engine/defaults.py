@@ -9,6 +9,7 @@ from moss_stream.config import SamplingOptions, SynthesisOptions
 from moss_stream.errors import ConfigError, CorruptCheckpoint
 from moss_stream.families.family import Checkpoint
 from moss_stream.hub import read_json
+from moss_stream.quote import quoted
 from moss_stream.uses import Use
 
 __all__ = ["SAMPLING_FILE", "Defaults", "read_defaults"]
@@ -47,9 +48,11 @@ def read_defaults(model: Path, checkpoint: Checkpoint) -> Defaults:
         return card
     raw = read_json(model, SAMPLING_FILE)
     history_s = raw.pop("history_s", Defaults.history_s)
-    reads_phonetics = raw.pop("reads_phonetics", card.reads_phonetics) is True
+    reads_phonetics = raw.pop("reads_phonetics", card.reads_phonetics)
     try:
         SynthesisOptions(history_s=history_s)
+        if not isinstance(reads_phonetics, bool):
+            raise ConfigError(f"reads_phonetics={quoted(reads_phonetics)}: it is true or false.")
         return Defaults(SamplingOptions(**raw), history_s, card.uses, reads_phonetics)
     except ConfigError as error:
         raise CorruptCheckpoint(f"{model / SAMPLING_FILE} is damaged: {error} Download it again.") from error

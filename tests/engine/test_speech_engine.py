@@ -121,7 +121,19 @@ def test_a_model_says_how_it_wants_to_be_sampled(tmp_path: Path) -> None:
     assert spoken(made, own) == spoken(engine(), SynthesisOptions(seed=1))
 
 
-@pytest.mark.parametrize("sampling", ['{"audio": {"temperature": -1}}', '{"voice": 1}', "[]"])
+def test_a_model_says_whether_it_reads_ipa(tmp_path: Path) -> None:
+    """Its family says it otherwise."""
+    model = golden_with_sampling(tmp_path / "model", '{"reads_phonetics": false}')
+    made = [
+        load_engine(each, GOLDEN / "cat", "cpu", "float32", EngineOptions())
+        for each in (model, GOLDEN / "local")
+    ]
+    assert [each.info.reads_phonetics for each in made] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "sampling", ['{"audio": {"temperature": -1}}', '{"voice": 1}', "[]", '{"reads_phonetics": 1}']
+)
 def test_a_damaged_sampling_file_is_named(tmp_path: Path, sampling: str) -> None:
     """What is no sampling options is an error that names the file."""
     model = golden_with_sampling(tmp_path / "model", sampling)

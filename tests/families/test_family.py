@@ -36,6 +36,12 @@ def test_a_checkpoint_is_found_by_its_config() -> None:
     )
 
 
+def test_which_families_read_ipa_and_pinyin() -> None:
+    """As their makers say."""
+    read = {name: find(GOLDEN / name).reads_phonetics for name in ("local", "local_v15", "delay", "realtime")}
+    assert read == {"local": True, "local_v15": True, "delay": True, "realtime": False}
+
+
 @pytest.mark.parametrize(
     ("config", "name"),
     [

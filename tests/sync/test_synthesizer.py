@@ -12,7 +12,7 @@ from fakes import FakeEngine, sync_synthesizer_on
 from golden_data import GOLDEN
 from limits import HANG_S
 
-from moss_stream import Audio, ConfigError, EngineOptions, ModelNotFound, SynthesizerClosed
+from moss_stream import Audio, ConfigError, EngineOptions, Lexicon, ModelNotFound, SynthesizerClosed
 from moss_stream.sync import load
 
 TONE = Audio((8000 * np.sin(np.arange(24_000) / 20)).astype(np.int16))
@@ -124,3 +124,9 @@ def test_ctrl_c_while_a_model_is_loaded() -> None:
     """The program ends; PyTorch may complain that it was torn down while it was imported."""
     _, err, status = interrupted("loading")
     assert status != 0 and "KeyboardInterrupt" in err
+
+
+def test_a_lexicon_is_for_all_streams() -> None:
+    """As with asyncio: one that the model cannot read is refused when it is loaded."""
+    with pytest.raises(ConfigError, match="'tomato' is given in IPA"):
+        load(lexicon=Lexicon({"tomato": "/təˈmɑːtəʊ/"}))

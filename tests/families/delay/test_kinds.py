@@ -47,4 +47,9 @@ def test_the_defaults_of_the_model_cards() -> None:
 def test_a_model_that_says_nothing_of_itself_is_asked_for_anything() -> None:
     """Somebody's own training has any name; a dialogue is remembered for longer than a text."""
     assert kind_of(Path("mine"), BIG).uses == frozenset(Use)
+    assert [kind_of(Path(name), BIG).reads_phonetics for name in ("mine", "moss-tts", "moss-ttsd")] == [
+        True,
+        True,
+        False,
+    ]
     assert kind_of(Path("moss-ttsd"), BIG).history_s > kind_of(Path("moss-tts"), BIG).history_s
