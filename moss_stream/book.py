@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import numpy as np
 
 from moss_stream.audio import Audio
 from moss_stream.config import SynthesisOptions
-from moss_stream.errors import ConfigError, SinkError, TextError
+from moss_stream.errors import ConfigError, NoAudio, SinkError, TextError
 from moss_stream.part_store import PartStore
 from moss_stream.quote import quoted
 from moss_stream.sinks.file import container_of
@@ -29,6 +30,7 @@ from moss_stream.voices import Voice
 
 __all__ = ["BookJob", "read_book", "read_text"]
 
+logger = logging.getLogger("moss_stream")
 MAX_BYTES = 32 << 20
 """Of a text: ten times the longest novels, 600 hours."""
 REFERENCE_S = 20
@@ -156,6 +158,7 @@ class _Reading:
         needed = int(seconds * info.sample_rate * info.channels * 2) + SPARE_BYTES
         free = shutil.disk_usage(self._store.folder).free
         if free < needed:
+            self._store.remove_if_empty()
             raise SinkError(
                 f"There is no room for the audio in {self._store.folder.parent}: it takes up to "
                 f"{needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free. Make room, or write elsewhere."
@@ -183,11 +186,15 @@ class _Reading:
         if await asyncio.to_thread(self._store.has, name):
             self._on_read(len(part.text))
             return
-        chunks = []
-        async with self._synth.stream(part.text, voice=self._voice, options=self._job.options) as stream:
-            async for chunk in stream:
-                chunks.append(chunk.samples)
-                self._on_read(chunk.char_end - chunk.char_start)
+        chunks = [np.zeros((0, self._synth.info.channels), np.int16).squeeze()]
+        stream = self._synth.stream(part.text, voice=self._voice, options=self._job.options)
+        try:
+            async with stream:
+                async for chunk in stream:
+                    chunks.append(chunk.samples)
+                    self._on_read(chunk.char_end - chunk.char_start)
+        except NoAudio as error:  # a last line such as "II."; a book must not fail for it
+            logger.warning("Passed over %s, at character %d: %s", quoted(part.text), part.start, error)
         await asyncio.to_thread(self._store.put, name, np.concatenate(chunks), stream.words)
 
     async def _voice_of(self, name: str) -> Voice | None:

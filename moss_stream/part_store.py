@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -101,6 +102,11 @@ class PartStore:
     def remove(self) -> None:
         """Remove all parts."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder, unless there are parts in it."""
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
     def _sound(self, name: str) -> Path:
         return self.folder / f"{name}.flac"

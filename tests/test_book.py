@@ -106,6 +106,16 @@ async def test_without_a_voice_all_parts_have_that_of_the_first(tmp_path: Path) 
     assert references[0] is None and references[-1] is not None
 
 
+async def test_a_part_that_the_model_does_not_speak_holds_up_no_book(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told; a last line such as "II." may be one."""
+    engine = FakeEngine(silent_attempts=100, max_streams=1, voices=VOICES)
+    async with await synthesizer_on(engine) as synth:
+        words = await read_book(synth, BookJob(TEXT, tmp_path / "a.wav"))
+    assert "Passed over '# A book" in caplog.text and 0 < len(words) < len(TEXT.split())
+
+
 async def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a sentence, before anything is spoken."""
     for changes, kind, message in (
@@ -119,6 +129,7 @@ async def test_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(SinkError, match="There is no room"):
         await read(tmp_path)
+    assert not os.listdir(tmp_path)
 
 
 def test_texts(tmp_path: Path) -> None:

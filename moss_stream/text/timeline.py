@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from moss_stream.audio import FRAME_S
@@ -189,16 +190,11 @@ class Timeline:
         scale = segment.seconds(1.0) / segment.places_s[-1] if segment.places_s[-1] else 0.0
         start_s, written = segment.first_frame * FRAME_S, self.written
         words: list[Word] = []
-        begun_s: float | None = None
-        for found in _WORD.finditer(segment.text):
-            first = segment.first_char + found.start()
-            char_end = self._written_end(segment.first_char + found.end())
-            from_s, to_s = (start_s + segment.places_s[at] * scale for at in found.span())
-            if char_end <= self._written_end(first):  # a word is spelled as several: it ends with the last
-                begun_s = from_s if begun_s is None else begun_s
-                continue
-            char_start = self._written_start(first, found[0][0], char_end)
-            from_s, begun_s = from_s if begun_s is None else begun_s, None
+        for start, end in self._written_words(segment):
+            first = segment.first_char + start
+            char_end = self._written_end(segment.first_char + end)
+            char_start = self._written_start(first, segment.text[start], char_end)
+            from_s, to_s = (start_s + segment.places_s[at] * scale for at in (start, end))
             word = written[char_start:char_end]
             words.append(Word(word, char_start, char_end, from_s, to_s, segment.speaker))
         return words
@@ -226,9 +222,19 @@ class Timeline:
                 heard = segment.first_char + len(segment.text)
                 continue
             chars = segment.chars_at(seconds - start_s + _HEARD_S, self._rate())
-            whole = [found.end() for found in _WORD.finditer(segment.text) if found.end() <= chars]
-            return segment.first_char + (whole[-1] if whole else 0), False
+            whole = [0, *(end for _, end in self._written_words(segment) if end <= chars)]
+            return segment.first_char + whole[-1], False
         return heard, True
+
+    def _written_words(self, segment: _Segment) -> Iterator[tuple[int, int]]:
+        """Yield where words of the written text begin and end in a segment; one may be spelled as several."""
+        begun: int | None = None
+        for found in _WORD.finditer(segment.text):
+            start = found.start() if begun is None else begun
+            before, end = (self._written_end(segment.first_char + at) for at in (start, found.end()))
+            begun = start if end <= before else None
+            if begun is None:
+                yield start, found.end()
 
     def _end_s(self, segment: _Segment) -> float:
         return (segment.first_frame + segment.num_frames) * FRAME_S
