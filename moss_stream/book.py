@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moss_stream.audio import Audio
+from moss_stream.audio import FRAME_S, Audio
 from moss_stream.config import SynthesisOptions
 from moss_stream.errors import ConfigError, NoAudio, SinkError, TextError
 from moss_stream.part_store import PartStore
@@ -186,7 +186,7 @@ class _Reading:
         if await asyncio.to_thread(self._store.has, name):
             self._on_read(len(part.text))
             return
-        chunks = [np.zeros((0, self._synth.info.channels), np.int16).squeeze()]
+        chunks = []
         stream = self._synth.stream(part.text, voice=self._voice, options=self._job.options)
         try:
             async with stream:
@@ -195,6 +195,8 @@ class _Reading:
                     self._on_read(chunk.char_end - chunk.char_start)
         except NoAudio as error:  # a last line such as "II."; a book must not fail for it
             logger.warning("Passed over %s, at character %d: %s", quoted(part.text), part.start, error)
+            info = self._synth.info  # a frame of silence: there is no FLAC file of nothing
+            chunks = [np.zeros((int(FRAME_S * info.sample_rate), info.channels), np.int16).squeeze()]
         await asyncio.to_thread(self._store.put, name, np.concatenate(chunks), stream.words)
 
     async def _voice_of(self, name: str) -> Voice | None:
