@@ -23,6 +23,7 @@ PROGRAM = """
 import os, signal, sys
 from moss_stream.text import parts
 from moss_stream.part_store import PartStore
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
 parts.LEAST = parts.ONE_IN = 1
 moment, count, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
