@@ -26,12 +26,13 @@ from moss_stream.text.duration import estimate_s
 from moss_stream.text.parts import TextPart, text_parts, unwrapped
 from moss_stream.text.respelled import normalizer_for
 from moss_stream.text.timeline import Word
+from moss_stream.text_file import bounded_text
 from moss_stream.voices import Voice
 
 __all__ = ["BookJob", "read_book", "read_text"]
 
 logger = logging.getLogger("moss_stream")
-MAX_BYTES = 32 << 20
+MAX_MB = 32
 """Of a text: ten times the longest novels, 600 hours."""
 REFERENCE_S = 20
 """Of the first part, whose voice the others take where no voice was named: more makes none more like it."""
@@ -58,26 +59,8 @@ class BookJob:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a book.
-
-    Raises:
-        TextError: It cannot be read, is too long, or is not in UTF-8.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # a path with a null character
-        why = getattr(error, "strerror", None) or error
-        raise TextError(f"The text {quoted(str(path))} cannot be read ({why}). Give a text file.") from error
-    if len(data) > MAX_BYTES:
-        raise TextError(f"{path} has more than {MAX_BYTES >> 20} MB. Give its volumes one by one.")
-    try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise TextError(
-            f"{path}, line {line}: it is not in UTF-8. Save it as plain text, in UTF-8."
-        ) from error
+    """Return the text of a book. Raises TextError if it cannot be read, is too long, or is not in UTF-8."""
+    return bounded_text(path, "text", MAX_MB, TextError, "Give its volumes one by one.")
 
 
 async def read_book(

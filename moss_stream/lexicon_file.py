@@ -8,10 +8,11 @@ from pathlib import Path
 from moss_stream.errors import ConfigError
 from moss_stream.quote import quoted
 from moss_stream.text.lexicon import Entry, Lexicon
+from moss_stream.text_file import bounded_text
 
 __all__ = ["load_lexicon"]
 
-MAX_BYTES = 4 << 20
+MAX_MB = 4
 """Of a file: ten thousand entries of the greatest length, in letters of two bytes, and comments."""
 _PLS = "{http://www.w3.org/2005/01/pronunciation-lexicon}"
 
@@ -29,30 +30,12 @@ def load_lexicon(path: str | Path) -> Lexicon:
         ConfigError: It cannot be read, or has no lexicon; the message names the line.
     """
     path = Path(path)
-    text = _text(path)
+    text = bounded_text(path, "lexicon", MAX_MB, ConfigError, "Leave out what is not needed.")
     is_xml = path.suffix.lower() in (".pls", ".xml")
     entries = _of_xml(text, path.name) if is_xml else _of_lines(text, path.name)
     if not entries:
         raise ConfigError(f'{path}: there is no word in it. Give lines such as "kubectl = cube control".')
     return Lexicon(entries)
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # a path with a null character
-        why = getattr(error, "strerror", None) or error
-        raise ConfigError(f"The lexicon {quoted(str(path))} cannot be read ({why}). Give a file.") from error
-    if len(data) > MAX_BYTES:
-        raise ConfigError(
-            f"{path}: a lexicon has at most {MAX_BYTES >> 20} MB. Leave out what is not needed."
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}, line {line}: it is not in UTF-8. Save it so.") from error
 
 
 def _of_lines(text: str, name: str) -> list[Entry]:

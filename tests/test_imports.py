@@ -85,7 +85,7 @@ LOW |= {"languages", "wire"}
 HIGH = {"__init__", "conversation", "inbox", "lines", "option_checks", "stream", "synthesizer"}
 HIGH |= {"render", "voice_finder"}
 HIGH |= {"book"}
-LOW |= {"lexicon_file", "part_store"}
+LOW |= {"lexicon_file", "part_store", "text_file"}
 LOW |= {"subtitles"}
 PROTOCOLS = ("openai", "cartesia", "elevenlabs", "deepgram", "wyoming", "speak")
 
