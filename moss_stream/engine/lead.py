@@ -9,6 +9,9 @@ from moss_stream.errors import MossError, SinkError
 
 __all__ = ["Lead"]
 
+ROUNDING_S = 1e-6
+"""A sink adds up what it has played in its own way; less than a sample is nothing left."""
+
 
 class Lead:
     """Of one stream.
@@ -48,7 +51,7 @@ class Lead:
         """
         if self._dry_s is None:
             return 0.0
-        if self._position is not None and (left_s := self._put_s - _seconds(self._position)) > 0:
+        if self._position is not None and (left_s := self._put_s - _seconds(self._position)) > ROUNDING_S:
             return left_s
         waited_s = self._dry_s - now_s
         return waited_s if self._position is None else min(0.0, waited_s)

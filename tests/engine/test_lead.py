@@ -28,3 +28,12 @@ def test_a_sink_says_what_was_really_played() -> None:
     assert lead.seconds(9.0) == pytest.approx(0.3) and lead.played_s == 0.5
     position_s = 0.8
     assert lead.seconds(9.0) == pytest.approx(5.8 - 9.0)
+
+
+def test_what_a_sink_rounds_is_nothing_in_hand() -> None:
+    """A listener who waits has waited, also where the sums of both sides differ in their last digits."""
+    lead = Lead()
+    lead.attach(lambda: 0.8 - 1e-12)
+    for _ in range(10):
+        lead.put(0.08, 5.0)
+    assert lead.seconds(9.0) == pytest.approx(5.8 - 9.0)
