@@ -121,24 +121,13 @@ class Lexicon:
             low = bisect_left(self._keys, part, low)
             if low == len(self._keys) or not self._keys[low].startswith(part):
                 return found
-            if entry := self._entry(text[at:end], part):
-                if end < len(text) or is_final:
-                    is_whole = not are_joined(part[-1], text[end : end + 1])
-                    found = Found(end, entry) if is_whole else found
-                elif not are_joined(part[-1], "a"):
-                    found = Found(end, entry)
-                else:
-                    return None
-        is_longest = found.end == len(text) and not self._goes_on(part, low)
-        return found if is_final or is_longest else None
+            entry = self._entry(text[at:end], part)
+            if entry and not are_joined(part[-1], text[end : end + 1]):
+                found = Found(end, entry)
+        return found if is_final else None  # an accent may follow, also where no letter can
 
     def _entry(self, text: str, small: str) -> Entry | None:
         return self._exact.get(text.replace("\n", " ")) or self._any.get(small)
-
-    def _goes_on(self, part: str, low: int) -> bool:
-        """Tell whether a longer word begins with what the key at `low` begins with."""
-        following = low + (self._keys[low] == part)
-        return following < len(self._keys) and self._keys[following].startswith(part)
 
 
 def are_joined(before: str, after: str) -> bool:

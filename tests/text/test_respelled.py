@@ -82,6 +82,7 @@ def test_words_are_respelled(text: str, expected: str) -> None:
 
 @given(TEXTS, CUTS)
 @example("New York City", [4, 9])
+@example("庆\u0301", [])
 def test_the_cut_into_deltas_does_not_matter(text: str, cuts: list[int]) -> None:
     """One character at a time, all at once, or anything between."""
     assert read(list(text)) == read([text]) == read(deltas(text, cuts))
@@ -164,6 +165,21 @@ def test_a_flush_lets_go_of_what_waits() -> None:
     assert source.num_read == 3
     assert source.flush().text == "New" and source.num_held == 0
     assert source.feed(" York. b").text + source.flush().text == " York. bee"
+
+
+@pytest.mark.parametrize("kind", [Segmented, Incremental])
+def test_a_listener_does_not_wait_for_what_may_become_a_word(kind: type[Segmented | Incremental]) -> None:
+    """Where the text pauses it is read as it stands, as early as without a lexicon."""
+    spoken = []
+    for lexicon in (None, LEXICON):
+        reader = kind(SynthesisOptions(lexicon=lexicon))._reader
+        reader.feed("We saw New", 0.0)
+        heard = []
+        for tenths in range(20):
+            while (part := reader.next(tenths / 10, 0.0)) is not None:
+                heard.append((tenths, part.strip()))
+        spoken.append([(tenths, word) for tenths, part in heard for word in part.split()])
+    assert spoken[0] == spoken[1] and spoken[0][-1][1] == "New"
 
 
 def test_a_stream_without_a_lexicon_reads_as_before() -> None:
