@@ -66,8 +66,14 @@ async def test_a_line_that_fails_holds_up_no_other(tmp_path: Path) -> None:
 
 async def test_as_many_at_once_as_there_are_slots(tmp_path: Path) -> None:
     """And not more."""
-    engine = FakeEngine(max_streams=3, frames_per_segment=20)
-    await rendered(engine, [line(f"Text {n}.") for n in range(9)], tmp_path)
+    gate = threading.Semaphore(0)
+    engine = FakeEngine(max_streams=3, frames_per_segment=500, gate=gate)
+    task = asyncio.create_task(rendered(engine, [line(f"Text {n}.") for n in range(5)], tmp_path))
+    while max(map(len, engine.batches), default=0) < 3 and not task.done():
+        gate.release()  # a frame, and the loop turns: the first does not end before the third begins
+        await asyncio.sleep(0)
+    gate.release(10_000)
+    assert len(await task) == 5
     assert max(map(len, engine.batches)) == 3
 
 
