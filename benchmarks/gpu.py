@@ -45,6 +45,10 @@ def commands(shape: str) -> dict[str, list[str]]:
         "frame-64-streams": [*frame, "32", "--streams", "64"],
         "frame-16-codebooks": [*frame, "16"],
         "load": ["benchmarks.load", "--shape", shape, "-o", "load.json"],
+        "load-realtime": [
+            *["benchmarks.load", "--shape", "realtime", "--streams", "1,8,16,32,64", "--n-vq", "16"],
+            *["-o", "load-realtime.json"],
+        ],
         "load-delay": [
             *["benchmarks.load", "--shape", "delay-8b", "--streams", "1,8,32", "--n-vq", "8,32"],
             *["-o", "load-delay.json"],

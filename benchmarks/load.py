@@ -4,7 +4,7 @@
                               [--depth-int8] [--backbone-int8] [-o load.json]
 
 Random weights never end a sentence, so its length is taken from its text: 15 characters a second. For shapes
-of MossTTSLocal v1.0 and of MossTTSDelay, whose prompts begin the audio for it. All
+of MossTTSLocal v1.0, of MOSS-TTS-Realtime and of MossTTSDelay, whose prompts begin the audio for it. All
 else is as in `moss-stream bench`: simulated language models, listeners in real time, TTFA, RTF, C100, memory.
 """
 
@@ -36,6 +36,8 @@ from moss_stream.families.delay.network import MossTTSDelay
 from moss_stream.families.delay.prompt import DelayPrompts
 from moss_stream.families.frame_prompts import FramePrompts
 from moss_stream.families.local.network import MossTTSLocal
+from moss_stream.families.realtime.network import MossTTSRealtime
+from moss_stream.families.realtime.prompt import RealtimePrompts
 from moss_stream.families.tokenizer import ChatTokenizer
 from moss_stream.synthesizer import StreamingSynthesizer
 from moss_stream.text.message import Prompt, Rows
@@ -44,17 +46,24 @@ CHARS_PER_S = 15.0
 
 
 class TimedEngine(SpeechEngine):
-    """Ends a segment when its text would be spoken."""
+    """Ends a segment when its text would be spoken; one that reads while it speaks, when all of it was given."""
 
     def __init__(self, *parts: Any) -> None:
         self._left: dict[int, int] = {}
+        self._unfinished: set[int] = set()
         super().__init__(*parts)
 
     def begin(self, slot: int, prompt: Prompt, gain: float = 1.0) -> int:
         """See the protocol."""
-        said = 0.0 if prompt.prefix is None else len(prompt.prefix) * FRAME_S * CHARS_PER_S
-        self._left[slot] = max(1, round((len(prompt.message.text) - said) / CHARS_PER_S / FRAME_S))
+        said = 0 if prompt.prefix is None else len(prompt.prefix)
+        self._left[slot] = max(1, _frames(prompt.message.text) - said)
         return super().begin(slot, prompt, gain)
+
+    def give(self, slot: int, text: str, is_last: bool) -> None:
+        """See the protocol."""
+        self._left[slot] += _frames(text)
+        (self._unfinished.discard if is_last else self._unfinished.add)(slot)
+        super().give(slot, text, is_last)
 
     def step(self, slots: Sequence[int]) -> list[Frame]:
         """See the protocol."""
@@ -64,9 +73,15 @@ class TimedEngine(SpeechEngine):
                 made.append(frame)
                 continue
             left = self._left.get(slot, 0)
-            made.append(replace(frame, kind=FrameKind.AUDIO if left else FrameKind.END))
+            goes_on = left > 0 or slot in self._unfinished
+            made.append(replace(frame, kind=FrameKind.AUDIO if goes_on else FrameKind.END))
             self._left[slot] = left - 1
         return made
+
+
+def _frames(text: str) -> int:
+    """Return how many frames it takes to say `text`."""
+    return round(len(text) / CHARS_PER_S / FRAME_S)
 
 
 class StartedPrompts(DelayPrompts):
@@ -88,6 +103,8 @@ def engine(shape: Shape, device: torch.device, options: EngineOptions) -> TimedE
         prompts = StartedPrompts(model.config, tokenizer)
     elif isinstance(model, MossTTSLocal):
         prompts = FramePrompts(model.config, tokenizer)
+    elif isinstance(model, MossTTSRealtime):
+        prompts = RealtimePrompts(model.config, tokenizer, options.max_context)
     else:
         raise SystemExit(f"There are no prompts here for a model of the family {shape.family}.")
     made = TimedEngine(model, codec, prompts, options, "random weights")
