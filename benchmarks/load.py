@@ -31,9 +31,9 @@ from moss_stream.engine.device import choose_device, choose_dtype
 from moss_stream.engine.protocol import Frame, FrameKind
 from moss_stream.engine.speech_engine import SpeechEngine
 from moss_stream.engine.worker import Worker
-from moss_stream.families.chat_prompts import ChatPrompts
 from moss_stream.families.delay.network import MossTTSDelay
 from moss_stream.families.delay.prompt import DelayPrompts
+from moss_stream.families.family import Prompts
 from moss_stream.families.frame_prompts import FramePrompts
 from moss_stream.families.local.network import MossTTSLocal
 from moss_stream.families.realtime.network import MossTTSRealtime
@@ -46,7 +46,7 @@ CHARS_PER_S = 15.0
 
 
 class TimedEngine(SpeechEngine):
-    """Ends a segment when its text would be spoken; one that reads while it speaks, when all of it was given."""
+    """Ends a segment when its text would be spoken, and no more of it comes."""
 
     def __init__(self, *parts: Any) -> None:
         self._left: dict[int, int] = {}
@@ -98,7 +98,7 @@ def engine(shape: Shape, device: torch.device, options: EngineOptions) -> TimedE
         model = random_network(shape, device, dtype, options)
         codec = random_cat(cat_config(shape), device, options)
     tokenizer = ChatTokenizer(embedded_model())
-    prompts: ChatPrompts
+    prompts: Prompts
     if isinstance(model, MossTTSDelay):
         prompts = StartedPrompts(model.config, tokenizer)
     elif isinstance(model, MossTTSLocal):

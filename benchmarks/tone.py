@@ -40,6 +40,11 @@ class ToneEngine:
         tone = 8000 * np.sin(2 * np.pi * 500 * np.arange(FRAME_SAMPLES) / 24_000)
         self._pcm = tone.astype("<i2").tobytes()
 
+    @property
+    def captured_s(self) -> float:
+        """See the protocol."""
+        return 0.0
+
     def capture(self, n_vq: int | None) -> None:
         """See `Engine`."""
 

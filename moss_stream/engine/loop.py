@@ -179,14 +179,16 @@ class EngineLoop:
         self.speed.update(self.num_active)
 
     def _carry_out(self, plan: Plan) -> None:
-        began_s = self._clock()
+        began_s, captured_s = self._clock(), self._engine.captured_s
         try:
             (self._prefill if plan.is_prefill else self._step)(plan.slots, began_s)
         except BaseException as error:
             # A failed device may compute anything from now on: no stream can go on.
             self._break_down(DeviceFailed, "device", error)
         else:
-            self.scheduler.costs.learn(plan, self._clock() - began_s)
+            # A graph is recorded once, for seconds: taken for the cost of a frame, it would shut the door.
+            seconds = self._clock() - began_s - (self._engine.captured_s - captured_s)
+            self.scheduler.costs.learn(plan, max(0.0, seconds))
             self.speed.update(self.num_active)
 
     def _prefill(self, slots: Sequence[int], began_s: float) -> None:

@@ -96,6 +96,10 @@ class Engine(Protocol):
     def info(self) -> EngineInfo:
         """What runs here."""
 
+    @property
+    def captured_s(self) -> float:
+        """Seconds that recording CUDA graphs took until now, in all: they say nothing of the next frame."""
+
     def capture(self, n_vq: int | None) -> None:
         """Capture all CUDA graphs for streams with `n_vq` codebooks (None: all), if this engine has any."""
 

@@ -119,6 +119,11 @@ class SpeechEngine:
                 break
         self.info = replace(self.info, frame_costs_s=costs_s)
 
+    @property
+    def captured_s(self) -> float:
+        """See the protocol."""
+        return 0.0 if self._capture is None else self._capture.seconds
+
     def capture(self, n_vq: int | None) -> None:
         """See the protocol."""
         self.runner.capture(n_vq or self.info.num_codebooks)

@@ -19,6 +19,10 @@ from moss_stream.nn.sampling import Draw
 
 __all__ = ["KernelOps"]
 
+MAX_FLOAT_ROWS = 2
+"""A program reads all rows again for each output column. Measured on an H100: a frame of 4 streams took 29 ms
+by the kernel, one of 16 by PyTorch's library, which has matrix units, 22, and one of 2 by the kernel 20.
+Weights of 8 bits, which the library has to widen first, stay with the kernel for all rows that it takes."""
 NO_LIMIT = 1 << 62
 """More rows than any stream has; a ring finds its own."""
 
@@ -27,10 +31,10 @@ class KernelOps(TorchOps):
     """`moss_stream.nn.ops.Ops`: few rows, and short steps, go through the kernels.
 
     Args:
-        max_rows: Products of more rows are left to PyTorch's library, whose matrix units need them.
+        max_rows: Products of more rows with weights that are floats are left to PyTorch's library.
     """
 
-    def __init__(self, max_rows: int = MAX_ROWS) -> None:
+    def __init__(self, max_rows: int = MAX_FLOAT_ROWS) -> None:
         self._max_rows = max_rows
 
     def project(
@@ -98,7 +102,8 @@ class KernelOps(TorchOps):
         self, x: Tensor, linear: nn.Module, norm: nn.Module | None, activation: Activation
     ) -> Product | None:
         """Return what a kernel has to do; None if it cannot."""
-        if x.numel() > self._max_rows * x.shape[-1]:
+        most = MAX_ROWS if isinstance(linear, Int8Linear) else self._max_rows
+        if x.numel() > most * x.shape[-1]:
             return None
         weight: Tensor
         row_scale: Tensor | None

@@ -18,7 +18,7 @@ from torch import Tensor
 __all__ = ["ACTIVATIONS", "MAX_ROWS", "NORMS", "Blocks", "Product", "blocks_for", "project"]
 
 MAX_ROWS = 8
-"""Of a product that is bound by reading its weights; more rows are left to the library."""
+"""Of a product that is bound by reading its weights."""
 NORMS = {"none": 0, "rms": 1, "layer": 2}
 ACTIVATIONS = {"none": 0, "gated": 1, "gelu": 2, "silu": 3}
 

@@ -51,6 +51,25 @@ async def test_no_stream_joins_that_would_make_the_others_stutter() -> None:
     assert done(*listeners) and all(listener.starved_s == 0 for listener in listeners)
 
 
+@pytest.mark.parametrize("kind", ["prefill", "step"])
+async def test_recording_a_graph_says_nothing_of_the_next_frame(kind: str) -> None:
+    """Seconds that a graph took to record once are not taken for what a frame or a prompt costs."""
+    lab = Lab(FakeEngine(max_streams=2, frames_per_segment=60))
+    costs, carry_out = lab.loop.scheduler.costs, lab.engine.on_work
+    assert carry_out is not None
+
+    def work(what: str, count: int) -> None:
+        carry_out(what, count)
+        if what == kind and not lab.engine.captured_s:
+            lab.now_s += 20.0
+            lab.engine.captured_s = 20.0
+
+    lab.engine.on_work = work
+    listener = lab.speak(SENTENCE)
+    await lab.run(22, lambda: len(listener.chunks) > 1)
+    assert (costs.rtf(1) or 9.0) < 1.0 and costs.prefill_s < 1.0
+
+
 async def test_a_device_that_is_too_slow_still_speaks_one_stream() -> None:
     """Slower than real time, streams come one after the other."""
     lab = Lab(FakeEngine(frames_per_segment=3), step_s=0.5)

@@ -11,7 +11,8 @@ from moss_stream.nn.layers import Heads, RMSNorm, Rotation, WideRotary, rotary_t
 from moss_stream.nn.ops import Place, TorchOps
 from moss_stream.nn.qwen3 import causal_mask
 
-D = 16
+D = 32
+"""Wide enough for the matrix units, which are asked for from two queries on."""
 
 
 def norm(seed: int, dtype: torch.dtype) -> RMSNorm:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from golden_data import GOLDEN, expected, prefill
 from kernel_lab import DEVICE, near, random
-from torch import nn
+from torch import Tensor, nn
 
 from moss_stream.codec.load import load_cat
 from moss_stream.config import ChannelSampling, EngineOptions, SamplingOptions, SynthesisOptions
@@ -17,8 +17,10 @@ from moss_stream.engine.vocoder import Vocoder
 from moss_stream.families.local.load import load_local
 from moss_stream.families.local_v15.load import load_local_v15
 from moss_stream.families.realtime.load import load_realtime
+from moss_stream.kernels import ops as kernel_ops
 from moss_stream.kernels import project
 from moss_stream.kernels.ops import KernelOps
+from moss_stream.kernels.project import Product
 from moss_stream.nn.int8 import Int8Linear
 from moss_stream.nn.layers import Heads, RMSNorm
 from moss_stream.nn.ops import Ops, TorchOps, use
@@ -126,3 +128,21 @@ def test_golden_codes_of_a_model_with_biases() -> None:
     use(KernelOps(), model)
     rows = np.stack([made.step([0]).rows[0].cpu().numpy().copy() for _ in range(3)])
     np.testing.assert_array_equal(rows, expected("local_v15")["clone.topk1_rp1.3"].numpy())
+
+
+@pytest.mark.parametrize(("rows", "floats", "bytes_"), [(2, 1, 1), (3, 0, 1), (8, 0, 1), (9, 0, 0)])
+def test_who_multiplies(monkeypatch: pytest.MonkeyPatch, rows: int, floats: int, bytes_: int) -> None:
+    """Weights of 8 bits stay with the kernel for more rows than floats do."""
+    taken: list[Product] = []
+
+    def note(x: Tensor, product: Product) -> Tensor:
+        taken.append(product)
+        return x
+
+    monkeypatch.setattr(kernel_ops, "project", note)
+    linear = nn.Linear(32, 32, bias=False).to(DEVICE)
+    for layer, wanted in ((linear, floats), (Int8Linear(linear).to(DEVICE), bytes_)):
+        taken.clear()
+        with torch.inference_mode():
+            KernelOps().project(random(rows, 32), layer)
+        assert len(taken) == wanted

@@ -75,6 +75,7 @@ class FakeEngine:
     gains: list[float] = field(default_factory=list)
     batches: list[tuple[int, ...]] = field(default_factory=list)
     num_steps: int = 0
+    captured_s: float = 0.0
     _slots: dict[int, _Slot] = field(default_factory=lambda: defaultdict(_Slot))
 
     @property
