@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -55,8 +56,15 @@ def _take(part: Path, path: Path) -> None:
         part.replace(path)
 
 
-def clean_up(folder: Path) -> None:
-    """Remove what interrupted writers left in a folder."""
+def clean_up(folder: Path, age_s: float = 0.0) -> None:
+    """Remove what interrupted writers left in a folder.
+
+    Args:
+        folder: Where.
+        age_s: Leave what was written to since; others may write into the folder, too.
+    """
+    latest_s = time.time() - age_s
     for part in folder.glob(f".*{SUFFIX}"):
         with contextlib.suppress(OSError):
-            part.unlink()
+            if part.stat().st_mtime <= latest_s:
+                part.unlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,7 +35,8 @@ def serve(
         list[str] | None, typer.Option(help="A web page's origin that may use the server.")
     ] = None,
     voices_folder: Annotated[
-        Path | None, typer.Option("--voices", help="Folder for uploaded voices.")
+        str | None,
+        typer.Option("--voices", help="Folder or fsspec address (s3://…) for uploaded voices."),
     ] = None,
     wyoming: Annotated[
         str | None, typer.Option(help="Serve Home Assistant too, on tcp://HOST:PORT (Wyoming).")

@@ -20,6 +20,7 @@ from moss_stream.server.routes import SHAPES, add_routes
 from moss_stream.server.settings import ServerSettings
 from moss_stream.server.speak.calls import Calls
 from moss_stream.server.state import OPENAI_VOICES, State
+from moss_stream.server.voice_shelf import shelf_at
 from moss_stream.server.voice_store import VoiceStore
 
 __all__ = ["create_app"]
@@ -42,7 +43,8 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
         return await synth.encode_voice(recording)
 
     access, places = Access(settings, synth.info.max_streams), Places(settings.max_connections)
-    store = VoiceStore(settings.voices, encode, {*synth.voices, *OPENAI_VOICES})
+    shelf = None if settings.voices is None else shelf_at(settings.voices)
+    store = VoiceStore(shelf, encode, {*synth.voices, *OPENAI_VOICES})
     state = State(synth, settings, access, store, places)
     held = Calls(settings.max_calls)
 
@@ -53,6 +55,7 @@ def create_app(synth: StreamingSynthesizer, settings: ServerSettings | None = No
         yield
         warming.cancel()
         await held.aclose()
+        await store.aclose()
 
     app = FastAPI(
         title="moss-stream",

@@ -49,8 +49,9 @@ class ServerSettings(BaseModel):
     """Write a JSON object for each line of the log."""
     wyoming: str | None = None
     """Where Wyoming's clients are served too, such as tcp://127.0.0.1:10200; they have no keys."""
-    voices: Path | None = None
-    """Folder for uploaded voices; None: none can be uploaded."""
+    voices: str | Path | None = None
+    """Folder for uploaded voices, or an address that fsspec knows (s3://bucket/voices); servers may share it.
+    None: none can be uploaded."""
 
     @property
     def max_json_bytes(self) -> int:

@@ -33,9 +33,9 @@ class State:
         """Return what makes one stream's audio so."""
         return AudioEncoder(wanted, self.synth.info.sample_rate, self.synth.info.channels)
 
-    def knows_voice(self, name: str | None) -> bool:
+    async def knows_voice(self, name: str | None) -> bool:
         """Tell whether there is a voice of that name."""
-        return name in self.synth.voices or name in self.store.names()
+        return name is not None and (name in self.synth.voices or await self.store.get(name) is not None)
 
     async def voice(self, name: str | None) -> Voice | None:
         """Return a voice by its name: one of the model's, or an uploaded one.

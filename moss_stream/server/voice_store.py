@@ -1,82 +1,100 @@
-"""Uploaded voices, by name, on disk."""
+"""Uploaded voices, by name; other servers may share the place where they are kept."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import math
-import re
+import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-import numpy as np
 
 from moss_stream import Voice
-from moss_stream.files import clean_up, new_file
 from moss_stream.quote import MAX_QUOTE, brief, quoted
 from moss_stream.server.http.problems import Problem
+from moss_stream.server.stored_voice import NAME, StoredVoice
+from moss_stream.server.voice_shelf import Shelf
 
-__all__ = ["StoredVoice", "VoiceStore"]
+__all__ = ["VoiceStore"]
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 MAX_VOICES = 1000
 """Of 30 s each they take 24 MB of disk; a client that uploads in a loop must end somewhere."""
+LOOK_S = 1.0
+"""What other servers stored or deleted is looked for so often, when somebody asks for a voice."""
 
 logger = logging.getLogger("moss_stream.server")
 
 
 @dataclass(frozen=True, slots=True)
-class StoredVoice:
-    """What is known of an uploaded voice."""
-
-    name: str
-    consent: str
-    """What the speaker agreed to, in their words."""
-    seconds: float
+class _Known:
+    stamp: str
+    stored: StoredVoice
+    voice: Voice
 
 
 class VoiceStore:
-    """A folder of codes; the recordings themselves are not kept.
+    """Codes on a shelf, and in memory; the recordings themselves are not kept.
 
-    Names are checked before they become part of a path, so no request reaches another file.
+    A voice that another server stored is found at once, and one that it deleted is forgotten within a
+    second of the next request. Names are checked before they become part of a path, so no request reaches
+    another file.
 
     Args:
-        folder: Made when the first voice is stored; None: there are no uploaded voices.
+        shelf: Where voices are kept; None: there are no uploaded voices.
         encode: Turns the bytes of a sound file into a voice.
         reserved: Names that mean something else: the model's own voices, and the names of OpenAI's.
+        clock: Seconds, never going back.
     """
 
     def __init__(
         self,
-        folder: Path | None,
+        shelf: Shelf | None,
         encode: Callable[[bytes], Awaitable[Voice]],
         reserved: Collection[str] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder = folder
+        self._shelf = shelf
         self._encode = encode
         self._reserved = frozenset(reserved)
+        self._clock = clock
         self._coming: set[str] = set()
-        self._known: dict[str, tuple[StoredVoice, Voice]] = {}
+        self._known: dict[str, _Known] = {}
+        self._unusable: dict[str, str] = {}
+        """By name, the stamp of what a warning was written for."""
+        self._looked_s = -LOOK_S
+        self._look: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
-        """Read the folder."""
-        if self._folder is not None:
-            self._known = await asyncio.to_thread(_read_all, self._folder, self._reserved)
+        """Read what is there."""
+        await self._refresh()
 
     def names(self) -> list[str]:
-        """Return the names, sorted."""
+        """Return the names that are known, sorted."""
         return sorted(self._known)
 
-    def all(self) -> list[StoredVoice]:
+    async def all(self) -> list[StoredVoice]:
         """Return all voices, by name."""
-        return [self._known[name][0] for name in self.names()]
+        await self._refresh()
+        return [self._known[name].stored for name in self.names()]
 
     async def get(self, name: str) -> Voice | None:
-        """Return a voice, if it is there."""
+        """Return a voice, if it is there.
+
+        Raises:
+            Problem: It is not known, and the place where voices are kept cannot be reached.
+        """
         found = self._known.get(name)
-        return None if found is None else found[1]
+        if found is None:
+            return await self._find(name)
+        if self._look is None and self._clock() - self._looked_s >= LOOK_S:
+            # Beside the request, which has its voice already.
+            self._look = asyncio.create_task(self._refresh())
+        return found.voice
+
+    async def aclose(self) -> None:
+        """Stop looking."""
+        if self._look is not None:
+            self._look.cancel()
+            await asyncio.gather(self._look, return_exceptions=True)
 
     async def add(self, name: str, recording: bytes, consent: str) -> StoredVoice:
         """Encode and store a recording; see `keep`."""
@@ -89,15 +107,15 @@ class VoiceStore:
             Problem: The name is taken or no name, nobody agreed, or nothing can be stored here.
             AudioError: The recording cannot be used.
         """
-        folder = self._writable()
+        shelf = self._writable()
         self._check(name, consent)
         self._coming.add(name)
         try:
             voice = await make()
             stored = StoredVoice(name, consent.strip()[:2000], voice.duration_s)
-            await asyncio.to_thread(_write, folder, stored, voice)
-            self._known[name] = stored, replace(voice, description=stored.consent)
-        except FileExistsError as error:  # another server stores into the same folder
+            await asyncio.to_thread(shelf.write, stored, voice)
+            self._known[name] = _Known("", stored, replace(voice, description=stored.consent))
+        except FileExistsError as error:  # another server stores at the same place
             raise _taken(name) from error
         except OSError as error:
             why = error.strerror or error
@@ -128,71 +146,89 @@ class VoiceStore:
         Raises:
             Problem: There is no such voice.
         """
-        folder = self._writable()
-        if self._known.pop(name, None) is None:
+        shelf = self._writable()
+        if await self.get(name) is None:
             raise Problem(404, "unknown_voice", f"There is no uploaded voice {quoted(name)}.", "name")
-        await asyncio.to_thread(_remove, folder, name)
+        self._known.pop(name, None)
+        try:
+            await asyncio.to_thread(shelf.remove, name)
+        except FileNotFoundError:  # another server was faster
+            pass
+        except Exception as error:
+            raise _unreachable(error) from error
 
-    def _writable(self) -> Path:
-        if self._folder is None:
+    def _writable(self) -> Shelf:
+        if self._shelf is None:
             raise Problem(403, "no_uploads", "This server stores no voices. Start it with --voices FOLDER.")
-        return self._folder
+        return self._shelf
 
+    async def _find(self, name: str) -> Voice | None:
+        """Look for a voice that another server may have stored a moment ago."""
+        if self._shelf is None or name in self._reserved or not NAME.fullmatch(name):
+            return None
+        try:
+            stored, voice = await asyncio.to_thread(self._shelf.read, name)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unreachable(error) from error
+        except Exception as error:
+            _warn(name, error)
+            return None
+        self._known[name] = _Known("", stored, voice)
+        return voice
 
-def _remove(folder: Path, name: str) -> None:
-    (folder / f"{name}.json").unlink(missing_ok=True)
-    for codes in (folder / f"{name}.npy", *folder.glob(f"{name}.*.npy")):
-        codes.unlink(missing_ok=True)
+    async def _refresh(self) -> None:
+        """Forget what others deleted, and read what they stored."""
+        if self._shelf is None:
+            return
+        self._looked_s = self._clock()
+        before = dict(self._known)
+        try:
+            stamps = await asyncio.to_thread(self._shelf.stamps)
+            for name, stamp in stamps.items():
+                known = self._known.get(name)
+                if (known is None or known.stamp != stamp) and self._unusable.get(name) != stamp:
+                    await self._read(self._shelf, name, stamp)
+            for name in before.keys() - stamps.keys():
+                if self._known.get(name) is before[name]:  # not stored while we looked
+                    del self._known[name]
+        except Exception as error:  # a place that is away for a while; what is known stays
+            logger.warning("The uploaded voices cannot be looked through (%s).", _why(error))
+        finally:
+            self._look = None
+
+    async def _read(self, shelf: Shelf, name: str, stamp: str) -> None:
+        """Read a voice; what cannot be read is passed over, with a warning."""
+        try:
+            if name in self._reserved or not NAME.fullmatch(name):
+                raise ValueError("its name means another voice or none")
+            stored, voice = await asyncio.to_thread(shelf.read, name)
+        except FileNotFoundError as error:
+            if name in self._known or name in self._coming:  # deleted meanwhile
+                return
+            self._unusable[name] = stamp
+            _warn(name, error)
+        except Exception as error:  # whatever somebody wrote there
+            self._unusable[name] = stamp
+            _warn(name, error)
+        else:
+            self._known[name] = _Known(stamp, stored, voice)
 
 
 def _taken(name: str) -> Problem:
     return Problem(409, "name_taken", f"There is a voice {quoted(name)} already. Delete it first.", "name")
 
 
-def _write(folder: Path, stored: StoredVoice, voice: Voice) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    # Named by what is in it: another server that stores a voice of this name does not change ours.
-    codes = f"{stored.name}.{voice.key[:16]}.npy"
-    with new_file(folder / codes) as file:
-        np.save(file, voice.codes.astype(np.int16))
-    about = {"consent": stored.consent, "seconds": stored.seconds, "key": voice.key, "codes": codes}
-    about["sample_rate"] = voice.sample_rate
-    text = json.dumps(about)
-    with new_file(folder / f"{stored.name}.json", replaces=False) as file:  # last: what has it is whole
-        file.write(text.encode())
+def _unreachable(error: Exception) -> Problem:
+    return Problem(
+        503, "voices_unreachable", f"The uploaded voices cannot be reached ({_why(error)}). Try again later."
+    )
 
 
-def _read_all(folder: Path, reserved: Collection[str]) -> dict[str, tuple[StoredVoice, Voice]]:
-    """Read what can be read; of the rest a warning names the file."""
-    clean_up(folder)
-    known = {}
-    for file in sorted(folder.glob("*.json")):
-        try:
-            stored, voice = _read(file)
-        except Exception as error:  # whatever somebody wrote there
-            why = brief(f"{type(error).__name__}: {error}", MAX_QUOTE)
-            logger.warning("The uploaded voice %s cannot be read (%s); it is passed over.", file, why)
-            continue
-        if stored.name in reserved or not NAME.fullmatch(stored.name):
-            logger.warning("The uploaded voice %s has a name that means another voice or none.", file)
-            continue
-        known[stored.name] = stored, voice
-    return known
+def _warn(name: str, error: Exception) -> None:
+    logger.warning("The uploaded voice %s.json cannot be read (%s); it is passed over.", name, _why(error))
 
 
-def _read(file: Path) -> tuple[StoredVoice, Voice]:
-    about = json.loads(file.read_text(encoding="utf-8"))
-    name = Path(about.get("codes", f"{file.stem}.npy")).name  # in this folder, whatever it says
-    # Mapped: a header that claims more than the file holds is an error, and allocates nothing.
-    codes = np.lib.format.open_memmap(file.with_name(name), mode="r")
-    if codes.ndim != 2 or not len(codes) or codes.dtype.kind not in "iu":
-        raise ValueError("it holds no codes")
-    consent, key, seconds = str(about["consent"]), str(about["key"]), float(about["seconds"])
-    (consent + key).encode()  # what is no text cannot be sent
-    if not 0 <= seconds < math.inf:
-        raise ValueError("its length is not a number of seconds")
-    rate = about.get("sample_rate")
-    if not isinstance(rate, int | None):
-        raise ValueError("its sample rate is not a number")
-    voice = Voice(codes.astype(np.int64), key, consent, sample_rate=rate)
-    return StoredVoice(file.stem, consent, seconds), voice
+def _why(error: Exception) -> str:
+    return brief(f"{type(error).__name__}: {error}", MAX_QUOTE)

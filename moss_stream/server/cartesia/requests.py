@@ -46,7 +46,7 @@ async def tts_sse(request: Request, body: GenerationRequest) -> StreamingRespons
 
 async def _begin(state: State, request: Request, body: GenerationRequest) -> Begun:
     key = state.access.key(request.headers)
-    return await begin(state, key, body.transcript, body.voice_in(state), body.options())
+    return await begin(state, key, body.transcript, await body.voice_in(state), body.options())
 
 
 async def _told(

@@ -63,9 +63,9 @@ class GenerationRequest(_Loose):
     context_id: Annotated[str, Field(max_length=200)] | None = None
     max_buffer_delay_ms: Annotated[int, Field(ge=0, le=5000)] | None = None
 
-    def voice_in(self, state: State) -> str | None:
+    async def voice_in(self, state: State) -> str | None:
         """Return the voice's name; those of the original service stand for the default voice."""
-        return self.voice.id if state.knows_voice(self.voice.id) else None
+        return self.voice.id if await state.knows_voice(self.voice.id) else None
 
     def options(self) -> SynthesisOptions:
         """Return how to speak."""

@@ -106,7 +106,7 @@ class _Connection:
         if wanted.container != "raw":
             message = "A socket needs the container raw. Ask /tts/bytes for files."
             raise Problem(400, "unsupported_format", message, "output_format")
-        await self._session.open(name, order.voice_in(self._state), order.options(), wanted.speed)
+        await self._session.open(name, await order.voice_in(self._state), order.options(), wanted.speed)
         encoder = self._state.encoder(wanted)
         self._contexts[name] = _Context(encoder, wanted.speed, bool(order.add_timestamps))
 

@@ -48,9 +48,10 @@ class SpeakQuery(BaseModel):
     bit_rate: Annotated[int, Field(ge=4000, le=650_000)] | None = None
     speed: Annotated[float, Field(ge=SLOWEST, le=FASTEST)] = 1.0
 
-    def voice_in(self, state: State) -> str | None:
+    async def voice_in(self, state: State) -> str | None:
         """Return the voice's name; those of the original service stand for the default voice."""
-        return None if self.model.startswith(THEIRS) and not state.knows_voice(self.model) else self.model
+        is_theirs = self.model.startswith(THEIRS) and not await state.knows_voice(self.model)
+        return None if is_theirs else self.model
 
     def file(self) -> AudioFormat:
         """Return how one request is answered: with MP3, unless it says.

@@ -35,7 +35,7 @@ async def speak(
     """Speak a text; the first bytes leave with the first frame."""
     state, wanted = state_of(request.app), query.file()
     key = state.access.key(request.headers)
-    begun = await begin(state, key, body.text, query.voice_in(state), SynthesisOptions())
+    begun = await begin(state, key, body.text, await query.voice_in(state), SynthesisOptions())
     answer = StreamedAnswer(encoded(begun.chunks, state.encoder(wanted)), wanted.media_type, begun, state)
     answer.headers["dg-request-id"] = str(uuid4())
     answer.headers["dg-char-count"] = str(len(body.text))

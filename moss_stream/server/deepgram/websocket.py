@@ -47,7 +47,7 @@ async def speak(socket: WebSocket) -> None:
         key = _key(state, socket, offered.strip())
         query = _query(socket)
         wanted = query.raw()
-        await state.voice(query.voice_in(state))
+        await state.voice(await query.voice_in(state))
     except Exception as error:
         problem = as_problem(error)
         refusal = response(problem, socket.scope)
@@ -55,7 +55,7 @@ async def speak(socket: WebSocket) -> None:
         await socket.send_denial_response(refusal)
         return
     await socket.accept(subprotocol=protocol if protocol.lower() == TOKEN else None)
-    await Speaker(Socket(socket, state), state, key, query.voice_in(state), wanted).serve()
+    await Speaker(Socket(socket, state), state, key, await query.voice_in(state), wanted).serve()
 
 
 def _key(state: State, socket: WebSocket, offered: str) -> str:

@@ -25,7 +25,7 @@ async def voices(request: Request) -> dict[str, Any]:
     """List the model's voices and the uploaded ones."""
     state = state_of(request.app)
     state.access.key(request.headers)
-    return {"voices": _voices(state)}
+    return {"voices": await _voices(state)}
 
 
 @router.get("/v2/voices")
@@ -33,7 +33,7 @@ async def found_voices(request: Request) -> dict[str, Any]:
     """List them in one page, as newer clients ask."""
     state = state_of(request.app)
     state.access.key(request.headers)
-    found = _voices(state)
+    found = await _voices(state)
     return {"voices": found, "has_more": False, "total_count": len(found), "next_page_token": None}
 
 
@@ -42,16 +42,16 @@ async def voice(request: Request, voice: str) -> dict[str, Any]:
     """Return one of them."""
     state = state_of(request.app)
     state.access.key(request.headers)
-    for each in _voices(state):
+    for each in await _voices(state):
         if each["voice_id"] == voice:
             return each
     await state.voice(voice)  # raises, unless the name stands for the default
     raise Problem(400, "unknown_voice", "This name stands for the default voice.", "voice")
 
 
-def _voices(state: State) -> list[dict[str, Any]]:
+async def _voices(state: State) -> list[dict[str, Any]]:
     own = [_voice(name, "premade", each.description) for name, each in state.synth.voices.items()]
-    return own + [_voice(each.name, "cloned", "") for each in state.store.all()]
+    return own + [_voice(each.name, "cloned", "") for each in await state.store.all()]
 
 
 def _voice(name: str, category: str, description: str) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class ContextSocket:
         if name not in self._contexts:
             speed = self._speeds.pop(name, message.speed)
             wanted = audio_format(self._wishes.output_format, speed)
-            voice = voice_named(self._wishes.voice, self._state)
+            voice = await voice_named(self._wishes.voice, self._state)
             await session.open(name, voice, self._wishes.options, speed)
             self._contexts[name] = _Context(self._state.encoder(wanted), CharacterTimes(speed))
         self._give(name, session, text, message.flush or self._wishes.is_auto)

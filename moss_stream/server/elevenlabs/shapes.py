@@ -19,9 +19,9 @@ _THEIRS = re.compile(r"[A-Za-z0-9]{20}")
 """Names of the original service's voices."""
 
 
-def voice_named(name: str, state: State) -> str | None:
+async def voice_named(name: str, state: State) -> str | None:
     """Return the voice for a name in an address; those of the original service stand for the default."""
-    is_theirs = _THEIRS.fullmatch(name) is not None and not state.knows_voice(name)
+    is_theirs = _THEIRS.fullmatch(name) is not None and not await state.knows_voice(name)
     return None if is_theirs else name
 
 

@@ -62,7 +62,7 @@ async def with_times(
 
 async def _begin(state: State, request: Request, voice: str, body: TextRequest) -> Begun:
     key = state.access.key(request.headers)
-    return await begin(state, key, body.text, voice_named(voice, state), body.options())
+    return await begin(state, key, body.text, await voice_named(voice, state), body.options())
 
 
 async def _timed(begun: Begun, encoder: AudioEncoder, aligner: CharacterTimes) -> AsyncIterator[Part]:

@@ -53,7 +53,7 @@ async def _serve(socket: WebSocket, wishes: Wishes) -> None:
     try:
         key = _key(state, socket)
         audio_format(wishes.output_format)
-        await state.voice(voice_named(wishes.voice, state))
+        await state.voice(await voice_named(wishes.voice, state))
     except Problem as problem:
         await socket.send_json(socket_error(problem))
         await socket.close(POLICY_VIOLATION, str(problem)[:120])

@@ -34,7 +34,7 @@ async def voices(request: Request) -> dict[str, list[dict[str, Any]]]:
             "seconds": voice.seconds,
             "uploaded": True,
         }
-        for voice in state.store.all()
+        for voice in await state.store.all()
     ]
     return {"voices": own + uploaded}
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,7 +102,7 @@ async def test_a_full_disk_leaves_nothing_and_the_name_is_free(
 
     async with served(voices=tmp_path) as (client, _):
         with monkeypatch.context() as patch:
-            patch.setattr("moss_stream.server.voice_store.np.save", full)
+            patch.setattr("moss_stream.server.voice_shelf.np.save", full)
             answer = await client.post(PATH, **form("anna"))  # type: ignore[arg-type]
         assert answer.status_code == 507 and "No space left" in answer.json()["error"]["message"]
         assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
@@ -157,7 +158,9 @@ async def test_a_damaged_voice_does_not_stop_the_server(
     def spoil() -> None:
         (codes,) = tmp_path.glob("anna.*.npy")
         damage(tmp_path / "anna.json", codes)
-        (tmp_path / ".bert.json.0badcafe.part").write_bytes(b"left over")
+        left = tmp_path / ".bert.json.0badcafe.part"
+        left.write_bytes(b"left over")
+        os.utime(left, (0, 0))  # a young one may be another server's, which is writing
 
     await asyncio.to_thread(spoil)
     async with served(voices=tmp_path) as (client, _):

@@ -1,0 +1,64 @@
+"""`moss-stream serve --ray`: a cluster, or a part of one, until it is asked to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from typing import Any
+
+import ray
+from ray import serve
+from ray.serve.config import HTTPOptions
+
+from moss_stream.cluster.deployment import app
+from moss_stream.cluster.options import ClusterOptions
+
+__all__ = ["APP", "FAREWELL", "free_port", "run", "start"]
+
+APP = "moss-stream"
+FAREWELL = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "moss_stream.cluster.farewell:middlewares"}
+"""Of the environment of Ray's processes; in a cluster that runs already, its nodes must have it."""
+
+
+def start(options: ClusterOptions, port: int | None = None) -> str:
+    """Deploy on the cluster that RAY_ADDRESS names, or on one of this machine's own; return the address.
+
+    Args:
+        options: What is served, and where.
+        port: Instead of that of the options.
+    """
+    for name, value in {**FAREWELL, "RAY_USAGE_STATS_ENABLED": "0"}.items():
+        os.environ.setdefault(name, value)
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
+    host, wanted = options.server.host, options.server.port if port is None else port
+    wanted = wanted or free_port(host)
+    serve.start(http_options=HTTPOptions(host=host, port=wanted))
+    serve.run(app(options), name=APP, route_prefix="/", logging_config=_quiet())
+    return f"http://{host}:{wanted}"
+
+
+def run(options: ClusterOptions) -> None:
+    """Serve until SIGINT or SIGTERM; then let streams end and stop what was started."""
+    stopped = threading.Event()
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, lambda *_: stopped.set())
+    address = start(options)
+    print(f"Serving on {address} (Ray Serve).", flush=True)
+    stopped.wait()
+    serve.shutdown()
+    ray.shutdown()
+
+
+def free_port(host: str) -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind((host, 0))
+        return int(found.getsockname()[1])
+
+
+def _quiet() -> dict[str, Any]:
+    """Return a logging config without a line for each request."""
+    return {"enable_access_log": False}
