@@ -8,9 +8,10 @@ SETUP := .venv/.ready
 
 CLIENTS := .venv-clients
 TRIED := .venv-wheel
+RAY := .venv-ray
 DOCS := .venv-docs
 
-.PHONY: say test test-avx2 test-clients style types docs bench wheel voice clean
+.PHONY: say test test-avx2 test-clients test-ray style types docs bench wheel voice clean
 
 $(SETUP): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('moss-stream needs Python 3.11 or newer, this is ' + sys.version.split()[0])"
@@ -47,6 +48,16 @@ $(CLIENTS)/.ready: tests/clients/requirements.txt tests/clients/package.json pyp
 
 test-clients: $(SETUP) $(CLIENTS)/.ready
 	MOSS_STREAM=$(BIN)/moss-stream CLIENTS_NODE=$(CLIENTS)/node_modules $(CLIENTS)/bin/pytest -c tests/clients/pytest.ini --rootdir tests/clients tests/clients
+
+# A real cluster of Ray Serve on this machine, with an environment of its own.
+$(RAY)/.ready: tests/ray/requirements.txt pyproject.toml
+	$(PYTHON) -m venv --clear $(RAY)
+	$(RAY)/bin/pip install --quiet --constraint constraints.txt torch
+	$(RAY)/bin/pip install --quiet --requirement $< --editable ".[server]"
+	touch $@
+
+test-ray: $(RAY)/.ready
+	$(RAY)/bin/python -m pytest -c tests/ray/pytest.ini --rootdir tests/ray tests/ray
 
 style: $(SETUP)
 	$(BIN)/ruff check .
@@ -104,4 +115,4 @@ voice: $(SETUP)
 	$(BIN)/python -m training.loudness
 
 clean:
-	rm -rf .venv $(CLIENTS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv $(CLIENTS) $(RAY) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Ray Serve: `serve run moss_stream.adapters.ray_serve:app model=… max_replicas=4`, or a YAML that names it."""
+"""Ray Serve: `serve run moss_stream.adapters.ray_serve:app max_replicas=4`, or a YAML that names it."""
 
 from __future__ import annotations
 

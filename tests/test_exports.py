@@ -8,6 +8,8 @@ from pathlib import Path
 import moss_stream
 from moss_stream import errors
 
+# They need a cluster: `make test-ray`.
+ON_RAY = "deployment", "peers", "replica", "router", "run"
 CPU_FUNCTIONS = "elementwise", "jit", "linear", "sampling", "vectors"
 CPU_NETWORKS = "attention", "build", "build_codec", "codec", "qwen", "ring", "rows"
 ROOT = Path(__file__).parent.parent
@@ -95,6 +97,12 @@ def test_every_module_has_a_test_file() -> None:
         "nn/config": "families/local/test_config",
         "nn/pre_norm": "families/local_v15/test_depth",
         "nn/weights": "checkpoint/test_plan",
+        "adapters/ray_serve": "ray/test_cluster",
+        **{
+            f"cluster/{part}": "ray/test_cluster"
+            for part in ("deployment", "peers", "replica", "router", "run")
+        },
+        "cluster/target": "cluster/test_placing",
         "server/cartesia/shapes": "server/cartesia/test_websocket",
         "server/deepgram/errors": "server/deepgram/test_requests",
         "server/deepgram/speaker": "server/deepgram/test_websocket",

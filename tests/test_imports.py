@@ -49,7 +49,7 @@ NO_TORCH |= {"codec/config.py", "codec/formats.py"}
 # Not in text/: whatever waits, runs beside or looks at a clock.
 IMPURE = {"asyncio", "threading", "time", "concurrent", "socket", "torch", "queue"}
 # Optional libraries; adapters import them where they are used.
-OPTIONAL = {"sounddevice", "aiortc", "av", "websockets", "fastapi", "uvicorn"}
+OPTIONAL = {"sounddevice", "aiortc", "av", "websockets", "fastapi", "uvicorn", "ray"}
 # What each package may import of ours besides itself. Modules of the root have their own lines.
 BASE = {"errors", "quote", "config", "audio", "uses"}
 ALLOWED = {
@@ -69,14 +69,15 @@ ALLOWED = {
     | {"", "adapters", "engine_metrics", "files", "formats", "languages", "metrics", "prometheus", "sinks"}
     | {"text"}
     | {"voices", "wire"},
+    "cluster": BASE | {"", "prometheus", "server"},
     "cli": BASE
-    | {"book", "files", "formats", "render", "subtitles"}
+    | {"book", "cluster", "files", "formats", "render", "subtitles"}
     | {"", "adapters", "embedded", "engine", "families", "hub", "kernels", "server", "sinks", "stream"}
     | {"synthesizer", "trace", "voice_file", "voices", "wire"},
     "sync": BASE
     | {"conversation", "engine", "engine_metrics", "lines", "metrics", "stream", "synthesizer", "text"}
     | {"text_source", "voices"},
-    "adapters": {"", "audio", "formats", "languages", "wire"},
+    "adapters": {"", "audio", "cluster", "formats", "languages", "wire"},
 }
 # Of the root: what is below the engine, and what stands on it.
 LOW = {"audio", "cast", "config", "embedded", "errors", "files", "hub", "metrics", "engine_metrics", "quote"}

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 import moss_stream
+from moss_stream.cli.cluster import serve_cluster
 from moss_stream.cli.options import Codec, Device, Dtype, LexiconFile, Model, errors
 from moss_stream.errors import ConfigError, MissingDependency
 from moss_stream.quote import complaint, quoted
@@ -56,6 +57,12 @@ def serve(
     fixed_batch: Annotated[
         bool, typer.Option(help="Compute max_streams always: a seed gives the same audio in any company.")
     ] = False,
+    with_ray: Annotated[
+        bool, typer.Option("--ray", help="Serve by Ray Serve: several replicas, on many machines.")
+    ] = False,
+    replicas: Annotated[
+        str, typer.Option(help="With --ray: how many, or from how many to how many (1-4).")
+    ] = "1",
     log_json: Annotated[bool, typer.Option(help="One JSON object a line.")] = False,
     log_texts: Annotated[bool, typer.Option(help="Write down what is spoken, not only how much.")] = False,
     device: Device = "auto",
@@ -63,13 +70,7 @@ def serve(
 ) -> None:
     """Serve clients of OpenAI, ElevenLabs, Cartesia, Deepgram and Wyoming, and WS /v1/speak."""
 
-    async def run() -> None:
-        options = moss_stream.EngineOptions(
-            max_streams=max_streams,
-            max_queue=max_queue,
-            max_queue_s=max_queue_s,
-            fixed_batch=fixed_batch,
-        )
+    async def run(options: moss_stream.EngineOptions) -> None:
         async with await moss_stream.StreamingSynthesizer.load(
             model, codec=codec, device=device, dtype=dtype, options=options, lexicon=words
         ) as synth:
@@ -79,6 +80,7 @@ def serve(
         try:
             from moss_stream.server.run import run as run_server
             from moss_stream.server.settings import ServerSettings
+            from moss_stream.server.voice_shelf import shelf_at
             from moss_stream.server.wyoming.port import wyoming_address
         except ImportError as error:
             raise MissingDependency("Serving needs FastAPI and uvicorn", "server") from error
@@ -99,8 +101,16 @@ def serve(
             raise ConfigError(_sentence(error)) from error
         if wyoming is not None:
             wyoming_address(wyoming, settings)  # before a model is loaded
+        if voices_folder is not None:
+            shelf_at(voices_folder)  # before a model is loaded
+        engine = moss_stream.EngineOptions(
+            max_streams=max_streams, max_queue=max_queue, max_queue_s=max_queue_s, fixed_batch=fixed_batch
+        )
+        if with_ray:
+            serve_cluster(settings, engine, replicas, model, codec, device, dtype, lexicon)
+            return
         words = None if lexicon is None else moss_stream.load_lexicon(lexicon)
-        asyncio.run(run())
+        asyncio.run(run(engine))
 
 
 def _sentence(error: ValidationError) -> str:

@@ -57,7 +57,6 @@ def _size(options: ClusterOptions) -> dict[str, Any]:
         max_replicas=options.max_replicas,
         upscale_delay_s=options.upscale_delay_s,
         downscale_delay_s=options.downscale_delay_s,
-        metrics_interval_s=REPORTS_S,
         look_back_period_s=LOOK_BACK_S,
         policy=AutoscalingPolicy(policy_function=BySlots, policy_kwargs=slots),
     )

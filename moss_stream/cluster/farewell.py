@@ -1,8 +1,8 @@
 """What clients hear when the replica that spoke to them is gone.
 
 Serve's proxies ask `middlewares` for this when RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH says
-"moss_stream.cluster.farewell:middlewares". Left alone, a proxy closes a socket without a reason, and answers a
-request whose answer had not begun with a page of text.
+"moss_stream.cluster.farewell:middlewares". Left alone, a proxy closes a socket without a reason, and
+answers a request whose answer had not begun with a page of text.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ __all__ = ["Farewell", "middlewares"]
 GONE = 1012
 """Service restart (registered with IANA): connect again."""
 RETRY_AFTER_S = 1
+"""Serve knows by then that the replica is gone."""
 TEXT = "The replica that spoke is gone. Try again: others are there."
 
 
@@ -87,10 +88,9 @@ class _Answer:
 
 def _is_proxys_own(message: Message) -> bool:
     """Tell whether an answer is an error that no application of ours would send: theirs are JSON."""
-    kinds = [
-        bytes(value) for name, value in message.get("headers", ()) if bytes(name).lower() == b"content-type"
-    ]
-    return message["status"] in (500, 503) and not any(kind.startswith(b"application/json") for kind in kinds)
+    headers = {bytes(name).lower(): bytes(value) for name, value in message.get("headers", ())}
+    is_json = headers.get(b"content-type", b"").startswith(b"application/json")
+    return message["status"] in (500, 503) and not is_json
 
 
 def _start() -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol
@@ -13,23 +14,16 @@ __all__ = ["HandOn", "Others", "relayed"]
 
 HANDED_ON = "moss.handed_on"
 """In the scope of a request that came from another replica: it is not handed on again."""
-CARRIED = (
-    "type",
-    "http_version",
-    "method",
-    "scheme",
-    "path",
-    "raw_path",
-    "query_string",
-    "root_path",
-    "headers",
-)
+CARRIED = frozenset("type http_version method scheme path raw_path query_string root_path headers".split())
 """What of a scope travels; the rest belongs to the process."""
 FULL = 503
+"""The status that says so, in every protocol of the server."""
 PATIENCE_S = 8.0
 """For the first word of another replica, longer than streams wait there for a slot."""
 AHEAD = 64
 """Messages of an answer that wait for Serve to take them: five seconds of speech."""
+
+logger = logging.getLogger("moss_stream.cluster")
 
 
 class Others(Protocol):
@@ -70,7 +64,7 @@ class HandOn:
 
     async def _answered(self, scope: Scope, body: bytes, send: Send) -> bool:
         """Pass the answer of another replica on; return whether it took the request."""
-        carried = {key: scope[key] for key in CARRIED if key in scope}
+        carried = {key: value for key, value in scope.items() if key in CARRIED}
         async with aclosing(self._others.hand_on(carried, body)) as answer:
             try:
                 first = await asyncio.wait_for(anext(answer, None), PATIENCE_S)
@@ -122,8 +116,9 @@ async def relayed(app: ASGIApp, scope: Mapping[str, Any], body: bytes) -> AsyncI
     async def run() -> None:
         try:
             await app({**scope, HANDED_ON: True}, receive, messages.put)
-        finally:
-            await messages.put(None)
+        except Exception:
+            logger.exception("A request of another replica failed.")
+        await messages.put(None)
 
     running = asyncio.create_task(run())
     try:

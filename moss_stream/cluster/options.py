@@ -19,7 +19,8 @@ ENGINE = EngineOptions(max_queue=8, max_queue_s=5.0)
 class ClusterOptions(BaseModel):
     """Arguments of the application, in Python or as `args` in a YAML of Ray Serve.
 
-    Keys are not written into files: they come from the environment, MOSS_API_KEY, with spaces between several.
+    Keys are not written into files: they come from the environment, MOSS_API_KEY, with spaces between
+    several.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,7 +33,7 @@ class ClusterOptions(BaseModel):
     engine: EngineOptions = ENGINE
     """Of each replica; `max_streams` are its slots."""
     server: ServerSettings = ServerSettings()
-    """Of each replica; where it listens is a matter of Ray Serve. `voices` is a place that all of them reach."""
+    """Of each replica; where it listens is a matter of Ray Serve. `voices` is a place that all reach."""
     min_replicas: int = Field(default=1, ge=1, le=10_000)
     max_replicas: int = Field(default=1, ge=1, le=10_000)
     target_use: float = Field(default=0.7, gt=0, le=1)
@@ -48,7 +49,9 @@ class ClusterOptions(BaseModel):
     """How long streams may go on in a replica that is about to end."""
 
     @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
+    def _makes_sense(self) -> Self:
+        if self.server.wyoming is not None:
+            raise ValueError("server.wyoming: Wyoming's clients are served by one process, not by a cluster")
         if self.max_replicas < self.min_replicas:
             raise ValueError(f"max_replicas is {self.max_replicas}, below min_replicas, {self.min_replicas}")
         return self
@@ -56,6 +59,4 @@ class ClusterOptions(BaseModel):
     def settings(self) -> ServerSettings:
         """Return the settings of a replica, with the keys of its environment."""
         keys = tuple(os.environ.get("MOSS_API_KEY", "").split())
-        return ServerSettings.model_validate(
-            {**self.server.model_dump(), "api_keys": keys or self.server.api_keys}
-        )
+        return self.server.model_copy(update={"api_keys": keys}) if keys else self.server

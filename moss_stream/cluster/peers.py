@@ -56,9 +56,9 @@ class Peers:
         """Return the figures of the others, of those that answer."""
         method = self._handle.options(method_name="figures")
 
-        async def ask(name: str) -> str:
+        async def ask(name: str) -> object:
             async with asyncio.timeout(FIGURES_S):
-                return str(await method.remote(Target(only=name)))
+                return await method.remote(Target(only=name))
 
         names = await self.names()
         texts = await asyncio.gather(*map(ask, names), return_exceptions=True)

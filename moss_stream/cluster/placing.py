@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-__all__ = ["Slots", "affinity_of", "takes_a_slot"]
+__all__ = ["Report", "Slots", "affinity_of", "takes_a_slot"]
 
-LAG_S = 1.5
-"""So old may be what a replica reported, by the period of its reports and of Serve's: what was sent to it since
-is counted by who sent it."""
+TRANSIT_S = 0.05
+"""A request may be on its way for so long: it is not yet in a report that is made meanwhile."""
 _IN_PATH = re.compile(r"/v1/text-to-speech/([^/]+)")
 _IN_QUERY = ("voice", "voice_id", "model")
 MAX_NAME = 128
@@ -39,17 +39,35 @@ def affinity_of(scope: Mapping[str, Any]) -> str | None:
     return next((asked[name][0][:MAX_NAME] for name in _IN_QUERY if name in asked), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a replica said of itself."""
+
+    free: int
+    """Its free slots; fewer than none where streams wait."""
+    at_s: float
+    """When, by the clock of its machine."""
+
+
 class Slots:
-    """The free slots of replicas, as one router knows them."""
+    """The free slots of replicas, as one router knows them.
+
+    Reports are some tenths of a second old; what this router sent, and what ended, since then is known to it.
+    """
 
     def __init__(self) -> None:
-        self._sent: dict[str, deque[float]] = defaultdict(deque)
+        self._sent: dict[str, dict[str, _Sent]] = defaultdict(dict)
 
-    def sent(self, replica: str, now_s: float) -> None:
-        """Note that a stream was sent to a replica."""
-        self._sent[replica].append(now_s)
+    def sent(self, replica: str, request: str, now_s: float) -> None:
+        """Note that a request that takes a slot was sent to a replica."""
+        self._sent[replica][request] = _Sent(now_s)
 
-    def ranked(self, free: Mapping[str, int], affinity: str | None, now_s: float) -> list[str]:
+    def ended(self, replica: str, request: str, now_s: float) -> None:
+        """Note that a request is over."""
+        if (sent := self._sent[replica].get(request)) is not None:
+            sent.ended_s = now_s
+
+    def ranked(self, reports: Mapping[str, Report], affinity: str | None) -> list[str]:
         """Return all replicas, the best one first.
 
         Of those with a free slot the one that a voice belongs to, by rendezvous hashing: a replica that
@@ -57,26 +75,38 @@ class Slots:
         the most room.
 
         Args:
-            free: The free slots that each replica reported; fewer than none where streams wait.
+            reports: The latest of each replica.
             affinity: The voice, if it is known.
-            now_s: Seconds, never going back.
         """
-        for gone in self._sent.keys() - free.keys():
+        for gone in self._sent.keys() - reports.keys():
             del self._sent[gone]
-        left = {replica: count - self._lately(replica, now_s) for replica, count in free.items()}
+        left = {replica: self._left(replica, report) for replica, report in reports.items()}
 
         def rank(replica: str) -> tuple[bool, float, float]:
             has_room, weight = left[replica] > 0, _weight(replica, affinity)
             own = weight if has_room and affinity is not None else 0.0
             return has_room, own, left[replica] + weight
 
-        return sorted(free, key=rank, reverse=True)
+        return sorted(reports, key=rank, reverse=True)
 
-    def _lately(self, replica: str, now_s: float) -> int:
-        sent = self._sent[replica]
-        while sent and now_s - sent[0] > LAG_S:
-            sent.popleft()
-        return len(sent)
+    def _left(self, replica: str, report: Report) -> int:
+        """Return the free slots of a replica now."""
+        known, left = self._sent[replica], report.free
+        for request, sent in list(known.items()):
+            is_reported = sent.at_s <= report.at_s - TRANSIT_S
+            if sent.ended_s is not None and sent.ended_s <= report.at_s:
+                del known[request]
+            elif sent.ended_s is None and not is_reported:
+                left -= 1
+            elif sent.ended_s is not None and is_reported:
+                left += 1
+        return left
+
+
+@dataclass(slots=True)
+class _Sent:
+    at_s: float
+    ended_s: float | None = None
 
 
 def _weight(replica: str, affinity: str | None) -> float:

@@ -69,18 +69,20 @@ class Replica:
 
     async def relayed(self, target: Target, body: bytes) -> AsyncIterator[Message]:
         """Answer a request of a full replica."""
-        async for message in relayed(self._app, target.scope or {}, body):
-            yield message
+        if target.allows(self._peers.name):
+            async for message in relayed(self._app, target.scope or {}, body):
+                yield message
 
-    def figures(self, target: Target) -> str:
-        """Return the figures of this replica, in Prometheus' format."""
+    def figures(self, target: Target) -> str | None:
+        """Return the figures of this replica, in Prometheus' format; None if another one is meant."""
+        if not target.allows(self._peers.name):
+            return None
         registry = CollectorRegistry()
         register(lambda: self._synth.metrics, registry)
         return generate_latest(registry).decode()
 
     async def _all_figures(self) -> dict[str, str]:
-        own = Target(only=self._peers.name)
-        return {self._peers.name: self.figures(own), **await self._peers.figures()}
+        return {self._peers.name: self.figures(Target()) or "", **await self._peers.figures()}
 
     def _in_use(self) -> int:
         metrics = self._synth.metrics

@@ -9,7 +9,7 @@ from typing import Any
 
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
-from moss_stream.cluster.placing import Slots, affinity_of, takes_a_slot
+from moss_stream.cluster.placing import Report, Slots, affinity_of, takes_a_slot
 from moss_stream.cluster.target import Target
 
 __all__ = ["SlotRouter"]
@@ -29,10 +29,11 @@ class SlotRouter(RequestRouter):  # type: ignore[misc]  # Ray publishes no types
         target, scope = _asked(pending_request)
         there = {each.replica_id.unique_id: each for each in candidate_replicas}
         if target is not None:
-            there = {name: each for name, each in there.items() if target.allows(name)}
-        free = {name: int(each.routing_stats.get("free", 0)) for name, each in there.items()}
+            # One that is gone, or not yet known here, is not waited for: whoever is asked instead says no.
+            there = {name: each for name, each in there.items() if target.allows(name)} or there
+        reports = {name: _report(each.routing_stats) for name, each in there.items()}
         affinity = None if scope is None else affinity_of(scope)
-        return [[there[name]] for name in self._slots.ranked(free, affinity, time.monotonic())]
+        return [[there[name]] for name in self._slots.ranked(reports, affinity)]
 
     def on_request_routed(
         self, pending_request: PendingRequest, replica_id: ReplicaID, result: object
@@ -40,7 +41,17 @@ class SlotRouter(RequestRouter):  # type: ignore[misc]  # Ray publishes no types
         """See Ray."""
         target, scope = _asked(pending_request)
         if (scope is not None and takes_a_slot(scope)) or (target is not None and target.speaks):
-            self._slots.sent(replica_id.unique_id, time.monotonic())
+            request = pending_request.metadata.internal_request_id
+            self._slots.sent(replica_id.unique_id, request, time.time())
+
+    def on_request_completed(self, replica_id: ReplicaID, internal_request_id: str) -> None:
+        """See Ray."""
+        self._slots.ended(replica_id.unique_id, internal_request_id, time.time())
+
+
+def _report(stats: Mapping[str, Any]) -> Report:
+    """Return what a replica reported; a new one has not, and is empty."""
+    return Report(int(stats.get("free", 1)), float(stats.get("at_s", 0.0)))
 
 
 def _asked(request: PendingRequest | None) -> tuple[Target | None, Mapping[str, Any] | None]:

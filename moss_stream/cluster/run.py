@@ -6,11 +6,12 @@ import os
 import signal
 import socket
 import threading
-from typing import Any
 
 import ray
+import typer
 from ray import serve
 from ray.serve.config import HTTPOptions
+from ray.serve.schema import LoggingConfig
 
 from moss_stream.cluster.deployment import app
 from moss_stream.cluster.options import ClusterOptions
@@ -42,11 +43,10 @@ def start(options: ClusterOptions, port: int | None = None) -> str:
 
 def run(options: ClusterOptions) -> None:
     """Serve until SIGINT or SIGTERM; then let streams end and stop what was started."""
-    stopped = threading.Event()
-    for kind in (signal.SIGINT, signal.SIGTERM):
+    address, stopped = start(options), threading.Event()
+    for kind in (signal.SIGINT, signal.SIGTERM):  # after Ray, which has handlers of its own
         signal.signal(kind, lambda *_: stopped.set())
-    address = start(options)
-    print(f"Serving on {address} (Ray Serve).", flush=True)
+    typer.echo(f"Serving on {address} with Ray Serve. Ctrl+C stops it.")
     stopped.wait()
     serve.shutdown()
     ray.shutdown()
@@ -59,6 +59,6 @@ def free_port(host: str) -> int:
         return int(found.getsockname()[1])
 
 
-def _quiet() -> dict[str, Any]:
-    """Return a logging config without a line for each request."""
-    return {"enable_access_log": False}
+def _quiet() -> LoggingConfig:
+    """Return what keeps Serve from writing a line for each request."""
+    return LoggingConfig(enable_access_log=False)
