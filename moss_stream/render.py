@@ -15,7 +15,7 @@ from moss_stream.sinks.file import container_of
 from moss_stream.sinks.whole import whole_file
 from moss_stream.synthesizer import StreamingSynthesizer
 
-__all__ = ["Job", "Rendered", "read_job", "render"]
+__all__ = ["Job", "Rendered", "read_job", "render", "render_numbered"]
 
 MAX_LINE = 1_000_000
 """Characters of a job: more than the longest text that is spoken in one go."""
@@ -102,6 +102,17 @@ async def render(
         speed: Of the audio.
     """
     numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    await render_numbered(synth, numbered, folder, on_done, speed)
+
+
+async def render_numbered(
+    synth: StreamingSynthesizer,
+    numbered: Iterator[tuple[int, str]],
+    folder: Path,
+    on_done: Callable[[Rendered], None],
+    speed: float = 1.0,
+) -> None:
+    """Speak some lines, each with its number; see `render`."""
 
     async def work() -> None:
         for number, line in _shared(numbered):

@@ -100,8 +100,9 @@ def test_every_module_has_a_test_file() -> None:
         "adapters/ray_serve": "ray/test_cluster",
         **{
             f"cluster/{part}": "ray/test_cluster"
-            for part in ("deployment", "peers", "replica", "router", "run")
+            for part in ("batch", "deployment", "peers", "replica", "router", "run")
         },
+        "cluster/batch": "ray/test_batch",
         "cluster/target": "cluster/test_placing",
         "server/cartesia/shapes": "server/cartesia/test_websocket",
         "server/deepgram/errors": "server/deepgram/test_requests",

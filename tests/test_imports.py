@@ -69,7 +69,7 @@ ALLOWED = {
     | {"", "adapters", "engine_metrics", "files", "formats", "languages", "metrics", "prometheus", "sinks"}
     | {"text"}
     | {"voices", "wire"},
-    "cluster": BASE | {"", "prometheus", "server"},
+    "cluster": BASE | {"", "prometheus", "render", "server"},
     "cli": BASE
     | {"book", "cluster", "files", "formats", "render", "subtitles"}
     | {"", "adapters", "embedded", "engine", "families", "hub", "kernels", "server", "sinks", "stream"}
