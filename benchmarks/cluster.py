@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
+from threading import Thread
 
 import httpx
 
@@ -34,17 +35,16 @@ WARM = 3
 @contextmanager
 def one_process() -> Iterator[str]:
     """Run `moss-stream serve`; yield its address."""
-    command = [
-        str(Path(sys.executable).with_name("moss-stream")),
-        "serve",
-        "--port",
-        "0",
-        "--max-streams",
-        "4",
-    ]
+    program = str(Path(sys.executable).with_name("moss-stream"))
+    command = [program, "serve", "--port", "0", "--max-streams", "4"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        yield next(found[0] for line in process.stderr if (found := re.search(r"http://[\d.]+:\d+", line)))
+        address = next(
+            found[0] for line in process.stderr if (found := re.search(r"http://[\d.]+:\d+", line))
+        )
+        # What it logs must be read: a full pipe would stop it.
+        Thread(target=process.stderr.read, daemon=True).start()
+        yield address
         process.terminate()
 
 
