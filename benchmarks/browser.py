@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
@@ -40,9 +41,11 @@ async def launched() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def shown(browser: Browser, url: str) -> AsyncIterator[tuple[Page, list[str]]]:
+async def shown(
+    browser: Browser, url: str, width: int = 1100, **context: Any
+) -> AsyncIterator[tuple[Page, list[str]]]:
     """A page that shares nothing with the browser's others, and what it complains about on its console."""
-    page = await browser.new_page(viewport={"width": 1100, "height": 760})
+    page = await browser.new_page(viewport={"width": width, "height": 760}, **context)
     page.set_default_timeout(PATIENCE_MS)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -1,35 +1,37 @@
 import { CallTransport } from "./call.js";
-import { Plot } from "./plot.js";
+import { Server } from "./server.js";
+import { Side } from "./side.js";
 import { SocketTransport } from "./socket.js";
+import { Scale } from "./timeline.js";
+import { Voices } from "./voices.js";
 
 const TRANSPORTS = { socket: SocketTransport, call: CallTransport };
-const TOKEN = /\s*\S{1,4}/gy; // about what a language model's tokens are in English
-const TICK_MS = 20;
+const FEW_CODEBOOKS = 4; // what B begins with: the least that speaks well
+const STATES = ["connecting", "speaking", "failed", "interrupted", "done", "idle"]; // what is told first of several
 
 const $ = (id) => document.getElementById(id);
 const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`).value;
-const plots = {
-  first: new Plot($("first-plot"), { most: 20, isBars: true, unit: "ms" }),
-  lead: new Plot($("lead-plot"), { most: 200, unit: "s" }),
-  gaps: new Plot($("gaps-plot"), { most: 200, unit: "gaps" }),
-};
 
-let transport = null; // kept from one utterance to the next
-let utterance = null; // what is being said: {text, givenMs, timer, isMade}
+const server = new Server($("key"));
+const scale = new Scale();
+const sides = ["a", "b"].map((id) => new Side($(id), scale, { changed: show, problem: complain }));
+const voices = new Voices($("more"), server, (names, fresh) => {
+  for (const side of sides) side.offerVoices(names);
+  if (fresh) sides[0].voice.value = fresh;
+});
+let isBusy = false;
 
-function show(state) {
+const shown = () => ($("compare").checked ? sides : sides.slice(0, 1));
+
+function show() {
+  const states = shown().map((side) => side.state);
+  const state = STATES.find((each) => states.includes(each));
   document.body.dataset.state = $("state").textContent = state;
-  $("interrupt").disabled = state !== "speaking";
-  $("speak").disabled = state === "speaking" || state === "connecting";
-}
-
-function isSpeaking() {
-  return document.body.dataset.state === "speaking";
-}
-
-function mark(chars) {
-  $("heard").textContent = utterance.text.slice(0, chars);
-  $("unheard").textContent = utterance.text.slice(chars);
+  const hadFocus = document.activeElement;
+  $("interrupt").disabled = !isBusy;
+  $("speak").disabled = $("compare").disabled = isBusy;
+  // A button that can no longer be pressed loses the keyboard; the other one takes it.
+  if ([$("speak"), $("interrupt")].includes(hadFocus)) $(isBusy ? "interrupt" : "speak").focus();
 }
 
 function complain(message) {
@@ -37,129 +39,65 @@ function complain(message) {
   $("problem").hidden = !message;
 }
 
-const events = {
-  message(message) {
-    if (message.type === "done") {
-      utterance.isMade = true;
-      if (transport instanceof CallTransport) finish();
-    }
-    if (message.type === "cancelled" && isSpeaking()) {
-      mark(message.spoken.char_end);
-      show("interrupted");
-    }
-    if (message.type === "error") fail(message.message);
-  },
-  figures({ sound, gaps, leadS, playedChars, isEmpty }) {
-    $("samples").textContent = sound;
-    if (!isSpeaking()) return;
-    $("lead").textContent = `${leadS.toFixed(2)} s`;
-    $("gaps").textContent = gaps;
-    plots.lead.add(leadS);
-    plots.gaps.add(gaps);
-    mark(playedChars);
-    if (utterance.isMade && isEmpty) finish();
-  },
-  first() {
-    const firstMs = performance.now() - utterance.givenMs;
-    $("first").textContent = `${Math.round(firstMs)} ms`;
-    plots.first.add(firstMs);
-  },
-  closed(reason) {
-    transport?.close();
-    transport = null;
-    if (isSpeaking()) fail(reason || "The connection was closed.");
-  },
-};
-
-function finish() {
-  mark(utterance.text.length);
-  show("done");
-}
-
-function fail(message) {
-  clearInterval(utterance?.timer);
-  if (isSpeaking()) transport?.interrupt(); // whatever is left of it
-  complain(message);
-  show("failed");
-}
-
-async function connected() {
-  const Transport = TRANSPORTS[chosen("transport")];
-  if (transport instanceof Transport) return;
-  await transport?.close();
-  transport = null;
-  const fresh = new Transport(events);
-  await fresh.open($("key").value);
-  transport = fresh;
-  $("lead-name").textContent = transport.leadName;
+function hear() {
+  const whom = chosen("hear");
+  sides.forEach((side, index) => side.listen(!$("compare").checked || whom === "turns" || whom === "ab"[index]));
 }
 
 async function speak() {
+  if (isBusy) return;
+  isBusy = true;
   complain("");
-  show("connecting");
+  scale.reset();
+  hear();
+  const rate = chosen("arrival") === "whole" ? Infinity : Number($("rate").value);
+  const say = (side) => side.speak($("text").value, rate, TRANSPORTS[chosen("transport")], server);
   try {
-    await connected();
-  } catch (error) {
-    fail(error.message);
-    return;
+    if (chosen("hear") !== "turns") await Promise.all(shown().map(say));
+    else for (const side of shown()) if ((await say(side)) !== "done") break;
+  } finally {
+    isBusy = false;
+    show();
+    $("news").textContent = shown().map((side) => side.news ?? "").join(" ");
   }
-  const text = $("text").value;
-  utterance = { text, givenMs: performance.now(), timer: null, isMade: false };
-  mark(0);
-  show("speaking");
-  transport.begin();
-  transport.send({ type: "start", voice: $("voice").value || null, n_vq: Number($("codebooks").value) });
-  if (chosen("arrival") === "whole") give([text], Infinity);
-  else give(text.match(TOKEN) ?? [], Number($("rate").value));
-}
-
-// Gives tokens at a rate; all of them at once if it is infinite.
-function give(tokens, rate) {
-  const current = utterance;
-  let given = 0;
-  const tick = () => {
-    if (utterance !== current || !isSpeaking()) {
-      clearInterval(current.timer);
-      return;
-    }
-    const due = Math.min(tokens.length, 1 + ((performance.now() - current.givenMs) / 1000) * rate);
-    for (; given < Math.floor(due); given += 1) transport.send({ type: "text", text: tokens[given] });
-    if (given === tokens.length) {
-      clearInterval(current.timer);
-      transport.send({ type: "end" });
-    }
-  };
-  current.timer = setInterval(tick, TICK_MS);
-  tick();
 }
 
 function interrupt() {
-  clearInterval(utterance.timer);
-  transport.interrupt();
+  for (const side of sides) side.interrupt();
+}
+
+function compare() {
+  sides[1].root.hidden = $("turns").hidden = !$("compare").checked;
+  hear();
+  show();
 }
 
 async function describe() {
-  const headers = $("key").value ? { Authorization: `Bearer ${$("key").value}` } : {};
-  const [voices, models] = await Promise.all(
-    ["/v1/audio/voices", "/v1/models"].map((path) => fetch(path, { headers })),
-  );
-  if (!voices.ok || !models.ok) {
-    complain("Give the API key of this server.");
-    return;
+  try {
+    const [{ data: [model] }] = await Promise.all([server.ask("/v1/models"), voices.refresh()]);
+    const most = model.num_codebooks;
+    sides[0].offerCodebooks(most, most);
+    sides[1].offerCodebooks(most, Math.min(FEW_CODEBOOKS, most));
+    complain("");
+  } catch (error) {
+    complain(error.message);
+    if (error.wantsKey) $("access").open = true;
   }
-  complain("");
-  const names = (await voices.json()).voices.map((voice) => new Option(voice.id, voice.id));
-  $("voice").replaceChildren(new Option("default", ""), ...names);
-  const most = (await models.json()).data[0].num_codebooks;
-  Object.assign($("codebooks"), { max: most, value: most });
-  $("codebooks").dispatchEvent(new Event("input"));
 }
 
-for (const range of document.querySelectorAll("input[type=range]")) {
-  range.addEventListener("input", () => { document.querySelector(`output[for=${range.id}]`).textContent = range.value; });
-}
-$("speak").addEventListener("click", speak);
+$("what").addEventListener("submit", (event) => {
+  event.preventDefault();
+  speak();
+});
 $("interrupt").addEventListener("click", interrupt);
-$("key").addEventListener("change", describe);
-show("idle");
+$("compare").addEventListener("change", compare);
+$("turns").addEventListener("change", hear);
+$("rate").addEventListener("input", () => { document.querySelector("[data-of=rate]").textContent = $("rate").value; });
+$("access").addEventListener("change", describe);
+$("access").addEventListener("submit", (event) => event.preventDefault()); // the key has changed before
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") interrupt();
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target === $("text")) $("what").requestSubmit();
+});
+compare();
 describe();

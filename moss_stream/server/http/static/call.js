@@ -1,19 +1,19 @@
 // Audio over a WebRTC track, text and events over its data channel.
 const GATHER_MS = 1000;
-const REPORT_MS = 100;
+const ASK_MS = 100;
 
 export class CallTransport {
   leadName = "Jitter buffer";
+  playsOut = false; // the server says that all is made when it has sent it, in real time
 
   constructor(on) {
     this.on = on;
     this.words = [];
-    this.sound = 0;
-    this.gaps = 0;
+    this.figures = { leadS: 0, gaps: 0 };
     this.gapsBefore = 0;
   }
 
-  async open(key) {
+  async open(server) {
     this.context = new AudioContext();
     await this.context.audioWorklet.addModule("/page/rebuffer.js"); // the worklet's player needs it
     await this.context.audioWorklet.addModule("/page/worklet.js");
@@ -22,19 +22,19 @@ export class CallTransport {
     this.meter.connect(this.context.destination); // it is silent, but what leads nowhere is not run
     this.peer = new RTCPeerConnection();
     this.peer.addTransceiver("audio", { direction: "recvonly" });
-    this.peer.ontrack = ({ streams, track }) => this.listen(streams[0] ?? new MediaStream([track]));
+    this.peer.ontrack = ({ streams, track }) => this.take(streams[0] ?? new MediaStream([track]));
     this.channel = this.peer.createDataChannel("moss");
-    this.channel.onmessage = ({ data }) => this.take(JSON.parse(data));
+    this.channel.onmessage = ({ data }) => this.follow(JSON.parse(data));
     const isOpen = new Promise((resolve) => { this.channel.onopen = resolve; });
     const offer = await this.peer.createOffer();
     // Without it a browser plays mono, whatever comes.
     await this.peer.setLocalDescription({ ...offer, sdp: offer.sdp.replace("useinbandfec=1", "useinbandfec=1;stereo=1") });
     await this.gathered();
-    await this.peer.setRemoteDescription(await this.answer(key));
+    await this.peer.setRemoteDescription(await server.send("/webrtc/offer", this.peer.localDescription));
     await isOpen;
     this.channel.onclose = () => this.on.closed("The call has ended.");
     await this.context.resume();
-    this.timer = setInterval(() => this.report(), REPORT_MS);
+    this.timer = setInterval(() => this.ask(), ASK_MS);
   }
 
   async gathered() {
@@ -45,26 +45,25 @@ export class CallTransport {
     });
   }
 
-  async answer(key) {
-    const headers = { "Content-Type": "application/json", ...(key && { Authorization: `Bearer ${key}` }) };
-    const body = JSON.stringify(this.peer.localDescription);
-    const response = await fetch("/webrtc/offer", { method: "POST", headers, body });
-    const content = await response.json();
-    if (!response.ok) throw new Error(content.error.message);
-    return content;
-  }
-
-  listen(stream) {
+  take(stream) {
     this.audio = new Audio();
     this.audio.srcObject = stream;
+    this.audio.muted = !this.isHeard;
     this.audio.play();
     this.context.createMediaStreamSource(stream).connect(this.meter);
+  }
+
+  // Whether it can be heard; it plays in any case.
+  listen(isHeard) {
+    this.isHeard = isHeard;
+    if (this.audio) this.audio.muted = !isHeard;
   }
 
   begin() {
     this.words = [];
     this.firstMs = null;
-    this.gapsBefore = this.gaps;
+    this.gapsBefore = this.figures.gaps;
+    this.originS = this.context.currentTime;
     this.meter.port.postMessage("begin");
   }
 
@@ -76,30 +75,30 @@ export class CallTransport {
     this.send({ type: "cancel" });
   }
 
-  take(message) {
+  follow(message) {
     if (message.type === "words") this.words.push(...message.words);
     this.on.message(message);
   }
 
-  hear({ sound, isFirst }) {
-    this.sound = sound;
+  hear({ soundS, isFirst, heard }) {
     if (isFirst) {
       this.firstMs = performance.now();
       this.on.first();
     }
+    const playedS = this.firstMs ? (performance.now() - this.firstMs) / 1000 : 0;
+    const word = this.words.findLast((each) => each.start_s <= playedS);
+    const playedChars = (this.firstMs && word?.char_end) || 0;
+    heard.endS -= this.originS;
+    const { leadS, gaps } = this.figures;
+    this.on.figures({ soundS, heard, gaps: gaps - this.gapsBefore, leadS, playedChars, isEmpty: true });
   }
 
-  async report() {
-    let leadS = 0;
+  async ask() {
     for (const stats of (await this.peer.getStats()).values()) {
       if (stats.type !== "inbound-rtp") continue;
-      if (stats.jitterBufferEmittedCount) leadS = stats.jitterBufferDelay / stats.jitterBufferEmittedCount;
-      this.gaps = (stats.concealmentEvents ?? 0) - (stats.silentConcealmentEvents ?? 0);
+      if (stats.jitterBufferEmittedCount) this.figures.leadS = stats.jitterBufferDelay / stats.jitterBufferEmittedCount;
+      this.figures.gaps = (stats.concealmentEvents ?? 0) - (stats.silentConcealmentEvents ?? 0);
     }
-    const playedS = this.firstMs ? (performance.now() - this.firstMs) / 1000 : 0;
-    const heard = this.words.findLast((word) => word.start_s <= playedS);
-    const playedChars = (this.firstMs && heard?.char_end) || 0;
-    this.on.figures({ sound: this.sound, gaps: this.gaps - this.gapsBefore, leadS, playedChars, isEmpty: true });
   }
 
   async close() {

@@ -5,9 +5,11 @@ const HEADER_BYTES = 20;
 const CHARS_PER_S = 14; // about what is spoken
 
 export class SocketTransport {
-  leadName = "Lead";
+  leadName = "In hand";
+  playsOut = true; // when all is made, some of it is still to be heard
 
-  // `on` has the functions message(object), figures({sound, gaps, leadS, playedChars}), first() and closed(reason).
+  // `on` has the functions message(object), figures({soundS, heard, gaps, leadS, playedChars, isEmpty}), first() and
+  // closed(reason). Times of `heard` count from begin().
   constructor(on) {
     this.on = on;
     this.generation = 0;
@@ -15,16 +17,17 @@ export class SocketTransport {
     this.rtf = 0;
   }
 
-  async open(key) {
-    ({ sample_rate: this.rate, channels: this.channels } = await this.model(key));
+  async open(server) {
+    const { data: [model] } = await server.ask("/v1/models");
+    ({ sample_rate: this.rate, channels: this.channels } = model);
     this.context = new AudioContext({ sampleRate: this.rate });
     await this.context.audioWorklet.addModule("/page/rebuffer.js");
     await this.context.audioWorklet.addModule("/page/worklet.js");
     this.player = new AudioWorkletNode(this.context, "player", { outputChannelCount: [this.channels] });
-    this.player.connect(this.context.destination);
+    this.loudness = new GainNode(this.context);
+    this.player.connect(this.loudness).connect(this.context.destination);
     this.player.port.onmessage = ({ data }) => this.report(data);
-    const query = key ? `?api_key=${encodeURIComponent(key)}` : "";
-    this.socket = new WebSocket(`${location.origin.replace("http", "ws")}/v1/speak${query}`);
+    this.socket = new WebSocket(server.socketAddress("/v1/speak"));
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.take(JSON.parse(data)) : this.play(data));
     await new Promise((resolve, reject) => {
@@ -35,14 +38,13 @@ export class SocketTransport {
     await this.context.resume();
   }
 
-  // What the server speaks with: its rate and channels.
-  async model(key) {
-    const answer = await fetch("/v1/models", { headers: key ? { Authorization: `Bearer ${key}` } : {} });
-    if (!answer.ok) throw new Error("The server did not take the connection. Is the API key right?");
-    return (await answer.json()).data[0];
+  // Whether it can be heard; it plays in any case.
+  listen(isHeard) {
+    this.loudness.gain.value = isHeard ? 1 : 0;
   }
 
   begin() {
+    this.originS = this.context.currentTime;
     this.spans = [];
     this.text = "";
     this.playedS = 0;
@@ -87,11 +89,12 @@ export class SocketTransport {
     this.player.port.postMessage({ ...sound, leftS: (this.text.length - end) / CHARS_PER_S }, moved);
   }
 
-  report({ sound, isFirst, played, queued, gaps }) {
+  report({ soundS, isFirst, heard, played, queued, gaps }) {
     this.playedS = played / this.rate;
     if (isFirst) this.on.first();
-    const heard = this.spans.findLast((span) => span.endS <= this.playedS + 0.001);
-    this.on.figures({ sound, gaps, leadS: queued / this.rate, playedChars: heard?.chars ?? 0, isEmpty: queued === 0 });
+    const playedChars = this.spans.findLast((span) => span.endS <= this.playedS + 0.001)?.chars ?? 0;
+    heard.endS -= this.originS;
+    this.on.figures({ soundS, heard, gaps, leadS: queued / this.rate, playedChars, isEmpty: queued === 0 });
     const isNews = this.playedS > this.sentS && this.socket.readyState === WebSocket.OPEN;
     if (isNews) this.send({ type: "played", seconds: this.playedS });
     this.sentS = Math.max(this.sentS, this.playedS);

@@ -3,8 +3,10 @@
 const AUDIBLE = 0.005;
 const FADE = Math.floor(0.005 * sampleRate); // samples: so that an interruption does not click
 const REPORT = Math.floor(0.05 * sampleRate); // samples between two reports
+const BLOCK = 128; // samples of one call of process()
+const WINDOW = BLOCK * Math.max(1, Math.round((0.02 * sampleRate) / BLOCK)); // samples that a peak is of
 
-// Counts what can be heard, and reports it.
+// Counts what can be heard, and reports it: in all, its beginning, and the peaks since the last report.
 class Ear {
   constructor(port, figures) {
     this.port = port;
@@ -12,22 +14,41 @@ class Ear {
     this.sound = 0;
     this.wasSilent = true;
     this.sinceReport = 0;
+    this.peaks = [];
+    this.peak = 0;
+    this.inWindow = 0;
   }
 
   // `sides` has the samples of each channel; what is heard on one of them is heard.
   hear(sides) {
     let sound = 0;
     for (let index = 0; index < sides[0].length; index += 1) {
-      sound += sides.some((side) => Math.abs(side[index]) > AUDIBLE);
+      let loud = 0;
+      for (const side of sides) loud = Math.max(loud, Math.abs(side[index]));
+      this.peak = Math.max(this.peak, loud);
+      sound += loud > AUDIBLE;
     }
     this.sound += sound;
     this.sinceReport += sides[0].length;
+    this.passWindow(sides[0].length);
     const isFirst = sound > 0 && this.wasSilent;
     if (sound > 0) this.wasSilent = false;
     if (isFirst || this.sinceReport >= REPORT) {
       this.sinceReport = 0;
-      this.port.postMessage({ sound: this.sound, isFirst, ...this.figures() });
+      // Of this block too, which is played from `currentTime` on.
+      const endS = currentTime + (sides[0].length - this.inWindow) / sampleRate;
+      const heard = { peaks: this.peaks, windowS: WINDOW / sampleRate, endS };
+      this.port.postMessage({ soundS: this.sound / sampleRate, isFirst, heard, ...this.figures() });
+      this.peaks = [];
     }
+  }
+
+  passWindow(count) {
+    this.inWindow += count;
+    if (this.inWindow < WINDOW) return;
+    this.peaks.push(this.peak);
+    this.peak = 0;
+    this.inWindow -= WINDOW;
   }
 }
 
