@@ -73,7 +73,7 @@ def run_prompt(made: FrameGenerator, slot: int) -> None:
 
 def step(made: FrameGenerator, slots: Sequence[int]) -> list[Codes]:
     """Make a frame of each of some streams."""
-    rows = made.step(slots).rows.numpy()
+    rows = made.step(slots).rows.cpu().numpy()
     frames = [rows[slot, 1:].copy() for slot in slots]
     for slot, frame in zip(slots, frames, strict=True):
         made.made(slot, frame)
