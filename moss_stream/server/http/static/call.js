@@ -103,8 +103,8 @@ export class CallTransport {
 
   async close() {
     clearInterval(this.timer);
-    this.channel.onclose = null;
-    this.peer.close();
+    if (this.channel) this.channel.onclose = null;
+    this.peer?.close();
     await this.context.close();
   }
 }

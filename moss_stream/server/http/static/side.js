@@ -76,7 +76,12 @@ export class Side {
     await this.transport?.close();
     this.transport = null;
     const fresh = new Transport(this);
-    await fresh.open(server);
+    try {
+      await fresh.open(server);
+    } catch (error) {
+      await fresh.close();
+      throw error;
+    }
     fresh.listen(this.isHeard);
     this.transport = fresh;
   }

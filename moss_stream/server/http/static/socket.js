@@ -101,8 +101,8 @@ export class SocketTransport {
   }
 
   async close() {
-    this.socket.onclose = null;
-    this.socket.close();
-    await this.context.close();
+    if (this.socket) this.socket.onclose = null;
+    this.socket?.close();
+    await this.context?.close();
   }
 }

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from pathlib import Path
 
 import pytest
 from fakes import FakeEngine, StereoFake
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 from web import served
 
 from benchmarks.browser import shown
@@ -17,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 ARTEFACTS = Path(__file__).parents[4] / "test-artefacts"
 # Long enough that an interruption comes before its end, however slow the browser is.
 TEXT = "The quick brown fox jumps over the lazy dog. " + "Good morning, how are you today? " * 4 + "Well?"
+FULL = {"error": {"message": "No room is left."}}
 
 
 async def sound_s(page: Page) -> float:
@@ -59,6 +61,47 @@ async def test_text_arrives_as_from_a_language_model(page: Page) -> None:
     await expect(page.locator("#state")).to_have_text("done")
     assert await sound_s(page) > before, "the same connection speaks again"
     await page.screenshot(path=ARTEFACTS / "done.png")
+
+
+async def test_it_can_be_interrupted_before_it_is_connected(page: Page) -> None:
+    """Then nothing is said."""
+    is_let = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await is_let.wait()
+        await route.continue_()
+
+    await page.route("**/v1/models", hold)
+    await page.locator("#speak").click()
+    await expect(page.locator("#state")).to_have_text("connecting")
+    await page.keyboard.press("Escape")
+    is_let.set()
+    await expect(page.locator("#state")).to_have_text("interrupted")
+    await expect(page.locator("#speak")).to_be_enabled()
+    assert await sound_s(page) == 0
+
+
+async def test_a_server_that_cannot_be_reached_is_told_of(browser: Browser, address: str) -> None:
+    """What was opened for it is closed again; the next try speaks."""
+    async with shown(browser, "about:blank") as (page, _):
+        await page.add_init_script(
+            "window.open_ones = 0; window.AudioContext = class extends AudioContext {"
+            " constructor(...given) { super(...given); window.open_ones += 1; }"
+            " close() { window.open_ones -= 1; return super.close(); } };"
+        )
+        await page.goto(address)
+        await page.locator("input[value=call]").check()
+        await page.route("**/webrtc/offer", lambda route: route.fulfill(status=503, json=FULL))
+        for _ in range(2):
+            await page.locator("#speak").click()
+            await expect(page.locator("#problem")).to_have_text("No room is left.")
+            await expect(page.locator("#speak")).to_be_enabled()
+        assert await page.evaluate("open_ones") == 0
+        await page.unroute_all()
+        await page.locator("#text").fill("Hello.")
+        await page.locator("#speak").click()
+        await expect(page.locator("#state")).to_have_text("done")
+        await expect(page.locator("#problem")).to_be_hidden()
 
 
 async def test_what_goes_wrong_is_shown(page: Page) -> None:
