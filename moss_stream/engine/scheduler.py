@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ class Candidate:
     """It needs the next chunk of its prompt; otherwise its next frame."""
     slack_s: float
     """How long its listener can wait; negative if it waits already."""
+    held_s: float | None = None
+    """How long ago its prompt was done, if it needs a frame and its listener has heard nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ class Scheduler:
 
     All streams whose listeners have room advance together, a frame at a time. The prompt of a stream is
     worked on, chunk by chunk, when every other listener can wait that long, or when all of them are late
-    and it is the latest.
+    and it is the latest. Streams that begin at about the same time share their first frame: one that is
+    ready waits for the prompts of others, no longer than the frame takes that this spares each of them.
     """
 
     def __init__(self, costs: Costs) -> None:
@@ -130,9 +134,14 @@ class Scheduler:
         return frame_s is not None and frame_s <= MAX_LOAD * FRAME_S
 
     def _may_delay(self, frames: Sequence[Candidate], prompt: Candidate) -> bool:
+        prefill_s, frame_s = self.costs.prefill_s, self.costs.frame_s(len(frames)) or 0.0
         slack_s = min(each.slack_s for each in frames)
-        needed_s = self.costs.prefill_s + (self.costs.frame_s(len(frames)) or 0.0)
-        return slack_s >= needed_s or (slack_s <= 0 and prompt.slack_s < slack_s)
+        if slack_s >= prefill_s + frame_s or (slack_s <= 0 and prompt.slack_s < slack_s):
+            return True
+        heard = [each.slack_s for each in frames if each.held_s is None]
+        held = [each.held_s for each in frames if each.held_s is not None]
+        is_spared = bool(held) and max(held) + prefill_s <= frame_s and prompt.slack_s <= 0
+        return is_spared and min(heard, default=math.inf) >= prefill_s + frame_s
 
 
 def _smoothed(old: float | None, new: float) -> float:

@@ -66,7 +66,7 @@ class SpeechJob:
         self._clock = clock
         self._events: deque[Callable[[], None]] = deque()
         self._ordered: Future[Prompt] | None = None
-        self._begun_s = 0.0
+        self._begun_s = self._ready_s = 0.0
         self._cast = Cast.alone(None)
         self._first_chunk = 0
         self._is_prefilling = False
@@ -203,8 +203,10 @@ class SpeechJob:
             return None
         if state is TurnState.SPEAKING and not self.has_room(now_s):
             return None
-        waited_s = self._begun_s - now_s if self._num_chunks == 0 else self.lead.seconds(now_s)
-        return Candidate(self.slot, state is TurnState.PREFILL, waited_s)
+        if self._num_chunks > 0:
+            return Candidate(self.slot, state is TurnState.PREFILL, self.lead.seconds(now_s))
+        held_s = now_s - self._ready_s if state is TurnState.SPEAKING else None
+        return Candidate(self.slot, state is TurnState.PREFILL, self._begun_s - now_s, held_s)
 
     def wait_s(self, now_s: float) -> float | None:
         """Return in how many seconds time alone could give it something to do; None: never."""
@@ -247,7 +249,7 @@ class SpeechJob:
         if not is_last:
             return
         assert self.slot is not None
-        self._is_prefilling = False
+        self._is_prefilling, self._ready_s = False, end_s
         if engine.is_fed(self.slot):
             self.turn.prefilled()
         else:

@@ -15,6 +15,10 @@ def frame(slot: int, slack_s: float) -> Candidate:
     return Candidate(slot, False, slack_s)
 
 
+def first_frame(slot: int, held_s: float, slack_s: float = -0.05) -> Candidate:
+    return Candidate(slot, False, slack_s, held_s)
+
+
 def prompt(slot: int, slack_s: float = 0.0) -> Candidate:
     return Candidate(slot, True, slack_s)
 
@@ -46,6 +50,29 @@ def test_a_prompt_is_read_when_nobody_has_to_wait(
 ) -> None:
     """Deadlines of those who speak go first; among those who are late, the longest wait."""
     assert scheduler().plan([*frames, *prompts]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("frames", "late", "is_held"),
+    [
+        ([first_frame(0, 0.0)], -0.04, True),
+        ([first_frame(0, 0.014)], -0.04, True),
+        (
+            [first_frame(0, 0.016)],
+            -0.04,
+            False,
+        ),  # one more: longer than its frame takes
+        ([first_frame(0, 0.026), first_frame(2, 0.0)], -0.04, False),
+        ([first_frame(0, 0.0)], 0.04, False),  # that listener has something to hear
+        ([first_frame(0, 0.0), frame(2, 0.5)], -0.04, True),
+        ([first_frame(0, 0.0), frame(2, 0.02)], -0.04, False),  # this one would run dry
+    ],
+)
+def test_first_frames_are_held_for_prompts(frames: list[Candidate], late: float, is_held: bool) -> None:
+    """No longer than a frame takes, and at the cost of no listener who hears already."""
+    made = scheduler(prefill_s=0.005)
+    assert made.plan([*frames, prompt(1, late)]) is not None
+    assert made.plan([*frames, prompt(1, late)]).is_prefill is is_held  # type: ignore[union-attr]
 
 
 def test_costs_are_learned_and_guessed_between() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -122,6 +122,7 @@ class Lab:
         max_queue_s: For how long.
         step_s: What a frame of one stream takes; each further one a quarter of it more.
         prefill_s: What a chunk of a prompt takes.
+        frames_s: What frames of 1, 2, ... streams take, if not by `step_s`.
     """
 
     def __init__(
@@ -131,17 +132,19 @@ class Lab:
         step_s: float = STEP_S,
         prefill_s: float = PREFILL_S,
         max_queue_s: float | None = None,
+        frames_s: Sequence[float] | None = None,
     ) -> None:
         self.now_s = 100.0
         self.engine = engine
-        engine.frame_costs_s = {n: step_s * (0.75 + 0.25 * n) for n in range(1, engine.max_streams + 1)}
+        known_s = frames_s or [step_s * (0.75 + 0.25 * n) for n in range(1, engine.max_streams + 1)]
+        engine.frame_costs_s = dict(enumerate(known_s, 1))
         self.prompts = Prompts(engine)
         line = WaitingLine(max_queue, max_queue_s)
         self.loop = EngineLoop(engine, line, self.prompts, lambda: self.now_s)
         self.listeners: list[Listener] = []
 
         def work(kind: str, count: int) -> None:
-            self.now_s += prefill_s if kind == "prefill" else step_s * (0.75 + 0.25 * count)
+            self.now_s += prefill_s if kind == "prefill" else known_s[count - 1]
 
         engine.on_work = work
 
