@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import ray
 
 from moss_stream import StreamingSynthesizer
+from moss_stream.cluster.connect import connect
 from moss_stream.config import EngineOptions
 from moss_stream.errors import MossError
 from moss_stream.render import Rendered, render_numbered
@@ -88,9 +88,7 @@ def spread(lines: Sequence[tuple[int, str]], batches: Batches) -> Iterator[Rende
     Yields:
         What became of each line, in the order in which they are done.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
+    connect()
     count = max(batches.replicas, math.ceil(len(lines) / LINES))
     data = ray.data.from_items(
         [{"number": number, "line": line} for number, line in lines], override_num_blocks=count

@@ -47,6 +47,8 @@ class Report:
     """Its free slots; fewer than none where streams wait."""
     at_s: float
     """When, by the clock of its machine."""
+    slots: int = 1
+    """All that it has."""
 
 
 class Slots:
@@ -72,7 +74,8 @@ class Slots:
 
         Of those with a free slot the one that a voice belongs to, by rendezvous hashing: a replica that
         comes or goes takes only its own voices along. Without a voice, and among full ones, the one with
-        the most room.
+        the most room. A socket that is open takes room even while it is idle: it stays where it is, and
+        will speak.
 
         Args:
             reports: The latest of each replica.
@@ -81,13 +84,18 @@ class Slots:
         for gone in self._sent.keys() - reports.keys():
             del self._sent[gone]
         left = {replica: self._left(replica, report) for replica, report in reports.items()}
+        room = {name: min(left[name], report.slots - self._open(name)) for name, report in reports.items()}
 
         def rank(replica: str) -> tuple[bool, float, float]:
-            has_room, weight = left[replica] > 0, _weight(replica, affinity)
-            own = weight if has_room and affinity is not None else 0.0
-            return has_room, own, left[replica] + weight
+            weight = _weight(replica, affinity)
+            own = weight if room[replica] > 0 and affinity is not None else 0.0
+            return left[replica] > 0, own, room[replica] + weight
 
         return sorted(reports, key=rank, reverse=True)
+
+    def _open(self, replica: str) -> int:
+        """Return how many requests and sockets this router has there."""
+        return sum(sent.ended_s is None for sent in self._sent[replica].values())
 
     def _left(self, replica: str, report: Report) -> int:
         """Return the free slots of a replica now."""

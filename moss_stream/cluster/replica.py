@@ -61,7 +61,8 @@ class Replica:
 
     def record_routing_stats(self) -> dict[str, Any]:
         """Tell routers how many slots are free; fewer than none where streams wait."""
-        return {"free": self._options.engine.max_streams - self._in_use(), "at_s": time.time()}
+        slots = self._options.engine.max_streams
+        return {"free": slots - self._in_use(), "at_s": time.time(), "slots": slots}
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Tell the autoscaler how many slots are in use."""

@@ -51,7 +51,7 @@ class SlotRouter(RequestRouter):  # type: ignore[misc]  # Ray publishes no types
 
 def _report(stats: Mapping[str, Any]) -> Report:
     """Return what a replica reported; a new one has not, and is empty."""
-    return Report(int(stats.get("free", 1)), float(stats.get("at_s", 0.0)))
+    return Report(int(stats.get("free", 1)), float(stats.get("at_s", 0.0)), int(stats.get("slots", 1)))
 
 
 def _asked(request: PendingRequest | None) -> tuple[Target | None, Mapping[str, Any] | None]:

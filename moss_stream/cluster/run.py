@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import threading
@@ -13,14 +12,13 @@ from ray import serve
 from ray.serve.config import HTTPOptions
 from ray.serve.schema import LoggingConfig
 
+from moss_stream.cluster.connect import connect
 from moss_stream.cluster.deployment import app
 from moss_stream.cluster.options import ClusterOptions
 
-__all__ = ["APP", "FAREWELL", "free_port", "run", "start"]
+__all__ = ["APP", "free_port", "run", "start"]
 
 APP = "moss-stream"
-FAREWELL = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "moss_stream.cluster.farewell:middlewares"}
-"""Of the environment of Ray's processes; in a cluster that runs already, its nodes must have it."""
 
 
 def start(options: ClusterOptions, port: int | None = None) -> str:
@@ -30,10 +28,7 @@ def start(options: ClusterOptions, port: int | None = None) -> str:
         options: What is served, and where.
         port: Instead of that of the options.
     """
-    for name, value in {**FAREWELL, "RAY_USAGE_STATS_ENABLED": "0"}.items():
-        os.environ.setdefault(name, value)
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
+    connect()
     host, wanted = options.server.host, options.server.port if port is None else port
     wanted = wanted or free_port(host)
     serve.start(http_options=HTTPOptions(host=host, port=wanted))

@@ -46,7 +46,7 @@ def test_who_may_speak() -> None:
 
 
 def reports(at_s: float = 0.0, **free: int) -> dict[str, Report]:
-    return {name: Report(count, at_s) for name, count in free.items()}
+    return {name: Report(count, at_s, slots=4) for name, count in free.items()}
 
 
 def test_a_voice_keeps_its_replica_while_that_has_room() -> None:
@@ -75,6 +75,19 @@ def test_what_was_sent_is_counted_until_it_is_reported() -> None:
     assert got == {"a": 4, "b": 3}
     assert slots.ranked(reports(2.0, a=1, b=0), None)[0] == "a"  # all of them are in it
     assert slots.ranked(reports(1.0, a=5, b=0), None)[0] == "a"  # they may have been on their way
+
+
+def test_sockets_that_are_idle_are_spread() -> None:
+    """They hold no slot, but will speak where they are: nobody is refused there while others have room."""
+    slots, got = Slots(), Counter[str]()
+    for number in range(8):
+        first = slots.ranked(reports(number + 1.0, a=4, b=4), "ada")[0]
+        slots.sent(first, str(number), float(number))
+        got[first] += 1
+    assert got == {"a": 4, "b": 4}
+    assert slots.ranked(reports(9.0, a=4, b=0), None) == ["a", "b"]  # there are more sockets than slots
+    slots.ended("b", "7", 9.0)
+    assert slots.ranked(reports(9.0, a=4, b=4), None)[0] == "b"
 
 
 def test_what_ended_is_counted_until_it_is_reported() -> None:

@@ -65,6 +65,7 @@ def test_a_cluster_is_asked_for_what_there_is(name: str) -> None:
     text = (DEPLOY / name).read_text(encoding="utf-8")
     callback = f"{middlewares.__module__}:{middlewares.__name__}"
     assert callback in text and "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH" in text
+    assert "RAY_worker_niceness" in text
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.gpu.yaml"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -60,7 +59,6 @@ def replicas() -> list[psutil.Process]:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One for all tests."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     folder: Path = tmp_path_factory.mktemp("voices")
     options = ClusterOptions(
         engine=EngineOptions(max_streams=SLOTS, max_queue=1, max_queue_s=1.0),
