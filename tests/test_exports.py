@@ -100,7 +100,7 @@ def test_every_module_has_a_test_file() -> None:
         "adapters/ray_serve": "ray/test_cluster",
         **{
             f"cluster/{part}": "ray/test_cluster"
-            for part in ("batch", "deployment", "peers", "replica", "router", "run")
+            for part in ("connect", "deployment", "peers", "replica", "router", "run")
         },
         "cluster/batch": "ray/test_batch",
         "cluster/target": "cluster/test_placing",
