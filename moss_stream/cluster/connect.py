@@ -6,7 +6,7 @@ import os
 
 import ray
 
-__all__ = ["ENVIRONMENT", "connect"]
+__all__ = ["connect"]
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",

@@ -47,7 +47,7 @@ class Report:
     """Its free slots; fewer than none where streams wait."""
     at_s: float
     """When, by the clock of its machine."""
-    slots: int = 1
+    slots: int
     """All that it has."""
 
 

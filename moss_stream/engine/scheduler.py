@@ -104,8 +104,8 @@ class Scheduler:
 
     All streams whose listeners have room advance together, a frame at a time. The prompt of a stream is
     worked on, chunk by chunk, when every other listener can wait that long, or when all of them are late
-    and it is the latest. Streams that begin at about the same time share their first frame: one that is
-    ready waits for the prompts of others, no longer than the frame takes that this spares each of them.
+    and it is the latest. Streams that begin together share their first frame: one that is ready
+    for it waits for the prompts of others, for no longer than a frame takes.
     """
 
     def __init__(self, costs: Costs) -> None:
@@ -134,14 +134,20 @@ class Scheduler:
         return frame_s is not None and frame_s <= MAX_LOAD * FRAME_S
 
     def _may_delay(self, frames: Sequence[Candidate], prompt: Candidate) -> bool:
-        prefill_s, frame_s = self.costs.prefill_s, self.costs.frame_s(len(frames)) or 0.0
         slack_s = min(each.slack_s for each in frames)
-        if slack_s >= prefill_s + frame_s or (slack_s <= 0 and prompt.slack_s < slack_s):
-            return True
-        heard = [each.slack_s for each in frames if each.held_s is None]
-        held = [each.held_s for each in frames if each.held_s is not None]
-        is_spared = bool(held) and max(held) + prefill_s <= frame_s and prompt.slack_s <= 0
-        return is_spared and min(heard, default=math.inf) >= prefill_s + frame_s
+        is_latest = slack_s <= 0 and prompt.slack_s < slack_s
+        return slack_s >= self._needed_s(frames) or is_latest or self._may_hold(frames, prompt)
+
+    def _may_hold(self, frames: Sequence[Candidate], prompt: Candidate) -> bool:
+        """Tell whether first frames may wait until the prompt's listener can share them."""
+        held_s = max((each.held_s for each in frames if each.held_s is not None), default=math.inf)
+        heard_s = min((each.slack_s for each in frames if each.held_s is None), default=math.inf)
+        is_worth_it = held_s + self.costs.prefill_s <= (self.costs.frame_s(len(frames)) or 0.0)
+        return is_worth_it and heard_s >= self._needed_s(frames) and prompt.slack_s <= 0
+
+    def _needed_s(self, frames: Sequence[Candidate]) -> float:
+        """Return how long listeners wait for their frames if a chunk of a prompt goes first."""
+        return self.costs.prefill_s + (self.costs.frame_s(len(frames)) or 0.0)
 
 
 def _smoothed(old: float | None, new: float) -> float:

@@ -57,22 +57,18 @@ def test_a_prompt_is_read_when_nobody_has_to_wait(
     [
         ([first_frame(0, 0.0)], -0.04, True),
         ([first_frame(0, 0.014)], -0.04, True),
-        (
-            [first_frame(0, 0.016)],
-            -0.04,
-            False,
-        ),  # one more: longer than its frame takes
+        ([first_frame(0, 0.016)], -0.04, False),  # longer than its frame takes
         ([first_frame(0, 0.026), first_frame(2, 0.0)], -0.04, False),
         ([first_frame(0, 0.0)], 0.04, False),  # that listener has something to hear
         ([first_frame(0, 0.0), frame(2, 0.5)], -0.04, True),
-        ([first_frame(0, 0.0), frame(2, 0.02)], -0.04, False),  # this one would run dry
+        ([first_frame(0, 0.0), frame(2, 0.02), frame(3, 0.5)], -0.04, False),  # one of them would run dry
     ],
 )
 def test_first_frames_are_held_for_prompts(frames: list[Candidate], late: float, is_held: bool) -> None:
     """No longer than a frame takes, and at the cost of no listener who hears already."""
     made = scheduler(prefill_s=0.005)
-    assert made.plan([*frames, prompt(1, late)]) is not None
-    assert made.plan([*frames, prompt(1, late)]).is_prefill is is_held  # type: ignore[union-attr]
+    next_frame = Plan(tuple(each.slot for each in frames), is_prefill=False)
+    assert made.plan([*frames, prompt(1, late)]) == (Plan((1,), is_prefill=True) if is_held else next_frame)
 
 
 def test_costs_are_learned_and_guessed_between() -> None:

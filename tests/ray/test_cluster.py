@@ -135,7 +135,7 @@ async def test_a_voice_of_one_is_a_voice_of_all(cluster: Cluster, client: httpx.
 async def test_replicas_give_way_to_no_other_process(cluster: Cluster) -> None:
     """Ray would have them wait for whatever else a machine does; speech could not."""
     await cluster.until("moss_streams_active", lambda each: len(each) == 2)
-    assert {each.nice() for each in replicas()} == {psutil.Process().nice()}
+    assert max(each.nice() for each in replicas()) <= psutil.Process().nice()
 
 
 async def test_a_replica_that_dies_takes_its_own_clients_along(
