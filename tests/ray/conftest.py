@@ -66,7 +66,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         min_replicas=2,
         max_replicas=2,
         num_cpus=0.5,
-        drain_s=30.0,
+        drain_s=120.0,  # a minute and a half of speech, also on a machine that is busy elsewhere
     )
     yield Cluster(start(options), options)
     serve.shutdown()
